@@ -1,0 +1,41 @@
+# hangar_library(NAME DEPS...): the library hangar_NAME of src/NAME/**/*.cc. Beside it, from the same
+# folder: */testing/*.cc become hangar_NAME_testing (fakes that other folders' tests may use), and
+# *_test.cc the program NAME_tests, each of whose tests ctest knows.
+include(GoogleTest)
+
+function(hangar_library name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  set(tests ${sources})
+  set(fakes ${sources})
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|/main)\\.cc$|/testing/")
+  list(FILTER fakes INCLUDE REGEX "/testing/")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(sources)
+    set(scope PUBLIC)
+    add_library(hangar_${name} STATIC ${sources})
+  else()
+    set(scope INTERFACE)
+    add_library(hangar_${name} INTERFACE)
+  endif()
+  target_include_directories(hangar_${name} ${scope} ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(hangar_${name} ${scope} ${ARGN})
+  if(HANGAR_TESTS AND fakes)
+    add_library(hangar_${name}_testing STATIC ${fakes})
+    target_link_libraries(hangar_${name}_testing PUBLIC hangar_${name})
+    set_property(GLOBAL APPEND PROPERTY HANGAR_TESTING_LIBRARIES hangar_${name}_testing)
+  endif()
+  if(HANGAR_TESTS AND tests)
+    # Fakes of this folder and of the floors below: src/CMakeLists.txt goes from the lowest up.
+    get_property(testing GLOBAL PROPERTY HANGAR_TESTING_LIBRARIES)
+    hangar_test(${name}_tests SOURCES ${tests} DEPS ${testing} hangar_${name})
+  endif()
+endfunction()
+
+# hangar_test(NAME SOURCES ... DEPS ...): a GoogleTest program.
+function(hangar_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE HANGAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+endfunction()

@@ -1,0 +1,44 @@
+#include "base/units.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace hangar {
+namespace {
+
+// The value in the largest unit that leaves at least 1 before the point.
+std::string scaled(std::uint64_t value, const std::array<std::string_view, 6>& units) {
+  double number = static_cast<double>(value);
+  std::size_t unit = 0;
+  // 999.95 would be written as 1000.0.
+  while (number >= 999.95 && unit + 1 < units.size()) {
+    number /= 1000;
+    ++unit;
+  }
+  if (unit == 0) return fmt::format("{}{}", value, units[0]);
+  return fmt::format("{:.1f}{}", number, units[unit]);
+}
+
+}  // namespace
+
+std::string format_bytes(std::uint64_t bytes) {
+  return scaled(bytes, {" B", " kB", " MB", " GB", " TB", " PB"});
+}
+
+std::string format_count(std::uint64_t count) {
+  return scaled(count, {"", "k", "M", "B", "T", "Q"});
+}
+
+std::string format_duration(std::int64_t time_us) {
+  if (time_us < 1000) return fmt::format("{} us", time_us);
+  const double seconds = static_cast<double>(time_us) * 1e-6;
+  if (time_us < 1'000'000) return fmt::format("{:.1f} ms", seconds * 1e3);
+  if (time_us < 60'000'000) return fmt::format("{:.2f} s", seconds);
+  const std::int64_t whole_s = time_us / 1'000'000;
+  return fmt::format("{} min {:02} s", whole_s / 60, whole_s % 60);
+}
+
+}  // namespace hangar

@@ -1,0 +1,18 @@
+// Numbers as people read them: 98.4 MB, 134.5M, 1.25 s.
+//
+// Promise: three or four digits and a unit; decimal units (1 MB = 1,000,000 bytes), as file
+//   managers and GPU makers count.
+// Errors: none.
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace hangar {
+
+std::string format_bytes(std::uint64_t bytes);      // "98.4 MB"
+std::string format_count(std::uint64_t count);      // "134.5M"
+std::string format_duration(std::int64_t time_us);  // "850 us", "12.3 ms", "1.25 s", "2 min 05 s"
+
+}  // namespace hangar
