@@ -1,0 +1,50 @@
+// Checkpoint: a model on disk, opened: hyper-parameters, named tensors, tokenizer, templates.
+//
+// Promise: open_checkpoint(path) tells the format by content, maps the file(s) and checks all of
+// it:
+//   afterwards every TensorView lies inside the mapping and the config agrees with the shapes.
+//   Tensor names are GGUF's ("blk.0.attn_q.weight") whatever the format; other formats map theirs.
+// Errors: kNotFound, kCorrupt (file, field, what was found), kUnsupported (what, and what to do).
+//   Memory taken is bounded by the file's own size.
+// Threads: const after open.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "formats/model_config.h"
+#include "tensor/tensor_view.h"
+#include "text/tokenizer_spec.h"
+
+namespace hangar {
+
+struct ChatTemplateSource {
+  std::string name;  // "default", "tool_use"
+  std::string text;
+};
+
+class Checkpoint {
+ public:
+  virtual ~Checkpoint() = default;
+  virtual std::string_view format() const = 0;  // "GGUF v3"
+  // Fails with kUnsupported where the file holds only a vocabulary.
+  virtual Result<ModelConfig> config() const = 0;
+  virtual Result<TokenizerSpec> tokenizer() const = 0;
+  virtual std::vector<ChatTemplateSource> chat_templates() const = 0;
+  virtual const std::vector<TensorView>& tensors() const = 0;
+  virtual const TensorView* find(std::string_view name) const = 0;  // nullptr: not there
+  // Every metadata key with its value written out (arrays shortened), in file order.
+  virtual std::vector<std::pair<std::string, std::string>> metadata() const = 0;
+  virtual std::vector<std::filesystem::path> files() const = 0;
+  virtual std::uint64_t file_bytes() const = 0;
+};
+
+Result<std::unique_ptr<Checkpoint>> open_checkpoint(const std::filesystem::path& path);
+
+}  // namespace hangar
