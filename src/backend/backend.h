@@ -1,0 +1,116 @@
+// Backend: the operations a model is made of, on one device.
+//
+// Promise: the same operation on two backends differs by rounding only; backend/ref says what right
+//   means, in float32. Outputs never alias inputs unless an operation says so ("in place").
+// Shapes: activations are {rows, columns}; a row is one token of the step's RaggedBatch. A Weight
+//   is {out_features, in_features} and matmul computes y = x W^T.
+// Errors: load_weight, make_kv_cache and allocate fail with Result (out of memory, a form this
+//   backend does not run). Operations have no error: their shapes are checked by assert in debug
+//   and sanitizer builds, and by whoever builds the model in release.
+// Threads: one thread (the step thread) calls operations; a backend uses its own threads inside.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "tensor/activation.h"
+#include "tensor/ragged_batch.h"
+#include "tensor/tensor_view.h"
+
+namespace hangar {
+
+// A weight matrix in whatever form the backend computes with. Made once, then read-only.
+class Weight {
+ public:
+  virtual ~Weight() = default;
+  std::int64_t rows = 0;         // out_features
+  std::int64_t columns = 0;      // in_features
+  std::size_t memory_bytes = 0;  // memory of its own; 0 where it reads the mapped file in place
+  std::string form;              // "int4 groups of 32", "f32": for logs and `hangar models`
+};
+using WeightPtr = std::unique_ptr<const Weight>;
+
+struct KvShape {
+  std::int32_t layers = 0;
+  std::int32_t blocks = 0;
+  std::int32_t block_tokens = 16;
+  std::int32_t kv_heads = 0;
+  std::int32_t head_dim = 0;
+};
+
+// Keys and values of every layer, in blocks. Contents are undefined until written.
+class KvCache {
+ public:
+  virtual ~KvCache() = default;
+  KvShape shape;
+  std::size_t memory_bytes = 0;
+};
+using KvCachePtr = std::unique_ptr<KvCache>;
+
+// Rotary embedding, resolved to what a kernel needs: for each pair i of rope_dim / 2 pairs the
+// angle of position p is p * inverse_frequency[i]; cos and sin are multiplied by magnitude (YaRN).
+struct RopeTable {
+  std::vector<float> inverse_frequency;  // [rope_dim / 2]
+  float magnitude = 1.0F;
+  // true: pair i is elements (2i, 2i + 1), as GGUF's llama; false: (i, i + rope_dim / 2), as HF.
+  bool interleaved = true;
+};
+
+struct AttentionShape {
+  std::int32_t heads = 0;
+  std::int32_t kv_heads = 0;
+  std::int32_t head_dim = 0;
+  float scale = 0.0F;  // multiplies q.k before the softmax
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  // One line for logs: instruction set, threads, device.
+  virtual std::string description() const = 0;
+
+  // Takes a weight from a file. `view` stays valid as long as the Weight lives (the file is
+  // mapped).
+  virtual Result<WeightPtr> load_weight(const TensorView& view) = 0;
+  // Zero-filled memory of the backend's, for scratch; lives as long as the backend.
+  virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns) = 0;
+  virtual Result<KvCachePtr> make_kv_cache(const KvShape& shape) = 0;
+  // Bytes that make_kv_cache would take for one block.
+  virtual std::size_t kv_block_bytes(const KvShape& shape) const = 0;
+
+  // out[r] = table row ids[r]. 0 <= ids[r] < table.rows.
+  virtual void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) = 0;
+  // out[r] = x[r] / sqrt(mean(x[r]^2) + eps) * weight; weight is {1, columns}. In place allowed.
+  virtual void rms_norm(Activation out, Activation x, const Weight& weight, float eps) = 0;
+  // y = x W^T for several weights that read the same x (q, k, v; gate, up): one pass over x.
+  virtual void matmul(std::span<const Activation> ys, Activation x,
+                      std::span<const Weight* const> weights) = 0;
+  // y[r] += bias; bias is {1, columns}.
+  virtual void add_bias(Activation y, const Weight& bias) = 0;
+  // Rotates the first rope_dim elements of each head of x {rows, heads * head_dim} in place.
+  virtual void rope(Activation x, std::int32_t head_dim, std::span<const std::int32_t> positions,
+                    const RopeTable& table) = 0;
+  // Stores k, v {rows, kv_heads * head_dim} of `layer` where the batch's block tables say.
+  virtual void write_kv(KvCache& cache, std::int32_t layer, Activation k, Activation v,
+                        const RaggedBatch& batch) = 0;
+  // out, q {rows, heads * head_dim}: causal softmax(q k^T * scale) v over the cache's blocks. Head
+  // h reads KV head h / (heads / kv_heads).
+  virtual void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
+                         const RaggedBatch& batch, const AttentionShape& shape) = 0;
+  // out = gate / (1 + exp(-gate)) * up. In place allowed.
+  virtual void silu_mul(Activation out, Activation gate, Activation up) = 0;
+  // x += y.
+  virtual void add(Activation x, Activation y) = 0;
+  // out[i] = x[rows[i]].
+  virtual void gather_rows(Activation out, Activation x, std::span<const std::int32_t> rows) = 0;
+  // Host copy of x's floats, row-major; waits for the device.
+  virtual void read(Activation x, std::span<float> host) = 0;
+};
+
+}  // namespace hangar

@@ -1,0 +1,323 @@
+#include "backend/cpu/attention.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "backend/cpu/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/attention.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h.
+#include "backend/cpu/simd-inl.h"
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace hangar::cpu::HWY_NAMESPACE {
+
+inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// One chunk of a tile's context and where its scores go.
+struct Chunk {
+  const AttentionTile* tile;
+  std::int64_t first_token;
+  std::int64_t tokens;  // up to the tile's last row
+  const float* q;       // [queries][head_dim], scaled
+  float* scores;        // [queries][score_stride]
+  std::int64_t score_stride;
+
+  const hwy::float16_t* unit(std::int64_t token) const {
+    const KvLayout& layout = tile->cache->layout;
+    const std::int32_t block = tile->blocks[(first_token + token) / layout.block_tokens];
+    return reinterpret_cast<const hwy::float16_t*>(
+        tile->cache->unit(tile->layer, block, tile->kv_head));
+  }
+  // How many of the chunk's tokens a query sees.
+  std::int64_t visible(std::int64_t query) const {
+    const std::int64_t position = tile->first_position + query / tile->heads_per_kv;
+    return std::clamp<std::int64_t>(position + 1 - first_token, 0, tokens);
+  }
+};
+
+// scores[query][token] for kQueries queries: each register of keys is loaded and converted once.
+template <int kQueries>
+void score_queries(const Chunk& c, std::int64_t query) {
+  const DF df;
+  const KvLayout& layout = c.tile->cache->layout;
+  const std::int64_t dim = layout.head_dim;
+  const float* q = c.q + query * dim;
+  float* scores = c.scores + query * c.score_stride;
+  for (std::int64_t token = 0; token < c.tokens; token += layout.block_tokens) {
+    const hwy::float16_t* keys = c.unit(token);
+    const std::int64_t in_block = std::min(layout.block_tokens, c.tokens - token);
+    for (std::int64_t i = 0; i < in_block; i += kLanes) {
+      const hwy::float16_t* key = keys + i / kTileTokens * kTileTokens * dim + i % kTileTokens;
+      VF sum[kQueries];
+      HANGAR_UNROLL
+      for (int n = 0; n < kQueries; ++n) sum[n] = hn::Zero(df);
+      for (std::int64_t d = 0; d < dim; ++d) {
+        const VF k = load_promoted(df, key + d * kTileTokens);
+        HANGAR_UNROLL
+        for (int n = 0; n < kQueries; ++n) {
+          sum[n] = hn::MulAdd(hn::Set(df, q[n * dim + d]), k, sum[n]);
+        }
+      }
+      HANGAR_UNROLL
+      for (int n = 0; n < kQueries; ++n) {
+        hn::StoreU(sum[n], df, scores + n * c.score_stride + token + i);
+      }
+    }
+  }
+}
+
+void score_all(const Chunk& c, std::int64_t first_query, std::int64_t queries) {
+  std::int64_t m = first_query;
+  for (; m + 8 <= queries; m += 8) score_queries<8>(c, m);
+  switch (queries - m) {
+    case 7:
+      return score_queries<7>(c, m);
+    case 6:
+      return score_queries<6>(c, m);
+    case 5:
+      return score_queries<5>(c, m);
+    case 4:
+      return score_queries<4>(c, m);
+    case 3:
+      return score_queries<3>(c, m);
+    case 2:
+      return score_queries<2>(c, m);
+    case 1:
+      return score_queries<1>(c, m);
+    default:
+      return;
+  }
+}
+
+// Scores to weights e^(score - maximum); gives the maximum and the weights' sum.
+HWY_INLINE void soften(float* scores, std::int64_t visible, float* maximum, float* sum) {
+  const DF df;
+  const std::int64_t padded = (visible + kLanes - 1) / kLanes * kLanes;
+  std::fill(scores + visible, scores + padded, kMinusInfinity);
+  VF most = hn::Set(df, kMinusInfinity);
+  for (std::int64_t t = 0; t < padded; t += kLanes) most = hn::Max(most, hn::LoadU(df, scores + t));
+  *maximum = max_of_lanes(df, most);
+  const VF shift = hn::Set(df, *maximum);
+  VF total = hn::Zero(df);
+  for (std::int64_t t = 0; t < padded; t += kLanes) {
+    const VF weight = hn::Exp(df, hn::Sub(hn::LoadU(df, scores + t), shift));
+    total = hn::Add(total, weight);
+    hn::StoreU(weight, df, scores + t);
+  }
+  *sum = sum_of_lanes(df, total);
+}
+
+// values[query] += sum of weight * value over tokens [begin, end), kVectors registers of a value.
+template <int kQueries, int kVectors>
+void weigh_columns(const Chunk& c, std::int64_t query, std::int64_t begin, std::int64_t end,
+                   std::int64_t column, float* values) {
+  const DF df;
+  const KvLayout& layout = c.tile->cache->layout;
+  const float* weights = c.scores + query * c.score_stride;
+  float* to = values + query * layout.value_stride + column;
+  VF sum[kQueries][kVectors];
+  HANGAR_UNROLL
+  for (int n = 0; n < kQueries; ++n) {
+    HANGAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      sum[n][v] = hn::LoadU(df, to + n * layout.value_stride + v * kLanes);
+    }
+  }
+  for (std::int64_t token = begin; token < end;) {
+    const std::int64_t slot = (c.first_token + token) % layout.block_tokens;
+    const std::int64_t stop = std::min(end, token + layout.block_tokens - slot);
+    const hwy::float16_t* value =
+        c.unit(token) + layout.values_at + slot * layout.value_stride + column;
+    for (; token < stop; ++token, value += layout.value_stride) {
+      VF w[kQueries];
+      HANGAR_UNROLL
+      for (int n = 0; n < kQueries; ++n) w[n] = hn::Set(df, weights[n * c.score_stride + token]);
+      HANGAR_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        const VF x = load_promoted(df, value + v * kLanes);
+        HANGAR_UNROLL
+        for (int n = 0; n < kQueries; ++n) sum[n][v] = hn::MulAdd(w[n], x, sum[n][v]);
+      }
+    }
+  }
+  HANGAR_UNROLL
+  for (int n = 0; n < kQueries; ++n) {
+    HANGAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      hn::StoreU(sum[n][v], df, to + n * layout.value_stride + v * kLanes);
+    }
+  }
+}
+
+template <int kQueries>
+void weigh(const Chunk& c, std::int64_t query, std::int64_t begin, std::int64_t end,
+           float* values) {
+  // Registers for 4 queries: 16 sums on AVX-512 of 32, 8 elsewhere of 16.
+  constexpr int kVectors = kLanes == 16 ? 4 : 2;
+  const std::int64_t columns = c.tile->cache->layout.value_stride;
+  std::int64_t column = 0;
+  for (; column + kVectors * kLanes <= columns; column += kVectors * kLanes) {
+    weigh_columns<kQueries, kVectors>(c, query, begin, end, column, values);
+  }
+  for (; column < columns; column += kLanes) {
+    weigh_columns<kQueries, 1>(c, query, begin, end, column, values);
+  }
+}
+
+// kQueries neighbours together over the tokens that all see, then each over the rest it sees: what
+// is beyond a query's position never enters it, not even times zero.
+template <int kQueries>
+void weigh_queries(const Chunk& c, std::int64_t query, float* values) {
+  const std::int64_t common = c.visible(query);
+  weigh<kQueries>(c, query, 0, common, values);
+  for (std::int64_t m = query + 1; m < query + kQueries; ++m) {
+    if (c.visible(m) > common) weigh<1>(c, m, common, c.visible(m), values);
+  }
+}
+
+void weigh_all(const Chunk& c, std::int64_t first_query, std::int64_t queries, float* values) {
+  std::int64_t m = first_query;
+  for (; m + 4 <= queries; m += 4) weigh_queries<4>(c, m, values);
+  switch (queries - m) {
+    case 3:
+      return weigh_queries<3>(c, m, values);
+    case 2:
+      return weigh_queries<2>(c, m, values);
+    case 1:
+      return weigh_queries<1>(c, m, values);
+    default:
+      return;
+  }
+}
+
+void MergePartial(const AttentionPartial& to, const AttentionPartial& from, std::int64_t queries,
+                  std::int64_t value_stride) {
+  const DF df;
+  for (std::int64_t m = 0; m < queries; ++m) {
+    if (from.sum[m] == 0.0F) continue;
+    float* values = to.values + m * value_stride;
+    const float* more = from.values + m * value_stride;
+    if (to.sum[m] == 0.0F) {
+      to.maximum[m] = from.maximum[m];
+      to.sum[m] = from.sum[m];
+      std::copy_n(more, value_stride, values);
+      continue;
+    }
+    const float maximum = std::max(to.maximum[m], from.maximum[m]);
+    const VF old_factor = hn::Exp(df, hn::Set(df, to.maximum[m] - maximum));
+    const VF new_factor = hn::Exp(df, hn::Set(df, from.maximum[m] - maximum));
+    to.maximum[m] = maximum;
+    to.sum[m] = to.sum[m] * hn::GetLane(old_factor) + from.sum[m] * hn::GetLane(new_factor);
+    for (std::int64_t d = 0; d < value_stride; d += kLanes) {
+      const VF kept = hn::Mul(hn::LoadU(df, values + d), old_factor);
+      hn::StoreU(hn::MulAdd(hn::LoadU(df, more + d), new_factor, kept), df, values + d);
+    }
+  }
+}
+
+void ComputeChunks(const AttentionTile& tile, std::int64_t first_chunk, std::int64_t end_chunk,
+                   float* scratch, const AttentionPartial& to) {
+  const DF df;
+  const KvLayout& layout = tile.cache->layout;
+  const std::int64_t queries = tile.queries();
+  const std::int64_t dim = layout.head_dim;
+  const std::int64_t chunk_tokens = attention_chunk_tokens(layout.block_tokens);
+
+  Chunk c;
+  c.tile = &tile;
+  c.score_stride = (chunk_tokens + 2 * kTileTokens - 1) / kTileTokens * kTileTokens;
+  const AttentionPartial one = attention_partial(scratch, queries);
+  c.scores = scratch + attention_partial_floats(queries, layout.value_stride);
+  float* q = c.scores + queries * c.score_stride;
+  c.q = q;
+  for (std::int64_t m = 0; m < queries; ++m) {
+    const float* from =
+        tile.q + m / tile.heads_per_kv * tile.row_stride + m % tile.heads_per_kv * dim;
+    for (std::int64_t d = 0; d < dim; d += kLanes) {
+      const VF scaled = hn::Mul(load_first(df, from + d, dim - d), hn::Set(df, tile.scale));
+      store_first(scaled, df, q + m * dim + d, dim - d);
+    }
+  }
+
+  std::fill_n(to.sum, queries, 0.0F);
+  for (std::int64_t chunk = first_chunk; chunk < end_chunk; ++chunk) {
+    c.first_token = chunk * chunk_tokens;
+    c.tokens = std::min(chunk_tokens, tile.end_position() - c.first_token);
+    // Rows that come before the chunk see nothing of it.
+    const std::int64_t blind_rows =
+        std::clamp<std::int64_t>(c.first_token - tile.first_position, 0, tile.rows);
+    const std::int64_t first_query = blind_rows * tile.heads_per_kv;
+    std::fill_n(one.sum, first_query, 0.0F);
+    std::fill_n(one.values + first_query * layout.value_stride,
+                (queries - first_query) * layout.value_stride, 0.0F);
+    score_all(c, first_query, queries);
+    for (std::int64_t m = first_query; m < queries; ++m) {
+      soften(c.scores + m * c.score_stride, c.visible(m), one.maximum + m, one.sum + m);
+    }
+    weigh_all(c, first_query, queries, one.values);
+    MergePartial(to, one, queries, layout.value_stride);
+  }
+}
+
+void FinishTile(const AttentionTile& tile, const AttentionPartial& partial) {
+  const DF df;
+  const KvLayout& layout = tile.cache->layout;
+  for (std::int64_t m = 0; m < tile.queries(); ++m) {
+    float* out = tile.out + m / tile.heads_per_kv * tile.row_stride +
+                 m % tile.heads_per_kv * layout.head_dim;
+    const VF factor = hn::Set(df, 1.0F / partial.sum[m]);
+    const float* values = partial.values + m * layout.value_stride;
+    for (std::int64_t d = 0; d < layout.head_dim; d += kLanes) {
+      store_first(hn::Mul(hn::LoadU(df, values + d), factor), df, out + d, layout.head_dim - d);
+    }
+  }
+}
+
+}  // namespace hangar::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hangar::cpu {
+
+HWY_EXPORT(ComputeChunks);
+HWY_EXPORT(MergePartial);
+HWY_EXPORT(FinishTile);
+
+std::int64_t attention_chunk_tokens(std::int64_t block_tokens) {
+  return std::max<std::int64_t>(1, 128 / block_tokens) * block_tokens;
+}
+
+std::int64_t attention_partial_floats(std::int64_t queries, std::int64_t value_stride) {
+  return (queries + 15) / 16 * 16 * 2 + queries * value_stride;
+}
+
+AttentionPartial attention_partial(float* memory, std::int64_t queries) {
+  const std::int64_t padded = (queries + 15) / 16 * 16;
+  return {memory, memory + padded, memory + 2 * padded};
+}
+
+std::int64_t attention_scratch_floats(std::int64_t queries, const KvLayout& layout) {
+  const std::int64_t chunk_tokens = attention_chunk_tokens(layout.block_tokens);
+  return attention_partial_floats(queries, layout.value_stride) +
+         queries * (chunk_tokens + 2 * kTileTokens + layout.head_dim) + kTileTokens;
+}
+
+void compute_chunks(const AttentionTile& tile, std::int64_t first_chunk, std::int64_t end_chunk,
+                    float* scratch, const AttentionPartial& to) {
+  HWY_DYNAMIC_DISPATCH(ComputeChunks)(tile, first_chunk, end_chunk, scratch, to);
+}
+void merge_partial(const AttentionPartial& to, const AttentionPartial& from, std::int64_t queries,
+                   std::int64_t value_stride) {
+  HWY_DYNAMIC_DISPATCH(MergePartial)(to, from, queries, value_stride);
+}
+void finish_tile(const AttentionTile& tile, const AttentionPartial& partial) {
+  HWY_DYNAMIC_DISPATCH(FinishTile)(tile, partial);
+}
+
+}  // namespace hangar::cpu
+#endif

@@ -1,0 +1,202 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "backend/cpu/ops_test_support.h"
+
+namespace hangar::cpu {
+namespace {
+
+struct Heads {
+  std::int32_t heads;
+  std::int32_t kv_heads;
+  std::int32_t head_dim;
+};
+struct SequencePlan {
+  std::int32_t context;
+  std::int32_t rows;
+};
+
+class CpuAttentionTest : public CpuOpsTest {
+ protected:
+  static constexpr std::int32_t kLayer = 1;  // of 2
+
+  // A batch of these sequences whose block tables are a random choice of the cache's blocks.
+  RaggedBatch make_batch(const std::vector<SequencePlan>& plans, std::int32_t block_tokens,
+                         std::int32_t cache_blocks) {
+    RaggedBatch batch;
+    batch.block_tokens = block_tokens;
+    std::vector<std::int32_t> free(static_cast<std::size_t>(cache_blocks));
+    std::iota(free.begin(), free.end(), 0);
+    std::ranges::shuffle(free, random_);
+    for (const SequencePlan& plan : plans) {
+      const std::int32_t blocks = (plan.context + plan.rows + block_tokens - 1) / block_tokens;
+      batch.sequences.push_back(
+          {.first_row = batch.rows(),
+           .rows = plan.rows,
+           .context_tokens = plan.context,
+           .first_block = static_cast<std::int32_t>(batch.block_tables.size()),
+           .blocks = blocks});
+      batch.block_tables.insert(batch.block_tables.end(), free.end() - blocks, free.end());
+      free.resize(free.size() - static_cast<std::size_t>(blocks));
+      batch.token_ids.resize(batch.token_ids.size() + static_cast<std::size_t>(plan.rows));
+      for (std::int32_t i = 0; i < plan.rows; ++i) batch.positions.push_back(plan.context + i);
+    }
+    return batch;
+  }
+  // The same sequences with all their tokens as rows: writes what `batch` calls context too.
+  static RaggedBatch whole(RaggedBatch batch) {
+    std::int32_t rows = 0;
+    for (RaggedBatch::Sequence& sequence : batch.sequences) {
+      sequence.rows += sequence.context_tokens;
+      sequence.context_tokens = 0;
+      sequence.first_row = rows;
+      rows += sequence.rows;
+    }
+    batch.token_ids.resize(static_cast<std::size_t>(rows));
+    return batch;
+  }
+  std::vector<float> random_halves(std::int64_t n) {
+    std::vector<float> values = random_floats(n);
+    for (float& value : values) value = half_to_float(float_to_half(value));
+    return values;
+  }
+
+  struct Case {
+    Heads heads;
+    std::int32_t block_tokens;
+    RaggedBatch batch;
+    std::vector<float> k, v;  // of whole(batch)
+    std::vector<float> q;     // of batch
+  };
+  Case make_case(Heads heads, std::int32_t block_tokens, const std::vector<SequencePlan>& plans) {
+    Case c{.heads = heads, .block_tokens = block_tokens, .batch = {}, .k = {}, .v = {}, .q = {}};
+    std::int32_t tokens = 0;
+    for (const SequencePlan& plan : plans) tokens += plan.context + plan.rows;
+    c.batch = make_batch(plans, block_tokens, blocks_for(c, tokens, plans.size()));
+    const std::int64_t width = std::int64_t{heads.kv_heads} * heads.head_dim;
+    c.k = random_halves(tokens * width);
+    c.v = random_halves(tokens * width);
+    c.q = random_floats(std::int64_t{c.batch.rows()} * heads.heads * heads.head_dim, 2.0F);
+    return c;
+  }
+  static std::int32_t blocks_for(const Case& c, std::int32_t tokens, std::size_t sequences) {
+    return tokens / c.block_tokens + static_cast<std::int32_t>(sequences) + 3;
+  }
+
+  // A cache that holds the case's keys and values, and NaN wherever none of them is.
+  static KvCachePtr fill_cache(Backend& backend, const Case& c) {
+    const std::int64_t width = std::int64_t{c.heads.kv_heads} * c.heads.head_dim;
+    const RaggedBatch all = whole(c.batch);
+    const std::int32_t blocks = blocks_for(c, all.rows(), all.sequences.size());
+    auto cache =
+        backend.make_kv_cache({2, blocks, c.block_tokens, c.heads.kv_heads, c.heads.head_dim})
+            .value();
+    RaggedBatch everything;
+    everything.block_tokens = c.block_tokens;
+    everything.block_tables.resize(static_cast<std::size_t>(blocks));
+    std::iota(everything.block_tables.begin(), everything.block_tables.end(), 0);
+    everything.sequences = {{.rows = blocks * c.block_tokens, .blocks = blocks}};
+    const Activation poison = make_empty(backend, everything.sequences[0].rows, width);
+    for (std::int32_t layer : {0, 1}) backend.write_kv(*cache, layer, poison, poison, everything);
+    backend.write_kv(*cache, kLayer, make(backend, all.rows(), width, c.k),
+                     make(backend, all.rows(), width, c.v), all);
+    return cache;
+  }
+  static std::vector<float> attend(Backend& backend, const KvCache& cache, const Case& c,
+                                   const RaggedBatch& batch, const std::vector<float>& q) {
+    const std::int64_t columns = std::int64_t{c.heads.heads} * c.heads.head_dim;
+    const std::int64_t rows = std::ssize(q) / columns;
+    const Activation out = make_empty(backend, rows, columns);
+    const AttentionShape shape{c.heads.heads, c.heads.kv_heads, c.heads.head_dim,
+                               1.0F / std::sqrt(static_cast<float>(c.heads.head_dim))};
+    backend.attention(out, make(backend, rows, columns, q), cache, kLayer, batch, shape);
+    return values_of(backend, out);
+  }
+  static std::vector<float> attend(Backend& backend, const Case& c) {
+    return attend(backend, *fill_cache(backend, c), c, c.batch, c.q);
+  }
+};
+
+// Prefill, chunked prefill and decode, short and long, mixed.
+const std::vector<SequencePlan> kMixed = {{0, 1}, {0, 30}, {37, 1}, {5, 11}, {300, 3}, {127, 2}};
+
+TEST_P(CpuAttentionTest, EqualsTheReferenceOnMixedBatches) {
+  for (const auto& [heads, block_tokens] : {std::pair{Heads{9, 3, 64}, 16},
+                                            {Heads{2, 2, 8}, 5},
+                                            {Heads{4, 1, 80}, 1},
+                                            {Heads{2, 1, 128}, 48},
+                                            {Heads{30, 1, 6}, 7},
+                                            {Heads{1, 1, 2}, 200}}) {
+    SCOPED_TRACE(fmt::format("{}/{} heads of {}, blocks of {}", heads.heads, heads.kv_heads,
+                             heads.head_dim, block_tokens));
+    const Case c = make_case(heads, block_tokens, kMixed);
+    expect_near(attend(*cpu_, c), attend(*ref_, c), 1e-5F, 1e-5F);
+  }
+}
+
+TEST_P(CpuAttentionTest, OneLongContextIsSharedOut) {
+  for (const std::int32_t rows : {1, 5}) {
+    const Case c = make_case({3, 1, 16}, 16, {{900, rows}});
+    const std::vector<float> got = attend(*cpu_, c);
+    expect_near(got, attend(*ref_, c), 1e-5F, 1e-5F);
+    expect_same_bits(got, attend(*make_backend("cpu", 1).value(), c));
+  }
+}
+
+TEST_P(CpuAttentionTest, ARowDoesNotDependOnItsCompany) {
+  const Case c = make_case({6, 2, 20}, 16, {{0, 40}, {120, 150}});
+  const auto cache = fill_cache(*cpu_, c);
+  const std::vector<float> together = attend(*cpu_, *cache, c, c.batch, c.q);
+  const std::size_t width = 6 * 20;
+  for (const RaggedBatch::Sequence& sequence : c.batch.sequences) {
+    for (std::int32_t i = 0; i < sequence.rows; i += 7) {
+      RaggedBatch one = c.batch;
+      one.token_ids.resize(1);
+      one.sequences = {sequence};
+      one.sequences[0].first_row = 0;
+      one.sequences[0].rows = 1;
+      one.sequences[0].context_tokens = sequence.context_tokens + i;
+      const auto at = static_cast<std::size_t>(sequence.first_row + i) * width;
+      const std::vector<float> q(c.q.begin() + static_cast<std::ptrdiff_t>(at),
+                                 c.q.begin() + static_cast<std::ptrdiff_t>(at + width));
+      expect_same_bits(attend(*cpu_, *cache, c, one, q), std::span(together).subspan(at, width));
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, LargeScoresDoNotOverflow) {
+  Case c = make_case({2, 1, 8}, 16, {{200, 2}});
+  for (float& q : c.q) q *= 300.0F;
+  expect_near(attend(*cpu_, c), attend(*ref_, c), 1e-3F, 1e-3F);
+}
+
+TEST_P(CpuAttentionTest, WriteKvRoundsToHalf) {
+  // A single visible token: the result is its value.
+  Case c = make_case({1, 1, 34}, 16, {{0, 1}});
+  c.v = random_floats(34, 10.0F);
+  std::vector<float> want = c.v;
+  for (float& value : want) value = half_to_float(float_to_half(value));
+  expect_same_bits(attend(*cpu_, c), want);
+}
+
+HANGAR_INSTANTIATE_CPU_OPS(CpuAttentionTest);
+
+TEST(CpuKvCacheTest, SizesAreCheckedAndSaid) {
+  const auto backend = make_backend("cpu", 1).value();
+  const KvShape shape{.layers = 2, .blocks = 3, .block_tokens = 16, .kv_heads = 3, .head_dim = 64};
+  EXPECT_EQ(backend->kv_block_bytes(shape), 2U * 16 * 3 * 64 * 2 * 2);
+  const auto cache = backend->make_kv_cache(shape).value();
+  EXPECT_EQ(cache->memory_bytes, 3 * backend->kv_block_bytes(shape));
+  EXPECT_EQ(cache->shape.blocks, 3);
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  EXPECT_EQ(backend->make_kv_cache({kMost, kMost, kMost, 1, 64}).error().code,
+            ErrorCode::kResourceExhausted);
+  EXPECT_EQ(backend->make_kv_cache({4096, 1 << 30, 16, 8, 128}).error().code,
+            ErrorCode::kResourceExhausted);
+  EXPECT_EQ(backend->make_kv_cache({1, 1, 0, 1, 64}).error().code, ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace hangar::cpu

@@ -1,0 +1,84 @@
+#include "backend/cpu/matmul_runner.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "backend/cpu/int_matmul.h"
+
+namespace hangar::cpu {
+namespace {
+
+// Rows of x that pass by the weights together: their quantized form fits a second-level cache.
+constexpr std::int64_t kRowBlock = 256;
+// Multiply-adds that are worth handing to another thread.
+constexpr std::int64_t kWorthwhile = 1 << 18;
+
+const CpuWeight& as_cpu(const Weight* weight) {
+  return static_cast<const CpuWeight&>(*weight);
+}
+
+void run_panel(const CpuWeight& weight, std::int64_t panel, Activation y, Activation x,
+               const QuantizedRows& quantized, std::int64_t first_row, std::int64_t end_row) {
+  if (weight.panels) {
+    int_matmul_panel(*weight.panels, panel, quantized, first_row, end_row, y.f32(), y.columns);
+    return;
+  }
+  const std::int64_t output = panel * kPanelRows;
+  dense_matmul(weight.dense, output, std::min(weight.rows, output + kPanelRows), x.f32(), first_row,
+               end_row, y.f32(), y.columns);
+}
+
+}  // namespace
+
+Status MatmulRunner::reserve(std::int64_t rows, std::int64_t columns) {
+  return buffer_.reserve(rows, columns);
+}
+
+QuantizedRows MatmulRunner::quantize(Activation x, ThreadPool& pool) {
+  // Only for an x that allocate() did not make.
+  if (!buffer_.reserve(x.rows, x.columns)) std::abort();
+  const QuantizedRows quantized = buffer_.view(x.rows, x.columns);
+  const auto body = [&](std::int64_t begin, std::int64_t end, int /*worker*/) {
+    for (std::int64_t r = begin; r < end; ++r) quantize_row(quantized, r, x.row(r).data());
+  };
+  // About a nanosecond for each element: a few rows are quicker done than shared.
+  constexpr std::int64_t kElements = 1 << 14;
+  pool.parallel_for(x.rows, kElements / x.columns + 1, body);
+  return quantized;
+}
+
+void MatmulRunner::run(std::span<const Activation> ys, Activation x,
+                       std::span<const Weight* const> weights, ThreadPool& pool) {
+  if (x.rows == 0) return;
+  std::int64_t panels = 0;
+  bool integers = false;
+  for (const Weight* weight : weights) {
+    panels += as_cpu(weight).output_panels();
+    integers = integers || as_cpu(weight).panels.has_value();
+  }
+  const QuantizedRows quantized = integers ? quantize(x, pool) : QuantizedRows{};
+
+  // Enough row blocks for every thread to have a few pieces, each of whole tiles of 8 rows.
+  const std::int64_t wanted = (4 * pool.threads() + panels - 1) / panels;
+  const std::int64_t share = (x.rows + wanted - 1) / wanted;
+  const std::int64_t row_block = std::clamp<std::int64_t>((share + 7) / 8 * 8, 8, kRowBlock);
+  const std::int64_t row_blocks = (x.rows + row_block - 1) / row_block;
+
+  const auto body = [&](std::int64_t begin, std::int64_t end, int /*worker*/) {
+    for (std::int64_t item = begin; item < end; ++item) {
+      const std::int64_t first_row = item / panels * row_block;
+      std::int64_t panel = item % panels;
+      std::size_t i = 0;
+      while (panel >= as_cpu(weights[i]).output_panels()) {
+        panel -= as_cpu(weights[i]).output_panels();
+        ++i;
+      }
+      run_panel(as_cpu(weights[i]), panel, ys[i], x, quantized, first_row,
+                std::min(x.rows, first_row + row_block));
+    }
+  };
+  const std::int64_t item_work = std::min(row_block, x.rows) * kPanelRows * x.columns;
+  pool.parallel_for(row_blocks * panels, kWorthwhile / item_work + 1, body);
+}
+
+}  // namespace hangar::cpu

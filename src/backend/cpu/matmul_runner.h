@@ -1,0 +1,30 @@
+// MatmulRunner: shares the products of one x with several weights out over the threads.
+//
+// Promise: quantizes x once if any weight wants it, then runs all panels of all weights as one
+//   parallel loop. Results do not depend on the number of threads.
+// Errors: reserve: kResourceExhausted. run needs no memory where reserve covered its x.
+// Threads: one thread (the step thread) calls; the pool's threads work inside.
+#pragma once
+
+#include <span>
+
+#include "backend/cpu/cpu_weight.h"
+#include "backend/cpu/quantized_rows.h"
+#include "tensor/activation.h"
+
+namespace hangar::cpu {
+
+class MatmulRunner {
+ public:
+  // Makes room for the quantized form of any x of this size.
+  Status reserve(std::int64_t rows, std::int64_t columns);
+  void run(std::span<const Activation> ys, Activation x, std::span<const Weight* const> weights,
+           ThreadPool& pool);
+
+ private:
+  QuantizedRows quantize(Activation x, ThreadPool& pool);
+
+  QuantizedRowsBuffer buffer_;
+};
+
+}  // namespace hangar::cpu

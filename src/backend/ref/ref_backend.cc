@@ -1,0 +1,166 @@
+#include "backend/ref/ref_backend.h"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <new>
+
+#include "backend/checks.h"
+#include "backend/host_memory.h"
+#include "backend/ref/ops.h"
+#include "quant/dequantize.h"
+
+namespace hangar {
+namespace {
+
+class RefWeight final : public Weight {
+ public:
+  HostMemory memory;
+  const float* data() const { return memory.as<float>(); }
+  const float* row(std::int64_t r) const { return data() + r * columns; }
+};
+
+class RefKvCache final : public KvCache {
+ public:
+  HostMemory memory;
+  ref::KvLayer layer(std::int32_t index) const {
+    const std::int64_t width = std::int64_t{shape.kv_heads} * shape.head_dim;
+    const std::int64_t elements = width * shape.block_tokens * shape.blocks;
+    float* keys = memory.as<float>() + 2 * index * elements;
+    return {keys, keys + elements, shape.block_tokens, width};
+  }
+};
+
+const RefWeight& as_ref(const Weight& weight) {
+  return static_cast<const RefWeight&>(weight);
+}
+
+class RefBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "ref"; }
+  std::string description() const override { return "ref: plain float32 loops, 1 thread"; }
+
+  Result<WeightPtr> load_weight(const TensorView& view) override {
+    HANGAR_CHECK_OK(check_weight_view(view));
+    auto weight = std::make_unique<RefWeight>();
+    weight->rows = view.rows();
+    weight->columns = view.columns();
+    weight->form = "f32";
+    HANGAR_TRY(const std::size_t bytes, activation_bytes(weight->rows, weight->columns));
+    HANGAR_TRY(weight->memory, HostMemory::allocate(bytes, view.name));
+    weight->memory_bytes = bytes;
+    const std::size_t file_row_bytes = row_bytes(view.dtype, weight->columns);
+    for (std::int64_t r = 0; r < weight->rows; ++r) {
+      dequantize_row(view.dtype, view.data.data() + static_cast<std::size_t>(r) * file_row_bytes,
+                     weight->memory.as<float>() + r * weight->columns, weight->columns);
+    }
+    return WeightPtr(std::move(weight));
+  }
+
+  Result<Activation> allocate(std::int64_t rows, std::int64_t columns) override {
+    HANGAR_TRY(const std::size_t bytes, activation_bytes(rows, columns));
+    HANGAR_TRY(HostMemory memory, HostMemory::allocate(bytes, "activations"));
+    arena_.push_back(std::move(memory));
+    return Activation{arena_.back().data(), rows, columns, DType::kF32};
+  }
+
+  Result<KvCachePtr> make_kv_cache(const KvShape& shape) override {
+    HANGAR_CHECK_OK(check_kv_shape(shape));
+    auto cache = std::make_unique<RefKvCache>();
+    cache->shape = shape;
+    cache->memory_bytes = kv_block_bytes(shape) * static_cast<std::size_t>(shape.blocks);
+    HANGAR_TRY(cache->memory, HostMemory::allocate(cache->memory_bytes, "the KV cache"));
+    return KvCachePtr(std::move(cache));
+  }
+
+  std::size_t kv_block_bytes(const KvShape& shape) const override {
+    return checked_product(
+               {2, sizeof(float), shape.layers, shape.block_tokens, shape.kv_heads, shape.head_dim})
+        .value_or(std::numeric_limits<std::size_t>::max());
+  }
+
+  void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) override {
+    assert(out.rows == std::ssize(ids) && out.columns == table.columns);
+    for (std::int64_t r = 0; r < out.rows; ++r) {
+      const float* from = as_ref(table).row(ids[static_cast<std::size_t>(r)]);
+      std::copy_n(from, out.columns, out.row(r).data());
+    }
+  }
+
+  void rms_norm(Activation out, Activation x, const Weight& weight, float eps) override {
+    assert(out.rows == x.rows && out.columns == x.columns && weight.columns == x.columns);
+    ref::rms_norm(out, x, as_ref(weight).data(), eps);
+  }
+
+  void matmul(std::span<const Activation> ys, Activation x,
+              std::span<const Weight* const> weights) override {
+    assert(ys.size() == weights.size());
+    for (std::size_t i = 0; i < ys.size(); ++i) {
+      assert(ys[i].rows == x.rows && ys[i].columns == weights[i]->rows);
+      assert(x.columns == weights[i]->columns);
+      ref::matmul(ys[i], x, as_ref(*weights[i]).data());
+    }
+  }
+
+  void add_bias(Activation y, const Weight& bias) override {
+    assert(bias.columns == y.columns);
+    ref::add_bias(y, as_ref(bias).data());
+  }
+
+  void rope(Activation x, std::int32_t head_dim, std::span<const std::int32_t> positions,
+            const RopeTable& table) override {
+    assert(x.rows == std::ssize(positions) && x.columns % head_dim == 0);
+    assert(2 * std::ssize(table.inverse_frequency) <= head_dim);
+    ref::rope(x, head_dim, positions, table);
+  }
+
+  void write_kv(KvCache& cache, std::int32_t layer, Activation k, Activation v,
+                const RaggedBatch& batch) override {
+    assert(batch.block_tokens == cache.shape.block_tokens);
+    assert(k.rows == v.rows && k.columns == v.columns);
+    assert(k.columns == std::int64_t{cache.shape.kv_heads} * cache.shape.head_dim);
+    ref::write_kv(static_cast<RefKvCache&>(cache).layer(layer), k, v, batch);
+  }
+
+  void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
+                 const RaggedBatch& batch, const AttentionShape& shape) override {
+    assert(batch.block_tokens == cache.shape.block_tokens);
+    assert(q.columns == std::int64_t{shape.heads} * shape.head_dim && out.columns == q.columns);
+    assert(shape.heads % shape.kv_heads == 0 && shape.kv_heads == cache.shape.kv_heads);
+    ref::attention(out, q, static_cast<const RefKvCache&>(cache).layer(layer), batch, shape);
+  }
+
+  void silu_mul(Activation out, Activation gate, Activation up) override {
+    assert(out.rows == gate.rows && out.columns == gate.columns);
+    assert(up.rows == gate.rows && up.columns == gate.columns);
+    ref::silu_mul(out, gate, up);
+  }
+
+  void add(Activation x, Activation y) override {
+    assert(x.rows == y.rows && x.columns == y.columns);
+    ref::add(x, y);
+  }
+
+  void gather_rows(Activation out, Activation x, std::span<const std::int32_t> rows) override {
+    assert(out.rows == std::ssize(rows) && out.columns == x.columns);
+    for (std::int64_t i = 0; i < out.rows; ++i) {
+      std::ranges::copy(x.row(rows[static_cast<std::size_t>(i)]), out.row(i).data());
+    }
+  }
+
+  void read(Activation x, std::span<float> host) override {
+    assert(std::ssize(host) == x.rows * x.columns);
+    std::copy_n(x.f32(), host.size(), host.data());
+  }
+
+ private:
+  std::vector<HostMemory> arena_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_ref_backend(int /*threads*/) {
+  return std::make_unique<RefBackend>();
+}
+
+}  // namespace hangar

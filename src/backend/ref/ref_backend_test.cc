@@ -1,0 +1,196 @@
+// The reference is held to numbers worked out by hand: it is what all other backends are held to.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "backend/registry.h"
+
+namespace hangar {
+namespace {
+
+using testing::ElementsAre;
+using testing::FloatEq;
+using testing::FloatNear;
+using testing::HasSubstr;
+
+class RefBackendTest : public testing::Test {
+ protected:
+  Activation matrix(std::int64_t rows, std::int64_t columns, const std::vector<float>& values) {
+    Activation x = backend_->allocate(rows, columns).value();
+    EXPECT_EQ(std::ssize(values), rows * columns);
+    std::memcpy(x.data, values.data(), values.size() * sizeof(float));
+    return x;
+  }
+  Activation empty(std::int64_t rows, std::int64_t columns) {
+    return backend_->allocate(rows, columns).value();
+  }
+  WeightPtr weight(std::vector<std::int64_t> shape, const std::vector<float>& values) {
+    kept_.push_back(values);
+    return backend_
+        ->load_weight({"w", DType::kF32, std::move(shape), std::as_bytes(std::span(kept_.back()))})
+        .value();
+  }
+  std::vector<float> values(Activation x) {
+    std::vector<float> host(static_cast<std::size_t>(x.rows * x.columns));
+    backend_->read(x, host);
+    return host;
+  }
+
+  std::unique_ptr<Backend> backend_ = make_backend("ref", 1).value();
+  std::vector<std::vector<float>> kept_;
+};
+
+TEST_F(RefBackendTest, EmbedTakesTheRowsAskedFor) {
+  const auto table = weight({3, 2}, {1, 2, 3, 4, 5, 6});
+  const Activation out = empty(3, 2);
+  backend_->embed(out, *table, std::vector<std::int32_t>{2, 0, 2});
+  EXPECT_THAT(values(out), ElementsAre(5, 6, 1, 2, 5, 6));
+}
+
+TEST_F(RefBackendTest, RmsNormDividesByTheRootOfTheMeanSquare) {
+  const auto w = weight({2}, {1, 10});
+  const Activation x = matrix(2, 2, {1, 7, 0, 0});  // mean square 25
+  const Activation out = empty(2, 2);
+  backend_->rms_norm(out, x, *w, 11.0F);  // root of 36
+  EXPECT_THAT(values(out), ElementsAre(FloatEq(1.0F / 6), FloatEq(70.0F / 6), 0, 0));
+  backend_->rms_norm(x, x, *w, 11.0F);
+  EXPECT_EQ(values(x), values(out));
+}
+
+TEST_F(RefBackendTest, MatmulIsXTimesTheTransposeOfEachWeight) {
+  const auto a = weight({2, 3}, {1, 2, 3, 4, 5, 6});
+  const auto b = weight({1, 3}, {-1, 0, 1});
+  const Activation x = matrix(2, 3, {1, 0, 2, 10, 1, 0});
+  const Activation ya = empty(2, 2);
+  const Activation yb = empty(2, 1);
+  const std::vector<Activation> ys = {ya, yb};
+  const std::vector<const Weight*> weights = {a.get(), b.get()};
+  backend_->matmul(ys, x, weights);
+  EXPECT_THAT(values(ya), ElementsAre(7, 16, 12, 45));
+  EXPECT_THAT(values(yb), ElementsAre(1, -10));
+}
+
+TEST_F(RefBackendTest, AddsAndBiases) {
+  const Activation x = matrix(2, 2, {1, 2, 3, 4});
+  const auto bias = weight({2}, {10, 20});
+  backend_->add_bias(x, *bias);
+  EXPECT_THAT(values(x), ElementsAre(11, 22, 13, 24));
+  backend_->add(x, matrix(2, 2, {1, 1, 2, 2}));
+  EXPECT_THAT(values(x), ElementsAre(12, 23, 15, 26));
+}
+
+TEST_F(RefBackendTest, SiluMultipliesByTheSigmoidAndByUp) {
+  const Activation gate = matrix(1, 3, {0, std::log(3.0F), -200});
+  const Activation up = matrix(1, 3, {5, 2, 1});
+  backend_->silu_mul(gate, gate, up);  // the sigmoid of log 3 is 3 / 4
+  EXPECT_THAT(values(gate),
+              ElementsAre(0, FloatNear(1.5F * std::log(3.0F), 1e-6F), FloatNear(0, 1e-30F)));
+}
+
+TEST_F(RefBackendTest, GatherTakesRows) {
+  const Activation x = matrix(3, 1, {1, 2, 3});
+  const Activation out = empty(2, 1);
+  backend_->gather_rows(out, x, std::vector<std::int32_t>{2, 0});
+  EXPECT_THAT(values(out), ElementsAre(3, 1));
+}
+
+constexpr float kQuarterTurn = 1.57079637F;
+
+TEST_F(RefBackendTest, RopeTurnsNeighboursOrHalves) {
+  const std::vector<std::int32_t> positions = {1};
+  RopeTable table{.inverse_frequency = {kQuarterTurn, 0.0F}, .magnitude = 1.0F};
+  // Two heads of 5 elements, 4 of them rotated: the pair at a quarter turn (a, b) -> (-b, a).
+  const std::vector<float> before = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  const Activation x = matrix(1, 10, before);
+  backend_->rope(x, 5, positions, table);
+  EXPECT_THAT(values(x), ElementsAre(FloatNear(-2, 1e-6F), FloatNear(1, 1e-6F), 3, 4, 5,
+                                     FloatNear(-7, 1e-6F), FloatNear(6, 1e-6F), 8, 9, 10));
+  table.interleaved = false;
+  table.magnitude = 2.0F;
+  const Activation y = matrix(1, 10, before);
+  backend_->rope(y, 5, positions, table);
+  EXPECT_THAT(values(y), ElementsAre(FloatNear(-6, 1e-5F), 4, FloatNear(2, 1e-5F), 8, 5,
+                                     FloatNear(-16, 1e-5F), 14, FloatNear(12, 1e-5F), 18, 10));
+}
+
+TEST_F(RefBackendTest, AttentionIsCausalAndFollowsTheBlockTable) {
+  auto cache = backend_->make_kv_cache({2, 3, 2, 1, 2}).value();
+  RaggedBatch batch;
+  batch.block_tokens = 2;
+  batch.token_ids = {0, 0, 0};
+  batch.positions = {0, 1, 2};
+  batch.block_tables = {2, 0};
+  batch.sequences = {
+      {.first_row = 0, .rows = 3, .context_tokens = 0, .first_block = 0, .blocks = 2}};
+  const AttentionShape shape{.heads = 2, .kv_heads = 1, .head_dim = 2, .scale = 0.5F};
+  const float log2 = std::log(2.0F);
+  // Scores of head 0 are the first element of each key times log 2; head 1 asks nothing.
+  const Activation k = matrix(3, 2, {0, 9, 1, 9, 2, 9});
+  const Activation v = matrix(3, 2, {7, 0, 0, 7, 14, 14});
+  const Activation q = matrix(3, 4, {2 * log2, 0, 0, 0, 2 * log2, 0, 0, 0, 2 * log2, 0, 0, 0});
+  const Activation out = empty(3, 4);
+  backend_->write_kv(*cache, 1, k, v, batch);
+  backend_->attention(out, q, *cache, 1, batch, shape);
+  const std::vector<float> expected = {7,
+                                       0,
+                                       7,
+                                       0,  // sees itself only
+                                       7.0F / 3,
+                                       14.0F / 3,
+                                       3.5F,
+                                       3.5F,  // weights 1:2, 1:1
+                                       (7 + 0 + 56) / 7.0F,
+                                       (0 + 14 + 56) / 7.0F,
+                                       7,
+                                       7};  // weights 1:2:4, 1:1:1
+  EXPECT_THAT(values(out), testing::Pointwise(FloatNear(1e-5F), expected));
+
+  // A decode step after these three rows is told that they are context.
+  RaggedBatch step;
+  step.block_tokens = 2;
+  step.token_ids = {0};
+  step.positions = {3};
+  step.block_tables = {2, 0};
+  step.sequences = {
+      {.first_row = 0, .rows = 1, .context_tokens = 3, .first_block = 0, .blocks = 2}};
+  const Activation out1 = empty(1, 4);
+  backend_->write_kv(*cache, 1, matrix(1, 2, {3, 0}), matrix(1, 2, {1, 3}), step);
+  backend_->attention(out1, matrix(1, 4, {2 * log2, 0, 0, 0}), *cache, 1, step, shape);
+  EXPECT_THAT(values(out1),
+              testing::Pointwise(FloatNear(1e-5F),
+                                 std::vector<float>{71 / 15.0F, 94 / 15.0F, 22 / 4.0F, 6}));
+}
+
+TEST_F(RefBackendTest, RefusesWhatItCannotHold) {
+  EXPECT_EQ(backend_->make_kv_cache({1, 0, 16, 1, 64}).error().code, ErrorCode::kInvalidArgument);
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  EXPECT_EQ(backend_->make_kv_cache({kMost, kMost, kMost, 1, 64}).error().code,
+            ErrorCode::kResourceExhausted);
+  EXPECT_EQ(backend_->allocate(std::int64_t{1} << 40, std::int64_t{1} << 40).error().code,
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(backend_->allocate(-1, 4).error().code, ErrorCode::kInvalidArgument);
+  const std::vector<std::byte> bytes(17);
+  EXPECT_EQ(backend_->load_weight({"w", DType::kQ4_0, {1, 32}, bytes}).error().code,
+            ErrorCode::kCorrupt);
+  EXPECT_EQ(backend_->load_weight({"w", DType::kQ4_0, {1, 16}, bytes}).error().code,
+            ErrorCode::kCorrupt);
+  EXPECT_EQ(backend_->load_weight({"w", DType::kI32, {4}, bytes}).error().code,
+            ErrorCode::kUnsupported);
+}
+
+TEST(RegistryTest, KnowsItsBackendsAndNamesThem) {
+  for (const std::string_view name : backend_names()) {
+    EXPECT_EQ(make_backend(name, 1).value()->name(), name);
+  }
+  const auto none = make_backend("abacus", 1);
+  ASSERT_FALSE(none.has_value());
+  EXPECT_EQ(none.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(none.error().message, HasSubstr("ref"));
+}
+
+}  // namespace
+}  // namespace hangar

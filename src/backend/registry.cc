@@ -1,0 +1,48 @@
+#include "backend/registry.h"
+
+#include <array>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/ref/ref_backend.h"
+
+namespace hangar {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  std::unique_ptr<Backend> (*make)(int threads);
+};
+
+constexpr std::array<Entry, 2> kBackends = {{
+    {"cpu", make_cpu_backend},
+    {"ref", make_ref_backend},
+}};
+
+constexpr std::array<std::string_view, kBackends.size()> kNames = [] {
+  std::array<std::string_view, kBackends.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kBackends[i].name;
+  return names;
+}();
+
+}  // namespace
+
+std::span<const std::string_view> backend_names() {
+  return kNames;
+}
+
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, int threads) {
+  for (const Entry& entry : kBackends) {
+    if (entry.name == name) return entry.make(threads);
+  }
+  std::string names;
+  for (const std::string_view known : kNames) {
+    if (!names.empty()) names += ", ";
+    names += known;
+  }
+  auto error =
+      make_error(ErrorCode::kInvalidArgument, "no backend \"{}\"; there are: {}", name, names);
+  error.value().field = "backend";
+  return error;
+}
+
+}  // namespace hangar
