@@ -1,0 +1,40 @@
+#include "serve/chat_prompt.h"
+
+#include <optional>
+#include <utility>
+
+namespace hangar {
+namespace {
+
+void fill_token(boost::json::object& context, std::string_view key, const Tokenizer& tokenizer,
+                std::optional<TokenId> id) {
+  if (id && !context.contains(key)) context[key] = std::string(tokenizer.token_bytes(*id));
+}
+
+}  // namespace
+
+Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::object context) {
+  if (model.chat_template() == nullptr) {
+    return make_error(ErrorCode::kUnsupported,
+                      "the model \"{}\" has no chat template; use /v1/completions, or a model that "
+                      "was made for conversations",
+                      model.id());
+  }
+  const Tokenizer& tokenizer = model.tokenizer();
+  const TokenizerSpec& spec = tokenizer.spec();
+  fill_token(context, "bos_token", tokenizer, spec.bos);
+  fill_token(context, "eos_token", tokenizer, spec.eos);
+  if (!context.contains("add_generation_prompt")) context["add_generation_prompt"] = true;
+
+  ChatPrompt prompt;
+  HANGAR_TRY(prompt.text, model.chat_template()->render(context));
+  // An eos at the end would close the answer before it began, so only bos is taken from the file's
+  // wishes, and only where the template has not written it.
+  prompt.ids = tokenizer.encode(prompt.text, {.add_special = false, .parse_special = true});
+  if (spec.add_bos && spec.bos && (prompt.ids.empty() || prompt.ids.front() != *spec.bos)) {
+    prompt.ids.insert(prompt.ids.begin(), *spec.bos);
+  }
+  return prompt;
+}
+
+}  // namespace hangar

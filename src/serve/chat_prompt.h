@@ -1,0 +1,27 @@
+// From chat messages to the model's prompt ids: template, then tokenizer.
+//
+// Promise: the text is what the model's own template makes of the messages; bos is not added twice
+//   when the template writes it itself.
+// Errors: kUnsupported where the model has no template; kInvalidArgument with the template's words.
+// Threads: any.
+#pragma once
+
+#include <boost/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "serve/served_model.h"
+
+namespace hangar {
+
+struct ChatPrompt {
+  std::string text;
+  std::vector<TokenId> ids;
+};
+
+// `context` holds "messages" and whatever else the template may see ("tools", custom variables);
+// bos_token, eos_token and add_generation_prompt are filled in where they are missing.
+Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::object context);
+
+}  // namespace hangar

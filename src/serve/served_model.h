@@ -1,0 +1,69 @@
+// ServedModel: one model behind the door: tokenizer, template and engine under one name.
+//
+// Promise: generate() starts a request and gives its text stream; stop strings are found across
+// token
+//   borders here, the engine knows tokens only. Destroying it stops the engine and ends all
+//   streams.
+// Errors: load: what the file, the tokenizer, the template or the engine refuses. generate: as
+//   Engine::submit, plus kInvalidArgument for prompts past the context.
+// Threads: const calls from any thread. Owns the pump thread that reads the engine's events.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/local_engine.h"
+#include "serve/output_stream.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace hangar {
+
+struct TextRequest {
+  Request request;  // prompt ids and all engine parameters; id and stop_tokens are filled in here
+  std::vector<std::string> stop;  // stop strings; not part of the output
+  bool echo = false;              // the prompt's text comes first in each choice
+  bool keep_special = false;      // control tokens' text is part of the output
+};
+
+class ServedModel {
+ public:
+  ServedModel(std::string id, std::unique_ptr<const Tokenizer> tokenizer,
+              std::optional<ChatTemplate> chat_template, std::unique_ptr<Engine> engine);
+  ~ServedModel();
+  ServedModel(const ServedModel&) = delete;
+  ServedModel& operator=(const ServedModel&) = delete;
+
+  const std::string& id() const { return id_; }
+  std::int64_t created_unix_s() const { return created_unix_s_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const ChatTemplate* chat_template() const { return chat_template_ ? &*chat_template_ : nullptr; }
+  Engine& engine() { return *engine_; }
+  // request.choices continuations of one prompt; choice i samples with seed + i. max_tokens is cut
+  // to what the context leaves; 0 computes nothing but the prompt's log-probabilities. Stop strings
+  // are not looked for in the first min_tokens tokens. Usage counts a choice's tokens up to and
+  // with the one that completed its stop string.
+  Result<std::unique_ptr<OutputStream>> generate(TextRequest request);
+
+ private:
+  struct Pump;
+  std::string id_;
+  std::int64_t created_unix_s_;
+  std::unique_ptr<const Tokenizer> tokenizer_;
+  std::optional<ChatTemplate> chat_template_;
+  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Pump> pump_;  // streams that outlive the model hold it too
+};
+
+// Opens the checkpoint and builds all three parts over a LocalEngine.
+Result<std::unique_ptr<ServedModel>> load_served_model(const std::filesystem::path& path,
+                                                       std::string id,
+                                                       const LocalEngineOptions& options);
+
+}  // namespace hangar
