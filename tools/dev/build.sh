@@ -1,0 +1,50 @@
+# Building, over the CMake presets.
+# With these ccache knows a file again in another clone of this tree.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$ROOT} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
+
+# configure PRESET: once; afterwards ninja sees by itself when CMake must run again.
+configure() {
+  local preset=$1 folder=build/$1
+  # A tree that was moved or copied holds paths of its old place: such a build folder is of no use.
+  if [ -f "$folder/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$ROOT" "$folder/CMakeCache.txt"; then
+    rm -rf "$folder"
+  fi
+  [ -f "$folder/build.ninja" ] || cmake --preset "$preset" >&2
+}
+
+# build PRESET TARGET...: no target means all.
+build() {
+  local preset=$1 targets=()
+  shift
+  [ $# -gt 0 ] && targets=(--target "$@")
+  configure "$preset"
+  cmake --build "build/$preset" --parallel "$(jobs_here)" "${targets[@]}" >&2
+}
+
+build_verb() {
+  local preset=release
+  case ${1:-} in
+    release | dev | asan | tsan | fuzz)
+      preset=$1
+      shift
+      ;;
+  esac
+  [[ $preset = fuzz || $preset = asan || $preset = tsan ]] && set_up all
+  build "$preset" "$@"
+}
+
+bench_verb() {
+  set_up build
+  local model
+  model=$(default_model)
+  build release hangar
+  bash bench/peers/llama_cpp.sh >/dev/null
+  exec python3 bench/compare.py --hangar build/release/hangar --model "$model" "$@"
+}
+
+clean_verb() {
+  rm -rf build
+  if [ "${1:-}" = --all ]; then
+    rm -rf "$CACHE"
+  fi
+}

@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""Every test, suite by suite, and one table at the end. Called by ./dev test.
+
+The last line is "N passed, N failed, N skipped"; the exit code is 0 only if nothing failed. A suite that
+ran no test at all counts as failed: silence is no success.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import pathlib
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "hangar"
+LOGS = ROOT / "build/test-logs"
+HANGAR = ROOT / "build/release/hangar"
+
+
+class Outcome:
+    def __init__(self, passed=0, failed=0, skipped=0, notes=()):
+        self.passed, self.failed, self.skipped, self.notes = passed, failed, skipped, list(notes)
+
+
+def run(name, command, timeout, env=None, cwd=ROOT):
+    """Runs to a log; (exit code, the log's text). 124: it took too long and was killed."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{name}.log"
+    with open(path, "wb") as log:
+        log.write(("$ " + " ".join(map(str, command)) + "\n").encode())
+        log.flush()
+        symbolizer = shutil.which("llvm-symbolizer-19")
+        names = {"ASAN_SYMBOLIZER_PATH": symbolizer} if symbolizer else {}
+        process = subprocess.Popen(
+            list(map(str, command)), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            env={**os.environ, **names, **(env or {})}, start_new_session=True,
+        )
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            code = 124
+    return code, path.read_text(errors="replace")
+
+
+def tail(text, lines=40):
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def build(preset, jobs, targets=()):
+    """Configures (once) and builds; the time of it counts to the suite that needs it."""
+    folder = ROOT / "build" / preset
+    started = time.monotonic()
+    command = [str(ROOT / "dev"), "build", preset, *targets]
+    code, text = run(f"build-{preset}", command, 1500, {"HANGAR_SKIP_SETUP": "1", "HANGAR_JOBS": str(jobs)})
+    if code != 0:
+        raise RuntimeError(f"build/{folder.name} does not build:\n{tail(text)}")
+    print(f"   built build/{folder.name} in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def ctest(name, preset, options, env=None, prefix=()):
+    report = LOGS.resolve() / f"{name}.xml"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    command = [*prefix, "ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=error",
+               "--output-junit", report, "--parallel", str(options.jobs)]
+    code, text = run(name, command, 1200, env)
+    outcome = Outcome()
+    if report.exists():
+        for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+            status, label = case.get("status"), case.get("name")
+            if status == "run":
+                outcome.passed += 1
+            elif status in ("notrun", "disabled") or case.find("skipped") is not None:
+                outcome.skipped += 1
+                reason = (case.findtext("system-out") or "").strip().splitlines()
+                outcome.notes.append(f"skipped {label}: " + next((r for r in reason if re.match(r"\s*[Ss]kipped", r)), "")[:160])
+            else:
+                outcome.failed += 1
+                outcome.notes.append(f"FAILED {label}")
+    if code != 0:
+        outcome.failed = max(outcome.failed, 1)
+        outcome.notes.append(tail(text, 60))
+    return outcome
+
+
+# --- the suites, in the order they run -------------------------------------------------------------
+
+
+def unit(options):
+    """Unit, conformance and golden tests (C++), release build, by ctest."""
+    build("release", options.jobs)
+    return ctest("unit", "release", options, {"HANGAR_TEST_MODEL": str(options.model)})
+
+
+def e2e(options):
+    """The program as its users meet it: commands, server, signals, broken files."""
+    build("release", options.jobs, ["hangar"])
+    script = ROOT / "tests/e2e/run.py"
+    code, text = run("e2e", [sys.executable, script, "--hangar", HANGAR, "--model", options.model], 900)
+    return counted(code, text)
+
+
+def openai(options):
+    """The official openai client against a server of ours."""
+    build("release", options.jobs, ["hangar"])
+    python = environment(ROOT / "tests/requirements.txt")
+    script = ROOT / "tests/conformance/openai_client_test.py"
+    with server(options.model) as url:
+        code, text = run("openai", [python, script], 600, {"HANGAR_URL": url, "HANGAR_BASE_URL": url + "/v1"})
+    return counted(code, text)
+
+
+def fuzz(options):
+    """Each libFuzzer target for a bounded time on its committed corpus, under asan and ubsan (clang)."""
+    names = sorted(p.name.removesuffix("_fuzz.cc") for p in (ROOT / "tests/fuzz").glob("*_fuzz.cc"))
+    build("fuzz", options.jobs)
+    seconds = int(os.environ.get("HANGAR_FUZZ_SECONDS", "20"))
+
+    def one(name):
+        found = ROOT / f"build/fuzz/found/{name}"
+        artifacts = ROOT / f"build/fuzz/artifacts/{name}"
+        found.mkdir(parents=True, exist_ok=True)
+        artifacts.mkdir(parents=True, exist_ok=True)
+        command = [ROOT / f"build/fuzz/bin/{name}_fuzz", f"-max_total_time={seconds}", "-timeout=10",
+                   "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={artifacts}/",
+                   found, ROOT / f"tests/fuzz/corpus/{name}"]
+        return name, *run(f"fuzz-{name}", command, seconds + 120)
+
+    outcome = Outcome()
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for name, code, text in pool.map(one, names):
+            executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
+            if code == 0 and executed and int(executed.group(1)) > 0:
+                outcome.passed += 1
+                outcome.notes.append(f"{name}: {executed.group(1)} inputs in {seconds} s")
+            else:
+                outcome.failed += 1
+                outcome.notes.append(f"FAILED {name} (code {code}):\n{tail(text)}")
+    return outcome
+
+
+def asan(options):
+    """Unit tests under address and undefined sanitizers, built by clang (with the fuzz targets)."""
+    build("fuzz", options.jobs)
+    return ctest("asan", "fuzz", options, {
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    })
+
+
+def tsan(options):
+    """Unit tests under the thread sanitizer."""
+    build("tsan", options.jobs)
+    # Its shadow memory wants fewer random address bits than newer kernels use.
+    still = ["setarch", platform.machine(), "-R"]
+    if not shutil.which("setarch") or subprocess.run([*still, "true"], stderr=subprocess.DEVNULL).returncode:
+        still = []
+    return ctest("tsan", "tsan", options, {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, still)
+
+
+SUITES = {f.__name__: f for f in (unit, e2e, openai, asan, fuzz, tsan)}
+
+# --- what they share ---------------------------------------------------------------------------------
+
+
+def counted(code, text):
+    """The counts in a Python suite's last such line: "3 passed, 0 failed", or unittest's "Ran 3 tests"."""
+    numbers = {}
+    for line in text.splitlines():
+        if re.search(r"\d+ (?:\w+ )?passed", line):
+            found = re.findall(r"(\d+) (?:\w+ )?(passed|failed|skipped)", line)
+            numbers = {word: int(n) for n, word in found}
+    outcome = Outcome(numbers.get("passed", 0), numbers.get("failed", 0), numbers.get("skipped", 0))
+    ran = re.findall(r"^Ran (\d+) tests?", text, re.M)
+    if not numbers and ran:
+        bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", text))
+        outcome.skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", text))
+        outcome.failed = bad
+        outcome.passed = int(ran[-1]) - bad - outcome.skipped
+    if code != 0 or outcome.passed + outcome.skipped == 0:
+        outcome.failed = max(outcome.failed, 1)
+        outcome.notes.append(f"FAILED (code {code}):\n{tail(text, 60)}")
+    return outcome
+
+
+def environment(requirements):
+    """A Python with the pinned packages, in the cache folder; made once for each set of pins."""
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode() + sys.executable.encode())
+    folder = CACHE / f"venv-tests-{wanted.hexdigest()[:16]}"
+    if not (folder / "ready").exists():
+        print(f"   making a Python environment from {requirements.relative_to(ROOT)}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        # An index and a proxy may be set in the environment or in pip's own files: both hold.
+        for name, command in [
+            ("venv", [sys.executable, "-m", "venv", folder]),
+            ("pip", [folder / "bin/python", "-m", "pip", "install", "--quiet", "-r", requirements]),
+        ]:
+            code, text = run(f"environment-{name}", command, 600)
+            if code != 0:
+                raise RuntimeError(f"no Python environment for the tests:\n{tail(text)}")
+        (folder / "ready").touch()
+    return folder / "bin/python"
+
+
+@contextlib.contextmanager
+def server(model):
+    """A `hangar serve` on a free port; its URL. It must stop by itself on SIGTERM, with code 0."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with open(LOGS / "openai-server.log", "wb") as log:
+        process = subprocess.Popen(
+            [HANGAR, "serve", "--model", model, "--host", "127.0.0.1", "--port", str(port)], cwd=ROOT,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        try:
+            wait_for(url, process)
+            yield url
+        finally:
+            process.terminate()
+            try:
+                code = process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
+    if code != 0:
+        raise RuntimeError(f"the server ended with {code} on SIGTERM; see build/test-logs/openai-server.log")
+
+
+def wait_for(url, process):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(300):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            if opener.open(url + "/health", timeout=2).status == 200:
+                return
+        time.sleep(0.1)
+    raise RuntimeError("the server did not start; see build/test-logs/openai-server.log")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test", description=__doc__.split("\n")[0])
+    parser.add_argument("--model", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", help="suites, by name: " + ",".join(SUITES))
+    parser.add_argument("--list", action="store_true", help="the suites' names and what they do")
+    options = parser.parse_args()
+    if options.list:
+        for name, suite in SUITES.items():
+            print(f"{name:8s} {suite.__doc__}")
+        return 0
+    chosen = options.only.split(",") if options.only else list(SUITES)
+    unknown = [name for name in chosen if name not in SUITES]
+    if unknown:
+        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
+
+    rows = []
+    for name in chosen:
+        print(f"== {name}: {SUITES[name].__doc__}", flush=True)
+        started = time.monotonic()
+        try:
+            outcome = SUITES[name](options)
+        except (RuntimeError, OSError) as error:
+            outcome = Outcome(failed=1, notes=[f"FAILED {name}: {error}"])
+        rows.append((name, outcome, time.monotonic() - started))
+        for note in outcome.notes:
+            print("   " + note.replace("\n", "\n   "))
+        print(f"   {outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped,"
+              f" {rows[-1][2]:.0f} s with its build", flush=True)
+
+    print(f"\n{'suite':10s} {'passed':>7s} {'failed':>7s} {'skipped':>8s} {'seconds':>8s}")
+    for name, outcome, seconds in rows:
+        print(f"{name:10s} {outcome.passed:7d} {outcome.failed:7d} {outcome.skipped:8d} {seconds:8.0f}")
+    totals = [sum(getattr(o, key) for _, o, _ in rows) for key in ("passed", "failed", "skipped")]
+    print(f"{'all':10s} {totals[0]:7d} {totals[1]:7d} {totals[2]:8d} {sum(s for *_, s in rows):8.0f}")
+    print(f"logs: {LOGS.relative_to(ROOT)}\n")
+    print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
+    return 1 if totals[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
