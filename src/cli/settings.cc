@@ -1,0 +1,205 @@
+#include "cli/settings.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/nearest.h"
+#include "cli/config_file.h"
+#include "cli/report.h"
+
+namespace hangar {
+namespace {
+
+constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
+    {Setting::kModel, "model", SettingKind::kText, "", 0, 0, "MODEL",
+     "Model: a name from `hangar models`, or a path (default: the default model)"},
+    {Setting::kModelsDir, "models_dir", SettingKind::kText, "", 0, 0, "DIR",
+     "More folders of models, separated by ':'"},
+    {Setting::kHost, "host", SettingKind::kText, "127.0.0.1", 0, 0, "ADDRESS",
+     "Address to listen on; 0.0.0.0 for all"},
+    {Setting::kPort, "port", SettingKind::kInteger, "8000", 0, 65535, "PORT",
+     "Port to listen on; 0 for any free one"},
+    {Setting::kThreads, "threads", SettingKind::kInteger, "0", 0, 4096, "N",
+     "Threads that compute; 0: one per processor"},
+    {Setting::kMaxContext, "max_context", SettingKind::kInteger, "0", 0, 1 << 24, "TOKENS",
+     "Longest prompt and answer together; 0: the model's own"},
+    {Setting::kBackend, "backend", SettingKind::kChoice, "cpu", 0, 0, "cpu|ref",
+     "What computes; ref is slow and plain, to compare with"},
+    {Setting::kLogLevel, "log_level", SettingKind::kChoice, "info", 0, 0,
+     "trace|debug|info|warn|error|off", "How much is logged, to standard error"},
+}};
+
+// Variables with a meaning that are no settings.
+constexpr std::string_view kConfigVariable = "HANGAR_CONFIG";
+
+std::size_t index_of(Setting setting) {
+  return static_cast<std::size_t>(setting);
+}
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || end != text.data() + text.size() || text.empty()) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+bool is_choice(std::string_view choices, std::string_view text) {
+  while (!choices.empty()) {
+    const std::size_t bar = std::min(choices.find('|'), choices.size());
+    if (choices.substr(0, bar) == text) return true;
+    choices.remove_prefix(std::min(bar + 1, choices.size()));
+  }
+  return false;
+}
+
+Status check(const SettingSpec& spec, const SettingValue& value) {
+  const auto fail = [&](std::string_view wanted) {
+    Error error{
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: '{}' ({}): must be {}", spec.key, value.text, value.origin, wanted),
+        flag_of(spec)};
+    return tl::unexpected<Error>(std::move(error));
+  };
+  switch (spec.kind) {
+    case SettingKind::kText:
+      return {};
+    case SettingKind::kInteger: {
+      const auto number = parse_integer(value.text);
+      if (!number || *number < spec.least || *number > spec.most) {
+        return fail(fmt::format("a whole number from {} to {}", spec.least, spec.most));
+      }
+      return {};
+    }
+    case SettingKind::kChoice:
+      if (!is_choice(spec.value_name, value.text))
+        return fail("one of " + std::string(spec.value_name));
+      return {};
+  }
+  return {};
+}
+
+// Kubernetes sets NAME_PORT=tcp://... and NAME_SERVICE_HOST for every service; one called "hangar"
+// must not break us.
+bool is_kubernetes_link(std::string_view name, std::string_view value) {
+  return name.starts_with("HANGAR_SERVICE_") || name.starts_with("HANGAR_PORT_") ||
+         (name == "HANGAR_PORT" && value.find("://") != std::string_view::npos);
+}
+
+std::string toml_text(const SettingSpec& spec, const std::string& text) {
+  if (spec.kind == SettingKind::kInteger) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+}  // namespace
+
+std::span<const SettingSpec> setting_table() {
+  return kSettings;
+}
+
+const SettingSpec& setting_spec(Setting setting) {
+  return kSettings[index_of(setting)];
+}
+
+std::string flag_of(const SettingSpec& spec) {
+  std::string flag = "--" + std::string(spec.key);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+std::string variable_of(const SettingSpec& spec) {
+  std::string name = "HANGAR_" + std::string(spec.key);
+  for (char& c : name) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return name;
+}
+
+const SettingValue& Settings::value(Setting setting) const {
+  return values_[index_of(setting)];
+}
+
+std::int64_t Settings::integer(Setting setting) const {
+  return parse_integer(text(setting)).value_or(0);
+}
+
+std::string Settings::print() const {
+  std::string out;
+  for (const SettingSpec& spec : kSettings) {
+    const SettingValue& v = value(spec.setting);
+    out += fmt::format("{:<40} # {}\n", fmt::format("{} = {}", spec.key, toml_text(spec, v.text)),
+                       v.origin);
+  }
+  return out;
+}
+
+Result<Settings> resolve_settings(const SettingInputs& inputs) {
+  ConfigFile config;
+  if (inputs.config_file) {
+    HANGAR_TRY(config, read_config_file(*inputs.config_file));
+  }
+  Settings settings;
+  for (const SettingSpec& spec : kSettings) {
+    SettingValue& value = settings.values_[index_of(spec.setting)];
+    const std::string variable = variable_of(spec);
+    if (const auto flag = inputs.flags.find(spec.setting); flag != inputs.flags.end()) {
+      value = {flag->second, SettingSource::kFlag, "flag " + flag_of(spec)};
+    } else if (const auto key = config.find(spec.setting); key != config.end()) {
+      value = {key->second.text, SettingSource::kConfig,
+               fmt::format("{}, line {}", inputs.config_file->string(), key->second.line)};
+    } else if (const auto entry = inputs.environment.find(variable);
+               entry != inputs.environment.end() && !entry->second.empty() &&
+               !is_kubernetes_link(variable, entry->second)) {
+      value = {entry->second, SettingSource::kEnvironment, "environment " + variable};
+    } else if (const auto own = inputs.defaults.find(spec.setting); own != inputs.defaults.end()) {
+      value = {own->second, SettingSource::kDefault, "default"};
+    } else {
+      value = {std::string(spec.default_value), SettingSource::kDefault, "default"};
+    }
+    HANGAR_CHECK_OK(check(spec, value));
+  }
+  return settings;
+}
+
+std::vector<std::string> environment_warnings(
+    const std::map<std::string, std::string>& environment) {
+  std::vector<std::string> known = {std::string(kConfigVariable)};
+  for (const SettingSpec& spec : kSettings) known.push_back(variable_of(spec));
+  std::vector<std::string> warnings;
+  for (const auto& [name, value] : environment) {
+    if (!name.starts_with("HANGAR_") || is_kubernetes_link(name, value)) continue;
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    std::string warning = fmt::format("environment variable {} sets nothing", name);
+    if (const auto near = nearest_name(name, known)) {
+      warning += fmt::format("; did you mean {}?", *near);
+    }
+    warnings.push_back(std::move(warning));
+  }
+  return warnings;
+}
+
+std::map<std::string, std::string> process_environment() {
+  std::map<std::string, std::string> environment;
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
+
+}  // namespace hangar
