@@ -34,7 +34,8 @@ void Sequence::report_prompt(std::int32_t first, std::int32_t count, std::span<c
   const auto prompt = static_cast<std::int32_t>(request_.prompt.size());
   for (std::int32_t i = 0; i < count && first + i + 1 < prompt; ++i) {
     const auto row = logits.subspan(static_cast<std::size_t>(i) * vocabulary, vocabulary);
-    const std::int32_t token = request_.prompt[static_cast<std::size_t>(first + i + 1)];
+    const std::int32_t token =
+        request_.prompt[static_cast<std::size_t>(first) + static_cast<std::size_t>(i) + 1];
     Pick pick = score(row, token, std::max(0, request_.logprobs));
     Event scored = event(EventKind::kPrompt);
     scored.token = token;

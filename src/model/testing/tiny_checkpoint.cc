@@ -72,7 +72,7 @@ void TinyCheckpoint::clear(std::string_view name) {
   for (float& value : *values(name)) value = 0.0F;
 }
 
-void TinyCheckpoint::reshape(std::string_view name, std::vector<std::int64_t> shape) {
+void TinyCheckpoint::reshape(std::string_view name, const std::vector<std::int64_t>& shape) {
   for (TensorView& tensor : tensors_) {
     if (tensor.name == name) tensor.shape = shape;
   }

@@ -34,7 +34,7 @@ class TinyCheckpoint final : public Checkpoint {
 
   void remove(std::string_view name);
   void clear(std::string_view name);  // all zeros
-  void reshape(std::string_view name, std::vector<std::int64_t> shape);
+  void reshape(std::string_view name, const std::vector<std::int64_t>& shape);
   // The tensor's values, to change in place; nullptr: not there.
   std::vector<float>* values(std::string_view name);
   ModelConfig& mutable_config() { return config_; }

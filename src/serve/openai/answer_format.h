@@ -26,7 +26,7 @@ class AnswerFormat {
   virtual std::string_view id_prefix() const = 0;
   virtual std::string_view object_name(bool stream) const = 0;
   // A finished choice; index counts over all prompts.
-  virtual boost::json::object choice(std::int32_t index, std::string text,
+  virtual boost::json::object choice(std::int32_t index, const std::string& text,
                                      const std::vector<OutputToken>& tokens,
                                      FinishReason finish) = 0;
   // The choice objects of the chunks that a piece becomes. `first`: the choice's first piece.

@@ -28,11 +28,11 @@ class ChatFormat final : public AnswerFormat {
     return stream ? "chat.completion.chunk" : "chat.completion";
   }
 
-  json::object choice(std::int32_t index, std::string text, const std::vector<OutputToken>& tokens,
-                      FinishReason finish) override {
+  json::object choice(std::int32_t index, const std::string& text,
+                      const std::vector<OutputToken>& tokens, FinishReason finish) override {
     json::object message;
     message["role"] = "assistant";
-    message["content"] = std::move(text);
+    message["content"] = text;
     message["refusal"] = nullptr;
     json::object choice;
     choice["index"] = index;

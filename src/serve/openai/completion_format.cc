@@ -26,9 +26,9 @@ class CompletionFormat final : public AnswerFormat {
   std::string_view id_prefix() const override { return "cmpl-"; }
   std::string_view object_name(bool /*stream*/) const override { return "text_completion"; }
 
-  json::object choice(std::int32_t index, std::string text, const std::vector<OutputToken>& tokens,
-                      FinishReason finish) override {
-    return make(index, std::move(text), tokens, json::string(finish_reason_name(finish)));
+  json::object choice(std::int32_t index, const std::string& text,
+                      const std::vector<OutputToken>& tokens, FinishReason finish) override {
+    return make(index, text, tokens, json::string(finish_reason_name(finish)));
   }
 
   void chunks(std::int32_t index, bool /*first*/, const OutputPiece& piece,
@@ -39,10 +39,10 @@ class CompletionFormat final : public AnswerFormat {
   }
 
  private:
-  json::object make(std::int32_t index, std::string text, const std::vector<OutputToken>& tokens,
-                    json::value finish) {
+  json::object make(std::int32_t index, const std::string& text,
+                    const std::vector<OutputToken>& tokens, json::value finish) {
     json::object choice;
-    choice["text"] = std::move(text);
+    choice["text"] = text;
     choice["index"] = index;
     choice["logprobs"] = logprobs_value(index, tokens);
     choice["finish_reason"] = std::move(finish);

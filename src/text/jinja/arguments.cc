@@ -32,8 +32,8 @@ Arguments::Arguments(const Args& args, std::string_view function,
   }
 }
 
-Value Arguments::value_or(std::size_t index, Value otherwise) const {
-  return has(index) ? at(index) : std::move(otherwise);
+Value Arguments::value_or(std::size_t index, const Value& otherwise) const {
+  return has(index) ? at(index) : otherwise;
 }
 
 bool Arguments::truth_or(std::size_t index, bool otherwise) const {

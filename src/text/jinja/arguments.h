@@ -25,7 +25,7 @@ class Arguments {
   // There, and not none.
   bool given(std::size_t index) const { return has(index) && !values_[index]->is_none(); }
   const Value& at(std::size_t index) const { return *values_[index]; }
-  Value value_or(std::size_t index, Value otherwise) const;
+  Value value_or(std::size_t index, const Value& otherwise) const;
   bool truth_or(std::size_t index, bool otherwise) const;
   std::int64_t integer(std::size_t index) const;
   std::int64_t integer_or(std::size_t index, std::int64_t otherwise) const;

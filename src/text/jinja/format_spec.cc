@@ -217,7 +217,7 @@ std::string format_value(Heap& heap, const Value& value, std::string_view spec_t
   };
   switch (value.kind()) {
     case Kind::kString:
-      if (type != "" && type != "s") refuse();
+      if (!type.empty() && type != "s") refuse();
       if (spec.align == '=' && spec.fill != "0") {
         fail_type("'=' alignment not allowed in string format specifier");
       }
