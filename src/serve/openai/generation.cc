@@ -136,8 +136,8 @@ ResponsePart Generation::whole_answer() {
   json::array choices;
   for (std::size_t i = 0; i < choices_.size(); ++i) {
     Choice& choice = choices_[i];
-    choices.push_back(format_->choice(static_cast<std::int32_t>(i), std::move(choice.text),
-                                      choice.tokens, choice.finish));
+    choices.push_back(
+        format_->choice(static_cast<std::int32_t>(i), choice.text, choice.tokens, choice.finish));
   }
   object["choices"] = std::move(choices);
   object["usage"] = usage_object();
