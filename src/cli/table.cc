@@ -64,7 +64,7 @@ std::string printable(std::string_view text) {
       out += "\\n";
     } else if (code == '\t') {
       out += "\\t";
-    } else if (code < 0 || code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
       for (const char c : bytes) {
         out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
       }
