@@ -56,7 +56,10 @@ void matmul(benchmark::State& state, DType dtype) {
   const auto copies = std::max<std::size_t>(1, (std::size_t{32} << 20) / bytes.size());
   std::vector<WeightPtr> weights;
   for (std::size_t i = 0; i < copies; ++i) {
-    weights.push_back(backend().load_weight({"w", dtype, {outputs, columns}, bytes}).value());
+    weights.push_back(
+        backend()
+            .load_weight({"w", dtype, {outputs, columns}, bytes}, InputPrecision::kFast)
+            .value());
   }
   const Activation x = random_activation(rows, columns);
   const std::vector<Activation> y = {backend().allocate(rows, outputs).value()};

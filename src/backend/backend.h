@@ -35,6 +35,13 @@ class Weight {
 };
 using WeightPtr = std::unique_ptr<const Weight>;
 
+// How finely a product keeps its inputs, where a backend quantizes them on the way in. kFine is for
+// weights that are a small part of the work and whose inputs' rounding shows most in the answers.
+enum class InputPrecision : std::uint8_t {
+  kFast,  // 8 bits
+  kFine,  // twice that
+};
+
 struct KvShape {
   std::int32_t layers = 0;
   std::int32_t blocks = 0;
@@ -77,7 +84,7 @@ class Backend {
 
   // Takes a weight from a file. `view` stays valid as long as the Weight lives (the file is
   // mapped).
-  virtual Result<WeightPtr> load_weight(const TensorView& view) = 0;
+  virtual Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) = 0;
   // Zero-filled memory of the backend's, for scratch; lives as long as the backend.
   virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns) = 0;
   virtual Result<KvCachePtr> make_kv_cache(const KvShape& shape) = 0;

@@ -20,9 +20,11 @@ class WeightLoader {
       : checkpoint_(checkpoint), backend_(backend) {}
 
   // {rows, columns}; a vector is {1, columns}.
-  Result<WeightPtr> load(const std::string& name, std::int64_t rows, std::int64_t columns);
+  Result<WeightPtr> load(const std::string& name, std::int64_t rows, std::int64_t columns,
+                         InputPrecision precision = InputPrecision::kFast);
   // nullptr where the file has no such tensor.
-  Result<WeightPtr> load_optional(const std::string& name, std::int64_t rows, std::int64_t columns);
+  Result<WeightPtr> load_optional(const std::string& name, std::int64_t rows, std::int64_t columns,
+                                  InputPrecision precision = InputPrecision::kFast);
   std::size_t total_bytes() const { return total_bytes_; }
 
  private:

@@ -37,8 +37,9 @@ class CpuBackend final : public Backend {
     return fmt::format("cpu: {}, {} threads", cpu::instruction_set(), pool_.threads());
   }
 
-  Result<WeightPtr> load_weight(const TensorView& view) override {
+  Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) override {
     HANGAR_TRY(auto weight, cpu::load_cpu_weight(view, pool_));
+    weight->fine_inputs = precision == InputPrecision::kFine;
     return WeightPtr(std::move(weight));
   }
 

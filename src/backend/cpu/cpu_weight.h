@@ -22,6 +22,7 @@ class CpuWeight final : public Weight {
   std::optional<IntPanels> panels;  // integer weights
   DenseMatrix dense;                // all others
   HostMemory copy;                  // what dense.data points to, unless it is the file
+  bool fine_inputs = false;         // integer weights: x in two 8-bit planes instead of one
 
   // Groups of 16 outputs, the last one perhaps short.
   std::int64_t output_panels() const { return (rows + kPanelRows - 1) / kPanelRows; }

@@ -17,7 +17,7 @@ TEST_P(CpuElementwiseTest, RmsNorm) {
     const std::vector<float> x = random_floats(rows * columns, 3.0F);
     const TensorView w = vector_view(random_floats(columns));
     const auto run = [&](Backend& backend) {
-      const WeightPtr weight = backend.load_weight(w).value();
+      const WeightPtr weight = backend.load_weight(w, InputPrecision::kFast).value();
       const Activation in = make(backend, rows, columns, x);
       const Activation out = make_empty(backend, rows, columns);
       backend.rms_norm(out, in, *weight, 1e-5F);
@@ -54,7 +54,7 @@ TEST_P(CpuElementwiseTest, AddAndBias) {
     const std::vector<float> y = random_floats(rows * columns);
     const TensorView b = vector_view(random_floats(columns));
     const auto run = [&](Backend& backend) {
-      const WeightPtr bias = backend.load_weight(b).value();
+      const WeightPtr bias = backend.load_weight(b, InputPrecision::kFast).value();
       const Activation sum = make(backend, rows, columns, x);
       backend.add(sum, make(backend, rows, columns, y));
       backend.add_bias(sum, *bias);
@@ -81,7 +81,7 @@ TEST_P(CpuElementwiseTest, EmbedReadsRowsOfEveryType) {
         DType::kQ5_1, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     const TensorView table = random_view(dtype, 17, 256);
     const auto run = [&](Backend& backend) {
-      const WeightPtr weight = backend.load_weight(table).value();
+      const WeightPtr weight = backend.load_weight(table, InputPrecision::kFast).value();
       const Activation out = make_empty(backend, std::ssize(ids), 256);
       backend.embed(out, *weight, ids);
       return values_of(backend, out);

@@ -37,6 +37,7 @@ struct Tile {
   std::int64_t row = 0;                 // first row of x
   float* y = nullptr;                   // for (row, lane)
   std::int64_t y_stride = 0;
+  bool accumulate = false;
 };
 
 HWY_INLINE VI broadcast_quad(const std::int8_t* x) {
@@ -161,7 +162,9 @@ void compute_tile(const Tile& t) {
     for (int v = 0; v < kVectors; ++v) {
       const std::int64_t lanes_left = t.outputs - v * kLanes;
       if (lanes_left > 0) {
-        store_first(total[r][v], df, t.y + r * t.y_stride + v * kLanes, lanes_left);
+        float* y = t.y + r * t.y_stride + v * kLanes;
+        if (t.accumulate) total[r][v] = hn::Add(load_first(df, y, lanes_left), total[r][v]);
+        store_first(total[r][v], df, y, lanes_left);
       }
     }
   }
@@ -208,8 +211,10 @@ void compute_rows(Tile tile, std::int64_t end_row) {
 }
 
 void IntMatmulPanel(const IntPanels& w, std::int64_t panel, const QuantizedRows& x,
-                    std::int64_t first_row, std::int64_t end_row, float* y, std::int64_t y_stride) {
+                    std::int64_t first_row, std::int64_t end_row, float* y, std::int64_t y_stride,
+                    bool accumulate) {
   Tile tile;
+  tile.accumulate = accumulate;
   tile.panel = w.panel(panel);
   tile.w = &w;
   tile.x = &x;
@@ -244,9 +249,9 @@ namespace hangar::cpu {
 HWY_EXPORT(IntMatmulPanel);
 
 void int_matmul_panel(const IntPanels& w, std::int64_t panel, const QuantizedRows& x,
-                      std::int64_t first_row, std::int64_t end_row, float* y,
-                      std::int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(IntMatmulPanel)(w, panel, x, first_row, end_row, y, y_stride);
+                      std::int64_t first_row, std::int64_t end_row, float* y, std::int64_t y_stride,
+                      bool accumulate) {
+  HWY_DYNAMIC_DISPATCH(IntMatmulPanel)(w, panel, x, first_row, end_row, y, y_stride, accumulate);
 }
 
 }  // namespace hangar::cpu

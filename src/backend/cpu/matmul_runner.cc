@@ -17,10 +17,23 @@ const CpuWeight& as_cpu(const Weight* weight) {
   return static_cast<const CpuWeight&>(*weight);
 }
 
-void run_panel(const CpuWeight& weight, std::int64_t panel, Activation y, Activation x,
-               const QuantizedRows& quantized, std::int64_t first_row, std::int64_t end_row) {
+}  // namespace
+
+Status MatmulRunner::reserve(std::int64_t rows, std::int64_t columns) {
+  HANGAR_CHECK_OK(coarse_.reserve(rows, columns));
+  return fine_.reserve(rows, columns);
+}
+
+void MatmulRunner::run_panel(const CpuWeight& weight, std::int64_t panel, Activation y,
+                             Activation x, const Planes& planes, std::int64_t first_row,
+                             std::int64_t end_row) {
   if (weight.panels) {
-    int_matmul_panel(*weight.panels, panel, quantized, first_row, end_row, y.f32(), y.columns);
+    // The second plane finds the panel in the first-level cache.
+    int_matmul_panel(*weight.panels, panel, planes.coarse, first_row, end_row, y.f32(), y.columns,
+                     false);
+    if (!weight.fine_inputs) return;
+    int_matmul_panel(*weight.panels, panel, planes.fine, first_row, end_row, y.f32(), y.columns,
+                     true);
     return;
   }
   const std::int64_t output = panel * kPanelRows;
@@ -28,23 +41,22 @@ void run_panel(const CpuWeight& weight, std::int64_t panel, Activation y, Activa
                end_row, y.f32(), y.columns);
 }
 
-}  // namespace
-
-Status MatmulRunner::reserve(std::int64_t rows, std::int64_t columns) {
-  return buffer_.reserve(rows, columns);
-}
-
-QuantizedRows MatmulRunner::quantize(Activation x, ThreadPool& pool) {
+MatmulRunner::Planes MatmulRunner::quantize(Activation x, bool fine, ThreadPool& pool) {
   // Only for an x that allocate() did not make.
-  if (!buffer_.reserve(x.rows, x.columns)) std::abort();
-  const QuantizedRows quantized = buffer_.view(x.rows, x.columns);
+  if (!reserve(x.rows, x.columns)) std::abort();
+  Planes planes;
+  planes.coarse = coarse_.view(x.rows, x.columns);
+  if (fine) planes.fine = fine_.view(x.rows, x.columns);
   const auto body = [&](std::int64_t begin, std::int64_t end, int /*worker*/) {
-    for (std::int64_t r = begin; r < end; ++r) quantize_row(quantized, r, x.row(r).data());
+    for (std::int64_t r = begin; r < end; ++r) {
+      quantize_row(planes.coarse, r, x.row(r).data(), nullptr);
+      if (fine) quantize_row(planes.fine, r, x.row(r).data(), &planes.coarse);
+    }
   };
   // About a nanosecond for each element: a few rows are quicker done than shared.
   constexpr std::int64_t kElements = 1 << 14;
   pool.parallel_for(x.rows, kElements / x.columns + 1, body);
-  return quantized;
+  return planes;
 }
 
 void MatmulRunner::run(std::span<const Activation> ys, Activation x,
@@ -52,11 +64,13 @@ void MatmulRunner::run(std::span<const Activation> ys, Activation x,
   if (x.rows == 0) return;
   std::int64_t panels = 0;
   bool integers = false;
+  bool fine = false;
   for (const Weight* weight : weights) {
     panels += as_cpu(weight).output_panels();
     integers = integers || as_cpu(weight).panels.has_value();
+    fine = fine || (as_cpu(weight).panels && as_cpu(weight).fine_inputs);
   }
-  const QuantizedRows quantized = integers ? quantize(x, pool) : QuantizedRows{};
+  const Planes planes = integers ? quantize(x, fine, pool) : Planes{};
 
   // Enough row blocks for every thread to have a few pieces, each of whole tiles of 8 rows.
   const std::int64_t wanted = (4 * pool.threads() + panels - 1) / panels;
@@ -73,7 +87,7 @@ void MatmulRunner::run(std::span<const Activation> ys, Activation x,
         panel -= as_cpu(weights[i]).output_panels();
         ++i;
       }
-      run_panel(as_cpu(weights[i]), panel, ys[i], x, quantized, first_row,
+      run_panel(as_cpu(weights[i]), panel, ys[i], x, planes, first_row,
                 std::min(x.rows, first_row + row_block));
     }
   };

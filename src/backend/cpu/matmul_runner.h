@@ -1,7 +1,8 @@
 // MatmulRunner: shares the products of one x with several weights out over the threads.
 //
-// Promise: quantizes x once if any weight wants it, then runs all panels of all weights as one
-//   parallel loop. Results do not depend on the number of threads.
+// Promise: quantizes x once if any weight wants it, in two planes if any wants it fine, then runs
+// all
+//   panels of all weights as one parallel loop. Results do not depend on the number of threads.
 // Errors: reserve: kResourceExhausted. run needs no memory where reserve covered its x.
 // Threads: one thread (the step thread) calls; the pool's threads work inside.
 #pragma once
@@ -22,9 +23,16 @@ class MatmulRunner {
            ThreadPool& pool);
 
  private:
-  QuantizedRows quantize(Activation x, ThreadPool& pool);
+  struct Planes {
+    QuantizedRows coarse;
+    QuantizedRows fine;  // what coarse leaves; only where a weight asks for it
+  };
+  Planes quantize(Activation x, bool fine, ThreadPool& pool);
+  static void run_panel(const CpuWeight& weight, std::int64_t panel, Activation y, Activation x,
+                        const Planes& planes, std::int64_t first_row, std::int64_t end_row);
 
-  QuantizedRowsBuffer buffer_;
+  QuantizedRowsBuffer coarse_;
+  QuantizedRowsBuffer fine_;
 };
 
 }  // namespace hangar::cpu

@@ -42,6 +42,9 @@ class QuantizedRowsBuffer {
   HostMemory memory_;
 };
 
-void quantize_row(const QuantizedRows& to, std::int64_t row, const float* x);
+// With `coarse` (the same row, quantized): takes x less what coarse holds of it, a second plane of
+// 8 bits below the first: the two together err by at most coarse's error / 127.
+void quantize_row(const QuantizedRows& to, std::int64_t row, const float* x,
+                  const QuantizedRows* coarse);
 
 }  // namespace hangar::cpu

@@ -40,7 +40,7 @@ class RefBackend final : public Backend {
   std::string_view name() const override { return "ref"; }
   std::string description() const override { return "ref: plain float32 loops, 1 thread"; }
 
-  Result<WeightPtr> load_weight(const TensorView& view) override {
+  Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*exact*/) override {
     HANGAR_CHECK_OK(check_weight_view(view));
     auto weight = std::make_unique<RefWeight>();
     weight->rows = view.rows();

@@ -31,7 +31,8 @@ class RefBackendTest : public testing::Test {
   WeightPtr weight(std::vector<std::int64_t> shape, const std::vector<float>& values) {
     kept_.push_back(values);
     return backend_
-        ->load_weight({"w", DType::kF32, std::move(shape), std::as_bytes(std::span(kept_.back()))})
+        ->load_weight({"w", DType::kF32, std::move(shape), std::as_bytes(std::span(kept_.back()))},
+                      InputPrecision::kFast)
         .value();
   }
   std::vector<float> values(Activation x) {
@@ -174,12 +175,17 @@ TEST_F(RefBackendTest, RefusesWhatItCannotHold) {
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(backend_->allocate(-1, 4).error().code, ErrorCode::kInvalidArgument);
   const std::vector<std::byte> bytes(17);
-  EXPECT_EQ(backend_->load_weight({"w", DType::kQ4_0, {1, 32}, bytes}).error().code,
+  EXPECT_EQ(backend_->load_weight({"w", DType::kQ4_0, {1, 32}, bytes}, InputPrecision::kFast)
+                .error()
+                .code,
             ErrorCode::kCorrupt);
-  EXPECT_EQ(backend_->load_weight({"w", DType::kQ4_0, {1, 16}, bytes}).error().code,
+  EXPECT_EQ(backend_->load_weight({"w", DType::kQ4_0, {1, 16}, bytes}, InputPrecision::kFast)
+                .error()
+                .code,
             ErrorCode::kCorrupt);
-  EXPECT_EQ(backend_->load_weight({"w", DType::kI32, {4}, bytes}).error().code,
-            ErrorCode::kUnsupported);
+  EXPECT_EQ(
+      backend_->load_weight({"w", DType::kI32, {4}, bytes}, InputPrecision::kFast).error().code,
+      ErrorCode::kUnsupported);
 }
 
 TEST(RegistryTest, KnowsItsBackendsAndNamesThem) {

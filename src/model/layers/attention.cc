@@ -10,12 +10,14 @@ Result<AttentionLayer> AttentionLayer::load(WeightLoader& loader, const ModelCon
   const std::int64_t hidden = config.hidden;
   const std::int64_t q_columns = std::int64_t{config.heads} * config.head_dim;
   const std::int64_t kv_columns = std::int64_t{config.kv_heads} * config.head_dim;
+  // A small part of a layer's work, and where rounding shows most: docs/benchmarks.md.
+  constexpr InputPrecision kFine = InputPrecision::kFine;
   AttentionLayer layer;
   HANGAR_TRY(layer.norm_, loader.load(prefix + "attn_norm.weight", 1, hidden));
-  HANGAR_TRY(layer.q_, loader.load(prefix + "attn_q.weight", q_columns, hidden));
-  HANGAR_TRY(layer.k_, loader.load(prefix + "attn_k.weight", kv_columns, hidden));
-  HANGAR_TRY(layer.v_, loader.load(prefix + "attn_v.weight", kv_columns, hidden));
-  HANGAR_TRY(layer.o_, loader.load(prefix + "attn_output.weight", hidden, q_columns));
+  HANGAR_TRY(layer.q_, loader.load(prefix + "attn_q.weight", q_columns, hidden, kFine));
+  HANGAR_TRY(layer.k_, loader.load(prefix + "attn_k.weight", kv_columns, hidden, kFine));
+  HANGAR_TRY(layer.v_, loader.load(prefix + "attn_v.weight", kv_columns, hidden, kFine));
+  HANGAR_TRY(layer.o_, loader.load(prefix + "attn_output.weight", hidden, q_columns, kFine));
   HANGAR_TRY(layer.q_bias_, loader.load_optional(prefix + "attn_q.bias", 1, q_columns));
   HANGAR_TRY(layer.k_bias_, loader.load_optional(prefix + "attn_k.bias", 1, kv_columns));
   HANGAR_TRY(layer.v_bias_, loader.load_optional(prefix + "attn_v.bias", 1, kv_columns));
