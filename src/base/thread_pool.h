@@ -2,7 +2,9 @@
 //
 // Promise: parallel_for(n, grain, body) calls body(begin, end, worker) so that the ranges cover
 //   [0, n) exactly once, then returns. worker is in [0, threads()): index per-thread scratch by it.
-//   Ranges are handed out dynamically in pieces of at least `grain`.
+//   Ranges are handed out dynamically in pieces of at least `grain`. A worker that the system has
+//   not woken by the time the work is done is not waited for: on a busy machine a loop takes as
+//   long as the threads that run need, not as long as the last one's turn is away.
 // Threads: parallel_for is called from one thread at a time (the step thread); that thread is
 //   worker 0. Idle workers spin for a short while, then sleep, so an idle server costs no CPU.
 // Errors: body must not throw.
@@ -38,13 +40,14 @@ class ThreadPool {
 
  private:
   void worker_loop(int worker);
+  bool join(std::uint64_t& seen);
   void run_share(int worker);
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<std::uint64_t> epoch_{0};
-  std::atomic<int> running_{0};
+  // The loop under way: its number, whether workers may still join, and how many are in it.
+  std::atomic<std::uint64_t> loop_{0};
   std::atomic<bool> stop_{false};
   std::atomic<std::int64_t> next_{0};
   int sleepers_ = 0;  // guarded by mutex_
