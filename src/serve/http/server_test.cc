@@ -99,7 +99,10 @@ INSTANTIATE_TEST_SUITE_P(StreamedAndNot, ClientGoneTest,
 TEST(HttpServerTest, AReaderThatStopsReadingIsCutOff) {
   HttpServerOptions options;
   options.write_timeout_us = 200'000;
+  // A step takes so long that the answer cannot be over before its reader is cut off, however busy
+  // the machine is: a million of them are 20 s at the least.
   MockEngine::Options endless;
+  endless.step_us = 20;
   endless.context_tokens = 2'000'000;
   TestServer server(endless, options);
   RawClient client(server.server->port());
