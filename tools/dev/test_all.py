@@ -258,14 +258,14 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--only", help="suites, by name: " + ",".join(SUITES))
+    parser.add_argument("--only", action="append", help="suites, by name: " + ",".join(SUITES))
     parser.add_argument("--list", action="store_true", help="the suites' names and what they do")
     options = parser.parse_args()
     if options.list:
         for name, suite in SUITES.items():
             print(f"{name:8s} {suite.__doc__}")
         return 0
-    chosen = options.only.split(",") if options.only else list(SUITES)
+    chosen = ",".join(options.only).split(",") if options.only else list(SUITES)
     unknown = [name for name in chosen if name not in SUITES]
     if unknown:
         parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
