@@ -21,10 +21,14 @@ Type = gguf.GGMLQuantizationType
 SIMPLE = [Type.F16, Type.BF16]
 BLOCKS_32 = [Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0]
 BLOCKS_256 = [Type.Q4_K, Type.Q5_K, Type.Q6_K]
+# Drawn from a generator of their own, after the others.
+LATER_32 = [Type.IQ4_NL, Type.MXFP4]
+LATER_256 = [Type.Q2_K, Type.Q3_K, Type.IQ4_XS]
 # Where the half-precision scales lie in a block.
 SCALE_OFFSETS = {
     Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0],
     Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208],
+    Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.IQ4_NL: [0], Type.IQ4_XS: [0], Type.MXFP4: [],
 }
 # Zeros, the smallest and greatest subnormals, the smallest and greatest normals, one, infinities.
 HALVES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0xFBFF, 0x3C00, 0x7C00, 0xFC00]
@@ -43,6 +47,12 @@ def random_blocks(rng, kind, count):
     return blocks
 
 
+def set_exponents(blocks):
+    """MXFP4's scales: both subnormals, the ends, ordinary ones."""
+    special = [0, 1, 2, 3, 127, 253, 254, 255]
+    blocks[:, 0] = special + [120 + i % 12 for i in range(len(blocks) - len(special))]
+
+
 def record(kind, elements, *parts):
     data = kind.name.encode().ljust(8, b"\0") + struct.pack("<Q", elements)
     return data + b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
@@ -55,8 +65,13 @@ def make_blocks(rng):
         raw = np.concatenate([special, rng.integers(0, 65536, 496, dtype=np.uint16)])
         floats = gguf.dequantize(raw.view(np.uint8).reshape(1, -1), kind)
         out += record(kind, raw.size, raw, floats.astype(np.float32))
-    for kind in BLOCKS_32 + BLOCKS_256:
-        blocks = random_blocks(rng, kind, 40 if kind in BLOCKS_32 else 14)
+    later = np.random.default_rng(21)
+    for kind in BLOCKS_32 + BLOCKS_256 + LATER_32 + LATER_256:
+        of_32 = kind in BLOCKS_32 + LATER_32
+        generator = later if kind in LATER_32 + LATER_256 else rng
+        blocks = random_blocks(generator, kind, 40 if of_32 else 14)
+        if kind == Type.MXFP4:
+            set_exponents(blocks)
         with np.errstate(all="ignore"):
             floats = gguf.dequantize(blocks, kind).astype(np.float32)
         out += record(kind, floats.size, blocks, floats)

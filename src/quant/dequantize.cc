@@ -5,6 +5,7 @@
 #include "quant/dequantize_blocks.h"
 #include "quant/unpack.h"
 #include "tensor/float16.h"
+#include "tensor/float8.h"
 
 namespace hangar {
 namespace {
@@ -29,10 +30,25 @@ BlockFunction block_function(DType dtype) {
       return dequantize_q5_k;
     case DType::kQ6_K:
       return dequantize_q6_k;
+    case DType::kQ2_K:
+      return dequantize_q2_k;
+    case DType::kQ3_K:
+      return dequantize_q3_k;
+    case DType::kIQ4_NL:
+      return dequantize_iq4_nl;
+    case DType::kIQ4_XS:
+      return dequantize_iq4_xs;
+    case DType::kMXFP4:
+      return dequantize_mxfp4;
+    case DType::kInt4G32:
+      return dequantize_int4_g32;
+    case DType::kInt8G32:
+      return dequantize_int8_g32;
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:
     case DType::kI32:
+    case DType::kF8E4M3:
       return nullptr;
   }
   return nullptr;
@@ -57,6 +73,8 @@ void dequantize_row(DType dtype, const std::byte* blocks, float* out, std::int64
     for (std::int64_t i = 0; i < elements; ++i) out[i] = load_bfloat16(in + 2 * i);
   } else if (dtype == DType::kI32) {
     for (std::int64_t i = 0; i < elements; ++i) out[i] = load_i32(in + 4 * i);
+  } else if (dtype == DType::kF8E4M3) {
+    for (std::int64_t i = 0; i < elements; ++i) out[i] = float8_e4m3_to_float(in[i]);
   } else {
     const DTypeInfo& info = dtype_info(dtype);
     const BlockFunction dequantize_block = block_function(dtype);

@@ -1,4 +1,4 @@
-// The K types, blocks of 256: Q4_K, Q5_K, Q6_K.
+// The K types, blocks of 256: Q2_K to Q6_K.
 #include "quant/dequantize_blocks.h"
 #include "quant/k_scales.h"
 #include "quant/unpack.h"
@@ -21,6 +21,28 @@ void apply_k_scales(const std::uint8_t* block, const std::uint8_t q[256], float*
 }
 
 }  // namespace
+
+void dequantize_q2_k(const std::uint8_t* block, float* out) {
+  std::uint8_t q[256];
+  unpack_q2_k(block + 16, q);
+  const float d = load_half(block + 80);
+  const float dmin = load_half(block + 82);
+  for (int group = 0; group < 16; ++group) {
+    const float s = d * static_cast<float>(block[group] & 15U);
+    const float m = dmin * static_cast<float>(block[group] >> 4U);
+    for (int i = group * 16; i < group * 16 + 16; ++i) out[i] = s * static_cast<float>(q[i]) - m;
+  }
+}
+
+void dequantize_q3_k(const std::uint8_t* block, float* out) {
+  std::uint8_t q[256];
+  unpack_q3_k(block, block + 32, q);
+  const float d = load_half(block + 108);
+  for (int group = 0; group < 16; ++group) {
+    const float s = d * static_cast<float>(q3_k_scale(block + 96, group));
+    for (int i = group * 16; i < group * 16 + 16; ++i) out[i] = s * static_cast<float>(q[i] - 4);
+  }
+}
 
 void dequantize_q4_k(const std::uint8_t* block, float* out) {
   std::uint8_t q[256];

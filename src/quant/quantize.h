@@ -4,7 +4,9 @@
 //   package (and ggml's reference) makes of the same finite floats. Scales that overflow a half
 //   become infinite, as there.
 // Shapes: `elements` is a multiple of the dtype's block; `out` may be unaligned.
-// Errors: can_quantize is false for the types it does not write (the K types, I32); quantize_row
+// Errors: can_quantize is false for the types it does not write (the K and IQ4 types, MXFP4,
+// F8_E4M3, INT4_G32, INT8_G32,
+//   I32); quantize_row
 //   then writes nothing.
 // Threads: pure functions.
 #pragma once

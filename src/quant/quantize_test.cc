@@ -80,7 +80,8 @@ TEST(QuantizeTest, WhatIsNotFiniteDoesNotCrash) {
 }
 
 TEST(QuantizeTest, SaysWhatItDoesNotWrite) {
-  for (const DType dtype : {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kI32}) {
+  for (const DType dtype : {DType::kQ2_K, DType::kQ4_K, DType::kQ6_K, DType::kIQ4_XS, DType::kMXFP4,
+                            DType::kInt4G32, DType::kF8E4M3, DType::kI32}) {
     EXPECT_FALSE(can_quantize(dtype)) << dtype_name(dtype);
   }
 }

@@ -1,8 +1,8 @@
 // From a block's packed bits to one small integer a byte, in the order of the elements.
 //
-// Promise: the integers as stored, before any scale: 0..15 for 4 bits, 0..31 for 5 bits, -32..31
-// for
-//   Q6_K. Both dequantization and the backends' repacking are built on these.
+// Promise: the integers as stored, before any scale: 0..3 for 2 bits, 0..7 for 3 bits, 0..15 for 4
+//   bits, 0..31 for 5 bits, -32..31 for Q6_K. Both dequantization and the backends' repacking are
+//   built on these.
 // Lifetime, errors: pure functions on whole blocks; pointers may be unaligned.
 // Threads: any.
 #pragma once
@@ -48,6 +48,29 @@ inline void unpack_q5(const std::uint8_t high[4], const std::uint8_t nibbles[16]
   for (int i = 0; i < 32; ++i) {
     const unsigned bit = (high[i / 8] >> (i % 8)) & 1U;
     q[i] = static_cast<std::uint8_t>(q[i] | (bit << 4U));
+  }
+}
+
+// Q2_K: 32 bytes hold 128 elements, a quarter of them in each pair of bits.
+inline void unpack_q2_k(const std::uint8_t pairs[64], std::uint8_t q[256]) {
+  for (int quarter = 0; quarter < 8; ++quarter) {
+    for (int i = 0; i < 32; ++i) {
+      const unsigned byte = pairs[quarter / 4 * 32 + i];
+      q[quarter * 32 + i] = static_cast<std::uint8_t>((byte >> (quarter % 4 * 2)) & 3U);
+    }
+  }
+}
+
+// Q3_K: as unpack_q2_k, and bit e of high[i] is the third bit of element i of the e-th 32; the
+// stored 0..7 stand for -4..3.
+inline void unpack_q3_k(const std::uint8_t high[32], const std::uint8_t pairs[64],
+                        std::uint8_t q[256]) {
+  unpack_q2_k(pairs, q);
+  for (int eighth = 0; eighth < 8; ++eighth) {
+    for (int i = 0; i < 32; ++i) {
+      const unsigned bit = (static_cast<unsigned>(high[i]) >> eighth) & 1U;
+      q[eighth * 32 + i] = static_cast<std::uint8_t>(q[eighth * 32 + i] | (bit << 2U));
+    }
   }
 }
 

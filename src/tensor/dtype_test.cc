@@ -18,7 +18,7 @@ struct Expected {
 
 class DTypeTest : public testing::TestWithParam<Expected> {};
 
-TEST_P(DTypeTest, LayoutIsGgmls) {
+TEST_P(DTypeTest, LayoutIsAsDefined) {
   const Expected& want = GetParam();
   EXPECT_EQ(dtype_name(want.dtype), want.name);
   EXPECT_EQ(dtype_info(want.dtype).block_elements, want.block_elements);
@@ -40,7 +40,15 @@ INSTANTIATE_TEST_SUITE_P(
                     Expected{DType::kQ8_0, "Q8_0", 32, 2 + 32, 8.5},
                     Expected{DType::kQ4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4.5},
                     Expected{DType::kQ5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5.5},
-                    Expected{DType::kQ6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6.5625}),
+                    Expected{DType::kQ6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6.5625},
+                    Expected{DType::kQ2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2.625},
+                    Expected{DType::kQ3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3.4375},
+                    Expected{DType::kIQ4_NL, "IQ4_NL", 32, 2 + 16, 4.5},
+                    Expected{DType::kIQ4_XS, "IQ4_XS", 256, 2 + 2 + 4 + 128, 4.25},
+                    Expected{DType::kMXFP4, "MXFP4", 32, 1 + 16, 4.25},
+                    Expected{DType::kInt4G32, "INT4_G32", 32, 4 + 4 + 16, 6},
+                    Expected{DType::kInt8G32, "INT8_G32", 32, 4 + 4 + 32, 10},
+                    Expected{DType::kF8E4M3, "F8_E4M3", 1, 1, 8}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(TensorViewTest, OuterDimensionsAreRows) {
@@ -51,6 +59,23 @@ TEST(TensorViewTest, OuterDimensionsAreRows) {
   const TensorView scalar{};
   EXPECT_EQ(scalar.elements(), 1);
   EXPECT_EQ(scalar.rows(), 1);
+}
+
+TEST(SliceRowsTest, TakesTheRowsWithTheirScalesAndOrder) {
+  std::vector<std::byte> bytes(5 * 4);
+  TensorView view{.name = "w", .dtype = DType::kF8E4M3, .shape = {5, 4}, .data = bytes};
+  view.scales = std::make_shared<ScaleGrid>(ScaleGrid{{1, 2, 3, 4, 5, 6}, 2, 3});
+  view.input_order = std::make_shared<std::vector<std::int32_t>>(std::vector{3, 2, 1, 0});
+  const TensorView inside = slice_rows(view, 2, 2);  // the second block of rows
+  EXPECT_EQ(inside.shape, (std::vector<std::int64_t>{2, 4}));
+  EXPECT_EQ(inside.data.data(), bytes.data() + 8);
+  EXPECT_EQ(inside.data.size(), 8U);
+  EXPECT_EQ(inside.scales->values, (std::vector<float>{3, 4}));
+  EXPECT_EQ(inside.scales->block_columns, 3);
+  EXPECT_EQ(inside.input_order, view.input_order);
+  const TensorView across = slice_rows(view, 1, 4);  // parts of three blocks
+  EXPECT_EQ(across.scales->block_rows, 1);
+  EXPECT_EQ(across.scales->values, (std::vector<float>{1, 2, 3, 4, 3, 4, 5, 6}));
 }
 
 TEST(ActivationTest, RowsAreContiguousAndCanBeCut) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,11 +17,25 @@
 
 namespace hangar {
 
+// Scales beside an F8_E4M3 matrix: element (r, c) is multiplied by
+// values[r / block_rows * (blocks a row) + c / block_columns]. Per tensor: one block of the whole
+// shape; per channel: block_rows 1, block_columns the columns.
+struct ScaleGrid {
+  std::vector<float> values;
+  std::int64_t block_rows = 1;
+  std::int64_t block_columns = 1;
+};
+
 struct TensorView {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> data;
+  std::span<const std::byte> data = {};
+  std::shared_ptr<const ScaleGrid> scales{};  // F8_E4M3 only; nullptr: scale 1
+  // GPTQ act-order: stored column j belongs to input feature (*input_order)[j]; a permutation of
+  // the columns. nullptr: they are in order.
+  std::shared_ptr<const std::vector<std::int32_t>> input_order{};
+  std::shared_ptr<const void> owner{};  // keeps converted bytes alive; nullptr: they are a file's
 
   std::int64_t elements() const {
     std::int64_t n = 1;
@@ -31,5 +46,9 @@ struct TensorView {
   std::int64_t columns() const { return shape.empty() ? 1 : shape.back(); }
   std::int64_t rows() const { return columns() == 0 ? 0 : elements() / columns(); }
 };
+
+// Rows [first, first + count) of the matrix `view` is, as a matrix of its own: parts of fused
+// weights (qkv, gate and up) and experts of a stack. The range lies inside.
+TensorView slice_rows(const TensorView& view, std::int64_t first, std::int64_t count);
 
 }  // namespace hangar
