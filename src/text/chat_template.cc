@@ -23,7 +23,7 @@ tl::unexpected<Error> to_error(const jinja::TemplateFailure& failure, int line) 
 
 struct ChatTemplate::Impl {
   std::string source;
-  jinja::ast::Block block;
+  jinja::ast::Body root;
 };
 
 ChatTemplate::ChatTemplate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -35,7 +35,7 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   try {
     auto impl = std::make_unique<Impl>();
     impl->source = std::string(source);
-    impl->block = jinja::parse_template(source);
+    impl->root = jinja::parse_template(source);
     return ChatTemplate(std::move(impl));
   } catch (const jinja::TemplateFailure& failure) {
     return to_error(failure, 1);
@@ -57,7 +57,7 @@ Result<std::string> ChatTemplate::render(const boost::json::object& context,
     }
     jinja::Evaluator evaluator(heap, jinja::Heap::finish(names));
     try {
-      return evaluator.run(impl_->block);
+      return evaluator.run(impl_->root);
     } catch (const jinja::TemplateFailure& failure) {
       line = evaluator.line();
       return to_error(failure, line);

@@ -87,10 +87,10 @@ TEST(ChatTemplate, RefusesAtLoadWithTheLine) {
            {"\n{% include 'x' %}", "line 2: unknown tag 'include'", ErrorCode::kUnsupported},
            {"a\n\n{{ x | nope }}", "line 3: no filter named 'nope'", ErrorCode::kUnsupported},
            {"{{ x is nope }}", "line 1: no test named 'nope'", ErrorCode::kUnsupported},
-           {"{{ nope(1) }}", "line 1: no function named 'nope'", ErrorCode::kUnsupported},
-           {"{{ lipsum() }}", "no function named 'lipsum'", ErrorCode::kUnsupported},
-           {"{{ x | map('nope') }}", "no filter named 'nope'", ErrorCode::kUnsupported},
-           {"{{ x | selectattr('a', 'nope') }}", "no test named 'nope'", ErrorCode::kUnsupported},
+           {"{% if x %}{% for y in z %}{{ y | nope }}{% endfor %}{% endif %}",
+            "no filter named 'nope'", ErrorCode::kUnsupported},
+           {"{% if x %}{% set y | nope %}{% endset %}{% endif %}", "no filter named 'nope'",
+            ErrorCode::kUnsupported},
            {"{% if x %}\n", "line 1: the block is not closed", ErrorCode::kCorrupt},
            {"{{ 1 +\n}}", "line 2: expected an expression", ErrorCode::kCorrupt},
            {"{% break %}", "stands outside a loop", ErrorCode::kCorrupt},
@@ -100,6 +100,46 @@ TEST(ChatTemplate, RefusesAtLoadWithTheLine) {
     EXPECT_THAT(parsed.error().message, HasSubstr(std::string(bad.words)));
     EXPECT_EQ(parsed.error().code, bad.code) << bad.source;
   }
+}
+
+// What Jinja2 finds out only where it gets there: right inside an `if`, and functions.
+TEST(ChatTemplate, RefusesSomeThingsOnlyWhereTheyAreUsed) {
+  const auto render = [](std::string_view source) {
+    return ChatTemplate::parse(source).value().render({}).value();
+  };
+  EXPECT_EQ(
+      render("{% if false %}{{ 1 | nope }}{% elif false and 1 is nope %}{% else %}b{% endif %}"
+             "{{ 'c' if true else 1 | nope }}"),
+      "bc");
+  EXPECT_EQ(render("{% if false %}{{ nope(1) }}{% endif %}a"), "a");
+  EXPECT_THAT(error_of("{% if true %}{{ 1 | nope }}{% endif %}").message,
+              HasSubstr("No filter named 'nope' found."));
+  EXPECT_THAT(error_of("{{ nope(1) }}").message, HasSubstr("'nope' is undefined"));
+}
+
+TEST(ChatTemplate, FollowsJinja2sOddities) {
+  const auto render = [](std::string_view source) {
+    return ChatTemplate::parse(source).value().render({{"s", "given"}}).value();
+  };
+  // A loop none of whose rounds came to its end goes on with `else`.
+  EXPECT_EQ(render("{% for x in [1, 2] %}{{ x }}{% break %}{% else %}e{% endfor %}"), "1e");
+  EXPECT_EQ(render("{% for x in [1, 2] %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% else %}"
+                   "e{% endfor %}"),
+            "2");
+  // A name that a scope sets before it reads it is undefined in the scopes inside until then.
+  EXPECT_EQ(render("{% for x in [1] %}{{ s }}{% endfor %}{% set s = 'new' %}{{ s }}"), "new");
+  EXPECT_EQ(render("{{ s }}{% for x in [1] %}{{ s }}{% endfor %}{% set s = 'new' %}{{ s }}"),
+            "givengivennew");
+  EXPECT_EQ(
+      render("{% for x in [1] %}{{ s }}{% endfor %}{% if true %}{% set s = 'new' %}{% endif %}"
+             "{{ s }}"),
+      "givennew");
+  EXPECT_EQ(render("{{ 'ﬁn'|capitalize }} {{ 'ŉ'|upper }}"), "Fin ʼN");
+  EXPECT_THAT(error_of("{{ none[1:] }}").message, HasSubstr("not subscriptable"));
+  EXPECT_THAT(error_of("{{ {}[1:] }}").message, HasSubstr("unhashable type: 'slice'"));
+  EXPECT_THAT(error_of("{% filter length %}ab{% endfilter %}").message,
+              HasSubstr("expected str instance, int found"));
+  EXPECT_EQ(render("{{ '%s' % [1] }}|{{ [1, 2]|truncate(5) }}"), "[1]|[1, 2]");
 }
 
 TEST(ChatTemplate, NamesTheLineOfARenderError) {

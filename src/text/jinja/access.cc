@@ -165,7 +165,9 @@ Value get_slice(Heap& heap, const Value& base, const Value& start, const Value& 
     for_range(range, [&](std::size_t i) { items.push_back(list.items[i]); });
     return heap.list(std::move(items), list.is_tuple() ? ListFlavor::kTuple : ListFlavor::kList);
   }
-  return heap.undefined(fmt::format("{} has no element slice", object_name(base)));
+  // A slice goes past Jinja2's softness: it is Python's own subscript.
+  if (base.is_dict()) fail_type("unhashable type: 'slice'");
+  fail_type("'{}' object is not subscriptable", type_name(base));
 }
 
 std::shared_ptr<const ListRep> iterate(Heap& heap, const Value& value) {
@@ -178,7 +180,7 @@ std::shared_ptr<const ListRep> iterate(Heap& heap, const Value& value) {
     case Kind::kString:
       heap.meter().scan(value.as_text().size());
       for (const std::string_view piece : split_code_points(value.as_text())) {
-        items.push_back(heap.string(piece, value.is_markup()));
+        items.push_back(heap.string(piece));  // of markup as well: Python's str gives plain ones
       }
       break;
     case Kind::kDict:

@@ -125,6 +125,12 @@ struct Signature {
   bool uses_kwargs = false;
 };
 
+// Statements with a scope of their own.
+struct Body {
+  Block statements;
+  std::vector<std::string> hidden;  // see scoping.h
+};
+
 struct Text {
   std::string text;
 };
@@ -136,8 +142,8 @@ struct For {
   ExprPtr iterable;
   ExprPtr test;  // null: none
   bool recursive = false;
-  Block body;
-  Block otherwise;
+  Body body;
+  Body otherwise;
 };
 struct If {
   std::vector<std::pair<ExprPtr, Block>> branches;
@@ -150,12 +156,12 @@ struct Set {
 struct SetBlock {
   Target target;
   ExprPtr filter;  // a chain of Filter whose innermost input is null; or null
-  Block body;
+  Body body;
 };
 struct Macro {
   std::string name;
   Signature signature;
-  Block body;
+  Body body;
 };
 struct CallBlock {
   ExprPtr call;  // its node is a Call
@@ -163,14 +169,14 @@ struct CallBlock {
 };
 struct FilterBlock {
   ExprPtr filter;
-  Block body;
+  Body body;
 };
 struct With {
   std::vector<std::pair<Target, ExprPtr>> assignments;
-  Block body;
+  Body body;
 };
 struct Generation {  // marks what the assistant said; only its text matters here
-  Block body;
+  Body body;
 };
 struct Break {};
 struct Continue {};

@@ -162,12 +162,21 @@ Value Evaluator::call(const ast::Call& node, Args extra) {
   return call_value(heap_, callee, args);
 }
 
+namespace {
+
+FilterFunction function_of(const ast::Filter& node) {
+  if (node.function == nullptr) fail_type("No filter named '{}' found.", node.name);
+  return node.function;
+}
+
+}  // namespace
+
 Value Evaluator::eval_node(const ast::Filter& node) {
   const int line = line_;
   const Value input = eval(*node.input);
   const Args args = eval_args(node.args);
   line_ = line;
-  return node.function(heap_, input, args);
+  return function_of(node)(heap_, input, args);
 }
 
 // A chain of filters whose innermost input is the text of a block.
@@ -177,7 +186,7 @@ Value Evaluator::apply_filters(const ast::Expr& filter, const Value& input) {
   const Value inner = node.input ? apply_filters(*node.input, input) : input;
   const Args args = eval_args(node.args);
   line_ = filter.line;
-  return node.function(heap_, inner, args);
+  return function_of(node)(heap_, inner, args);
 }
 
 Value Evaluator::eval_node(const ast::Test& node) {
@@ -185,6 +194,7 @@ Value Evaluator::eval_node(const ast::Test& node) {
   const Value input = eval(*node.input);
   const Args args = eval_args(node.args);
   line_ = line;
+  if (node.function == nullptr) fail_type("No test named '{}' found.", node.name);
   return Value::boolean(node.function(heap_, input, args));
 }
 

@@ -30,7 +30,7 @@ class Evaluator {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  std::string run(const ast::Block& block);
+  std::string run(const ast::Body& root);
   int line() const { return line_; }
 
   // For the objects that call back into the template.
@@ -45,6 +45,7 @@ class Evaluator {
 
   // evaluator_statements.cc
   Flow exec(const ast::Block& block);
+  Flow exec(const ast::Body& body);  // in a scope that is new
   Flow exec_one(const ast::Stmt& statement);
   Flow exec_node(const ast::Text& node);
   Flow exec_node(const ast::Print& node);
@@ -62,7 +63,7 @@ class Evaluator {
   void run_loop(const ast::For& node, const Value& iterable, Scope* outer, std::uint32_t depth);
   LoopObject* take_loop();
   void emit(std::string_view text);
-  std::string capture(const ast::Block& block, Flow* flow = nullptr);
+  std::string capture(const ast::Body& body, Flow* flow = nullptr);
   void assign(const ast::Target& target, const Value& value);
   Value make_macro(const ast::Macro& macro);
 

@@ -9,12 +9,19 @@
 
 namespace hangar::jinja {
 
-std::string Evaluator::run(const ast::Block& block) {
+std::string Evaluator::run(const ast::Body& root) {
   const ScopeGuard scope(*this, nullptr);
   std::string out;
   out_ = &out;
-  exec(block);
+  exec(root);
   return out;
+}
+
+Evaluator::Flow Evaluator::exec(const ast::Body& body) {
+  for (const std::string& name : body.hidden) {
+    scope_->set(name, heap_.undefined(fmt::format("'{}' is undefined", name)));
+  }
+  return exec(body.statements);
 }
 
 Evaluator::Flow Evaluator::exec(const ast::Block& block) {
@@ -43,11 +50,11 @@ void Evaluator::emit(std::string_view text) {
 }
 
 // What a block writes, as a string of its own. Names that it sets are its own as well.
-std::string Evaluator::capture(const ast::Block& block, Flow* flow) {
+std::string Evaluator::capture(const ast::Body& body, Flow* flow) {
   std::string text;
   std::string* outer = std::exchange(out_, &text);
   const std::size_t outer_bytes = output_bytes_;
-  const Flow end = exec(block);
+  const Flow end = exec(body);
   if (flow != nullptr) *flow = end;
   out_ = outer;
   output_bytes_ = outer_bytes;
@@ -110,7 +117,6 @@ void Evaluator::run_loop(const ast::For& node, const Value& iterable, Scope* out
   loop->start(node, iterate(heap_, iterable), std::move(filter), outer, depth);
   bool ran = false;
   while (loop->advance()) {
-    ran = true;
     heap_.meter().step();
     const ScopeGuard scope(*this, outer);
     scope_->set("loop", Value::object(loop));
@@ -118,10 +124,13 @@ void Evaluator::run_loop(const ast::For& node, const Value& iterable, Scope* out
     const Flow flow = exec(node.body);
     if (scope_->captured) loop->mark_escaped();
     if (flow == Flow::kBreak) break;
+    // Jinja2 marks it at the body's end: a loop whose every round is broken off goes on with
+    // `else`.
+    ran = ran || flow == Flow::kNormal;
   }
   loop->finish();
   if (!loop->escaped()) idle_loops_.push_back(loop);
-  if (!ran && !node.otherwise.empty()) {
+  if (!ran && !node.otherwise.statements.empty()) {
     const ScopeGuard scope(*this, outer);
     exec(node.otherwise);
   }
@@ -196,7 +205,12 @@ Evaluator::Flow Evaluator::exec_node(const ast::FilterBlock& node) {
     text = heap_.string(capture(node.body, &flow));
   }
   if (flow != Flow::kNormal) return flow;
-  emit(to_text(heap_, apply_filters(*node.filter, text)));
+  const Value filtered = apply_filters(*node.filter, text);
+  // Jinja2 joins what such a block gives without making text of it.
+  if (!filtered.is_string()) {
+    fail_type("sequence item 0: expected str instance, {} found", type_name(filtered));
+  }
+  emit(filtered.as_text());
   return Flow::kNormal;
 }
 

@@ -22,11 +22,6 @@ constexpr std::array<std::pair<std::string_view, BinaryOp>, 4> kProductOperators
      {"//", BinaryOp::kFloorDivide},
      {"%", BinaryOp::kModulo}}};
 
-const ast::Literal* as_text_literal(const ExprPtr& expression) {
-  const auto* literal = std::get_if<ast::Literal>(&expression->node);
-  return literal != nullptr && literal->value.is_string() ? literal : nullptr;
-}
-
 }  // namespace
 
 ExprPtr ExpressionParser::make(int line, ast::Expr::Node node,
@@ -57,12 +52,14 @@ ExprPtr ExpressionParser::parse(bool with_conditional) {
 
 ExprPtr ExpressionParser::parse_conditional() {
   const NestingGuard guard(depth_, tokens_.line());
+  const std::size_t unknown_before = unknown_.size();
   ExprPtr then = parse_or();
   while (tokens_.at_name("if")) {
     const int line = tokens_.next().line;
     ExprPtr condition = parse_or();
     ExprPtr otherwise;
     if (tokens_.skip_name("else")) otherwise = parse_conditional();
+    forgive_unknown(unknown_before);
     const auto* first = then.get();
     const auto* second = condition.get();
     const auto* third = otherwise.get();
@@ -422,9 +419,6 @@ ast::CallArgs ExpressionParser::parse_call_args() {
 
 ExprPtr ExpressionParser::parse_call(ExprPtr callee) {
   const int line = tokens_.line();
-  if (const auto* name = std::get_if<ast::Name>(&callee->node)) {
-    called_.emplace_back(name->name, line);
-  }
   ast::CallArgs args = parse_call_args();
   const std::uint32_t depth = std::max(callee->depth, depth_of(args));
   return make(line, ast::Call{std::move(callee), std::move(args)}, depth);
@@ -448,19 +442,10 @@ ExprPtr ExpressionParser::parse_filters(ExprPtr input, bool named_first) {
   return input;
 }
 
-// map("upper") and select("odd") name a filter or test as text: look it up now as well.
-void ExpressionParser::check_named_function(const ast::Filter& filter, int line) const {
-  const auto& given = filter.args.positional;
-  const bool by_attribute = filter.name == "selectattr" || filter.name == "rejectattr";
-  const bool by_test = by_attribute || filter.name == "select" || filter.name == "reject";
-  const std::size_t place = by_attribute ? 1 : 0;
-  if ((!by_test && filter.name != "map") || given.size() <= place) return;
-  const ast::Literal* literal = as_text_literal(given[place]);
-  if (literal == nullptr) return;
-  const std::string_view name = literal->value.as_text();
-  if (by_test ? find_test(name) == nullptr : find_filter(name) == nullptr) {
-    fail_at(line, ErrorCode::kUnsupported, "no {} named '{}'", by_test ? "test" : "filter", name);
-  }
+void ExpressionParser::refuse_unknown(std::size_t from) const {
+  if (from >= unknown_.size()) return;
+  const Unknown& first = unknown_[from];
+  fail_at(first.line, ErrorCode::kUnsupported, "no {} named '{}'", first.kind, first.name);
 }
 
 ExprPtr ExpressionParser::parse_filter(ExprPtr input) {
@@ -469,10 +454,9 @@ ExprPtr ExpressionParser::parse_filter(ExprPtr input) {
   filter.name = parse_dotted_name();
   filter.function = find_filter(filter.name);
   if (filter.function == nullptr) {
-    fail_at(line, ErrorCode::kUnsupported, "no filter named '{}'", filter.name);
+    unknown_.push_back({"filter", filter.name, line});
   }
   if (tokens_.at_operator("(")) filter.args = parse_call_args();
-  check_named_function(filter, line);
   const std::uint32_t depth = std::max(input ? input->depth : 0, depth_of(filter.args));
   filter.input = std::move(input);
   return make(line, std::move(filter), depth);
@@ -485,7 +469,7 @@ ExprPtr ExpressionParser::parse_test(ExprPtr input) {
   test.name = parse_dotted_name();
   test.function = find_test(test.name);
   if (test.function == nullptr) {
-    fail_at(line, ErrorCode::kUnsupported, "no test named '{}'", test.name);
+    unknown_.push_back({"test", test.name, line});
   }
   const TokenType type = tokens_.peek().type;
   if (tokens_.at_operator("(")) {

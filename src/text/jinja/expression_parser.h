@@ -33,8 +33,18 @@ class ExpressionParser {
   // Filters behind `input`; with `named_first` the first name stands without its bar.
   ast::ExprPtr parse_filters(ast::ExprPtr input, bool named_first = false);
 
-  // Names that were called as functions, with the line.
-  const std::vector<std::pair<std::string, int>>& called() const { return called_; }
+  // Filters and tests that there are none of, by the order met. Jinja2 refuses them when it
+  // compiles, but for those right inside an `if` (statement or expression), which fail only where
+  // they are called: whoever parses such a part takes them off, and refuse_unknown() ends the rest.
+  struct Unknown {
+    std::string_view kind;  // "filter"
+    std::string name;
+    int line = 0;
+  };
+  std::size_t unknown() const { return unknown_.size(); }
+  void forgive_unknown(std::size_t from) { unknown_.resize(from); }
+  // Fails with the first one met since `from`.
+  void refuse_unknown(std::size_t from) const;
   // How often a name was read so far: a macro asks before and after its body.
   struct SpecialReads {
     std::size_t caller = 0, varargs = 0, kwargs = 0;
@@ -70,10 +80,9 @@ class ExpressionParser {
   std::string parse_dotted_name();
   bool at_tuple_end(std::string_view end_name) const;
   static std::uint32_t depth_of(const ast::CallArgs& args);
-  void check_named_function(const ast::Filter& filter, int line) const;
 
   TokenStream& tokens_;
-  std::vector<std::pair<std::string, int>> called_;
+  std::vector<Unknown> unknown_;
   SpecialReads special_;
   std::uint32_t depth_ = 0;
 };

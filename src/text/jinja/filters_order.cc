@@ -92,7 +92,8 @@ Value sort(Heap& heap, const Value& input, const Args& args) {
     for (const Value& attribute : attributes) {
       keys.push_back(KeyRule{attribute, case_sensitive}.of(heap, item));
     }
-    keyed.push_back({keys.size() == 1 ? keys[0] : heap.list(std::move(keys)), item});
+    // A list also of one key, as Jinja2 has it: so two undefined keys are equal, not an error.
+    keyed.push_back({heap.list(std::move(keys)), item});
   }
   sort_by_key(heap, keyed, given.truth_or(0, false));
   return items_of(heap, keyed);

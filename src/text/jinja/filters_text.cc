@@ -136,7 +136,6 @@ Value center(Heap& heap, const Value& input, const Args& args) {
 
 Value truncate(Heap& heap, const Value& input, const Args& args) {
   const Arguments given(args, "truncate", {"length", "killwords", "end", "leeway"});
-  const std::string_view text = required_text(input, "truncate");
   const std::int64_t length = given.integer_or(0, 255);
   const std::string_view end = given.has(2) ? given.text(2) : std::string_view("...");
   const std::int64_t leeway = given.given(3) ? given.integer(3) : 5;
@@ -144,7 +143,8 @@ Value truncate(Heap& heap, const Value& input, const Args& args) {
   if (length < end_size) fail_type("expected length >= {}, got {}", end_size, length);
   if (leeway < 0) fail_type("expected leeway >= 0, got {}", leeway);
   const std::int64_t size = length_of(heap, input);
-  if (size <= length || size - length <= leeway) return input;
+  if (size <= length || size - length <= leeway) return input;  // a list as well
+  const std::string_view text = required_text(input, "truncate");
   std::string_view kept =
       text.substr(0, offset_of_code_point(text, static_cast<std::size_t>(length - end_size)));
   if (!given.truth_or(1, false)) kept = kept.substr(0, kept.rfind(' '));

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
-#include <unordered_set>
 
 #include "text/jinja/expression_parser.h"
-#include "text/jinja/globals.h"
+#include "text/jinja/scoping.h"
 #include "text/jinja/token_stream.h"
 
 namespace hangar::jinja {
@@ -18,10 +17,11 @@ class StatementParser {
  public:
   explicit StatementParser(std::string_view source) : tokens_(tokenize(source)) {}
 
-  ast::Block run() {
-    ast::Block block = parse_body({});
-    check_called_names();
-    return block;
+  ast::Body run() {
+    ast::Body root{parse_body({}), {}};
+    expressions_.refuse_unknown(0);
+    mark_hidden_names(root);
+    return root;
   }
 
  private:
@@ -72,8 +72,15 @@ class StatementParser {
     tokens_.expect(TokenType::kBlockEnd, "'%}'");
     return parse_body(ends, line);
   }
-  ast::Block parse_last_body(std::string_view end, int line) {
-    ast::Block body = parse_block_body({end}, line);
+  // The same with names of its own: an `if` around it forgives nothing that is in it.
+  ast::Body parse_scope_body(Ends ends, int line) {
+    const std::size_t unknown_before = expressions_.unknown();
+    ast::Body body{parse_block_body(ends, line), {}};
+    expressions_.refuse_unknown(unknown_before);
+    return body;
+  }
+  ast::Body parse_last_body(std::string_view end, int line) {
+    ast::Body body = parse_scope_body({end}, line);
     tokens_.next();
     return body;
   }
@@ -142,8 +149,6 @@ class StatementParser {
     if (with_namespace && tokens_.skip_operator(".")) {
       target.form = ast::Target::Form::kNamespace;
       target.attribute = tokens_.expect(TokenType::kName, "the name of an attribute").text;
-    } else {
-      stored_.insert(target.name);
     }
     return target;
   }
@@ -153,10 +158,12 @@ class StatementParser {
     loop.target = parse_target(false, "in");
     tokens_.expect_name("in");
     loop.iterable = expressions_.parse_tuple(false, "recursive");
+    const std::size_t unknown_before = expressions_.unknown();
     if (tokens_.skip_name("if")) loop.test = expressions_.parse();
+    expressions_.refuse_unknown(unknown_before);
     loop.recursive = tokens_.skip_name("recursive");
     ++loops_;
-    loop.body = parse_block_body({"else", "endfor"}, line);
+    loop.body = parse_scope_body({"else", "endfor"}, line);
     --loops_;
     if (tokens_.next().text == "else") loop.otherwise = parse_last_body("endfor", line);
     return {line, std::move(loop)};
@@ -164,13 +171,18 @@ class StatementParser {
 
   ast::Stmt parse_if(int line) {
     ast::If chain;
+    const std::size_t unknown_before = expressions_.unknown();
     while (true) {
       ExprPtr condition = expressions_.parse_tuple(false);
       ast::Block body = parse_block_body({"elif", "else", "endif"}, line);
       chain.branches.emplace_back(std::move(condition), std::move(body));
       const std::string end = tokens_.next().text;
       if (end == "elif") continue;
-      if (end == "else") chain.otherwise = parse_last_body("endif", line);
+      if (end == "else") {
+        chain.otherwise = parse_block_body({"endif"}, line);
+        tokens_.next();
+      }
+      expressions_.forgive_unknown(unknown_before);
       return {line, std::move(chain)};
     }
   }
@@ -182,19 +194,21 @@ class StatementParser {
     }
     ast::SetBlock block;
     block.target = std::move(target);
+    const std::size_t unknown_before = expressions_.unknown();
     block.filter = expressions_.parse_filters(nullptr);
+    expressions_.refuse_unknown(unknown_before);
     block.body = parse_last_body("endset", line);
     return {line, std::move(block)};
   }
 
   ast::Signature parse_signature() {
     ast::Signature signature;
+    const std::size_t unknown_before = expressions_.unknown();
     tokens_.expect_operator("(");
     while (!tokens_.at_operator(")")) {
       if (!signature.names.empty()) tokens_.expect_operator(",");
       const int line = tokens_.line();
       signature.names.push_back(tokens_.expect(TokenType::kName, "the name of a parameter").text);
-      stored_.insert(signature.names.back());
       if (tokens_.skip_operator("=")) {
         signature.defaults.push_back(expressions_.parse());
       } else if (!signature.defaults.empty()) {
@@ -202,14 +216,15 @@ class StatementParser {
       }
     }
     tokens_.expect_operator(")");
+    expressions_.refuse_unknown(unknown_before);
     return signature;
   }
 
   // A macro's body, and which of the special names it reads.
-  ast::Block parse_macro_body(std::string_view end, ast::Signature& signature, int line) {
+  ast::Body parse_macro_body(std::string_view end, ast::Signature& signature, int line) {
     const auto before = expressions_.special_reads();
     const std::size_t outer_loops = std::exchange(loops_, 0);
-    ast::Block body = parse_last_body(end, line);
+    ast::Body body = parse_last_body(end, line);
     loops_ = outer_loops;
     const auto& after = expressions_.special_reads();
     signature.uses_caller = after.caller != before.caller;
@@ -221,7 +236,6 @@ class StatementParser {
   ast::Stmt parse_macro(int line) {
     ast::Macro macro;
     macro.name = tokens_.expect(TokenType::kName, "the name of the macro").text;
-    stored_.insert(macro.name);
     macro.signature = parse_signature();
     macro.body = parse_macro_body("endmacro", macro.signature, line);
     return {line, std::move(macro)};
@@ -241,7 +255,9 @@ class StatementParser {
 
   ast::Stmt parse_filter_block(int line) {
     ast::FilterBlock block;
+    const std::size_t unknown_before = expressions_.unknown();
     block.filter = expressions_.parse_filters(nullptr, true);
+    expressions_.refuse_unknown(unknown_before);
     block.body = parse_last_body("endfilter", line);
     return {line, std::move(block)};
   }
@@ -267,26 +283,14 @@ class StatementParser {
     return {line, std::move(print)};
   }
 
-  // A name that is called must be a global or set somewhere in the template: the context is JSON
-  // and holds nothing that can be called.
-  void check_called_names() const {
-    for (const auto& [name, line] : expressions_.called()) {
-      if (name == "caller" || name == "loop" || stored_.contains(name)) continue;
-      if (find_global(name) == nullptr) {
-        fail_at(line, ErrorCode::kUnsupported, "no function named '{}'", name);
-      }
-    }
-  }
-
   TokenStream tokens_;
   ExpressionParser expressions_{tokens_};
-  std::unordered_set<std::string> stored_;
   std::size_t loops_ = 0;  // how many are open here
 };
 
 }  // namespace
 
-ast::Block parse_template(std::string_view source) {
+ast::Body parse_template(std::string_view source) {
   return StatementParser(source).run();
 }
 

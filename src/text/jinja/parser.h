@@ -1,10 +1,9 @@
 // From tokens to the tree.
 //
-// Promise: Jinja2's grammar with the loop controls and transformers' {% generation %}; filters,
-// tests
-//   and called functions are looked up here, so that what we don't have is refused at load.
-// Errors: kCorrupt for broken syntax, kUnsupported for an unknown tag, filter, test or function;
-// both
+// Promise: Jinja2's grammar with the loop controls and transformers' {% generation %}; filters
+//   and tests are looked up here, so that those we don't have are refused at load, but for those
+//   right inside an `if`, which fail where they are called, as with Jinja2.
+// Errors: kCorrupt for broken syntax, kUnsupported for an unknown tag, filter or test; both
 //   with the line, thrown as TemplateFailure. Nesting past ast::kMaxDepth is kResourceExhausted.
 // Threads: pure.
 #pragma once
@@ -15,6 +14,6 @@
 
 namespace hangar::jinja {
 
-ast::Block parse_template(std::string_view source);
+ast::Body parse_template(std::string_view source);
 
 }  // namespace hangar::jinja

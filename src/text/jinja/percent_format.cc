@@ -18,7 +18,8 @@ class PercentFormatter {
         format_(format.as_text()),
         markup_(format.is_markup()),
         arguments_(arguments),
-        is_tuple_(arguments.is_list() && arguments.as_list().is_tuple()) {}
+        is_tuple_(arguments.is_list() && arguments.as_list().is_tuple()),
+        is_list_(arguments.is_list() && !is_tuple_) {}
 
   Value run() {
     std::string out;
@@ -30,7 +31,7 @@ class PercentFormatter {
       heap_.append(out, one());
     }
     const std::size_t count = is_tuple_ ? arguments_.as_list().items.size() : 1;
-    if (next_ < count && !arguments_.is_dict() && (is_tuple_ || !used_names_)) {
+    if (next_ < count && !arguments_.is_dict() && !is_list_ && (is_tuple_ || !used_names_)) {
       fail_type("not all arguments converted during string formatting");
     }
     return heap_.string(std::move(out), markup_);
@@ -199,6 +200,7 @@ class PercentFormatter {
   bool markup_;
   const Value& arguments_;
   bool is_tuple_;
+  bool is_list_;  // as a mapping, it may have more than is asked for
   bool zero_ = false;
   bool used_names_ = false;
   std::size_t place_ = 0;

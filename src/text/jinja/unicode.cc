@@ -6,43 +6,29 @@
 #include <array>
 #include <utility>
 
+#include "text/jinja/special_case.h"
+
 namespace hangar::jinja {
 namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
 constexpr char32_t kCapitalSigma = 0x03A3;
 
-// Capitals that are more than one code point; utf8proc maps one to one.
-constexpr std::array<std::pair<char32_t, std::string_view>, 10> kLongUpper = {{
-    {0x00DF, "SS"},
-    {0x0149, "\u02BCN"},
-    {0x01F0, "J\u030C"},
-    {0xFB00, "FF"},
-    {0xFB01, "FI"},
-    {0xFB02, "FL"},
-    {0xFB03, "FFI"},
-    {0xFB04, "FFL"},
-    {0xFB05, "ST"},
-    {0xFB06, "ST"},
-}};
-
 utf8proc_int32_t as_utf8proc(char32_t code_point) {
   return static_cast<utf8proc_int32_t>(code_point);
 }
 
 void append_upper(std::string& out, char32_t code_point) {
-  for (const auto& [from, to] : kLongUpper) {
-    if (from == code_point) {
-      out += to;
-      return;
-    }
+  if (const SpecialCase* special = find_special_case(code_point)) {
+    out += special->upper;
+    return;
   }
   append_code_point(out, static_cast<char32_t>(utf8proc_toupper(as_utf8proc(code_point))));
 }
 
 void append_title(std::string& out, char32_t code_point) {
-  if (code_point == 0x00DF) {
-    out += "Ss";
+  if (const SpecialCase* special = find_special_case(code_point)) {
+    out += special->title;
     return;
   }
   append_code_point(out, static_cast<char32_t>(utf8proc_totitle(as_utf8proc(code_point))));
