@@ -9,6 +9,7 @@ a second run gives the same files:
   smollm_ids.json  their ids with the GGUF's vocabulary and merges
   pieces.json      the lengths in bytes of their pre-tokens, for each pre-tokenizer
   tiny_bpe.json    a small vocabulary trained on them, and their ids with it
+  tiny_bpe_more.json  the ids of some of them with it, for pre-tokenizers of several stages
   lossy_utf8.json  broken UTF-8 (hex) and its decoding with U+FFFD, by Python's own decoder
 """
 import json
@@ -22,6 +23,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 OUT = Path(__file__).resolve().parent.parent / "tests" / "data" / "tokenizer"
 RANDOM_TEXTS = 2000
 PIECES_RANDOM_TEXTS = 900
+MORE_RANDOM_TEXTS = 60
 
 CORPUS = [
     "",
@@ -143,8 +145,56 @@ KINDS = {
 }
 
 
+def isolated(*expressions):
+    return [pre_tokenizers.Split(Regex(e), "isolated", invert=False) for e in expressions]
+
+
+def bytes_last(*stages):
+    return pre_tokenizers.Sequence([
+        *stages, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+# Cased letters, as ranges.
+DEEPSEEK_LETTERS = (
+    r"\s?[A-Za-z\x{b5}\x{c0}-\x{d6}\x{d8}-\x{f6}\x{f8}-\x{1ba}\x{1bc}-\x{1bf}\x{1c4}-\x{293}"
+    r"\x{295}-\x{2af}\x{370}-\x{373}\x{376}\x{377}\x{37b}-\x{37d}\x{37f}\x{386}\x{388}-\x{38a}"
+    r"\x{38c}\x{38e}-\x{3a1}\x{3a3}-\x{3f5}\x{3f7}-\x{481}\x{48a}-\x{52f}\x{531}-\x{556}"
+    r"\x{10a0}-\x{10c5}\x{13a0}-\x{13f5}\x{13f8}-\x{13fd}\x{1c90}-\x{1cba}\x{1cbd}-\x{1cbf}"
+    r"\x{1d00}-\x{1d2b}\x{1d6b}-\x{1d77}\x{1d79}-\x{1d9a}\x{1e00}-\x{1f15}\x{1f18}-\x{1f1d}"
+    r"\x{1f20}-\x{1f45}\x{1f48}-\x{1f4d}\x{1f50}-\x{1f57}\x{1f59}\x{1f5b}\x{1f5d}\x{1f5f}-\x{1f7d}"
+    r"\x{1f80}-\x{1fb4}\x{1fb6}-\x{1fbc}\x{1fbe}\x{1fc2}-\x{1fc4}\x{1fc6}-\x{1fcc}\x{1fd0}-\x{1fd3}"
+    r"\x{1fd6}-\x{1fdb}\x{1fe0}-\x{1fec}\x{1ff2}-\x{1ff4}\x{1ff6}-\x{1ffc}\x{2102}\x{2107}"
+    r"\x{210a}-\x{2113}\x{2115}\x{2119}-\x{211d}\x{2124}\x{2126}\x{2128}\x{212a}-\x{212d}"
+    r"\x{212f}-\x{2134}\x{2139}\x{213c}-\x{213f}\x{2145}-\x{2149}\x{214e}\x{2183}\x{2184}"
+    r"\x{2c00}-\x{2c7b}\x{2c7e}-\x{2ce4}\x{2ceb}-\x{2cee}\x{2cf2}\x{2cf3}\x{a640}-\x{a66d}"
+    r"\x{a680}-\x{a69b}\x{a722}-\x{a76f}\x{a771}-\x{a787}\x{a78b}-\x{a78e}\x{ab70}-\x{abbf}"
+    r"\x{fb00}-\x{fb06}\x{fb13}-\x{fb17}\x{ff21}-\x{ff3a}\x{ff41}-\x{ff5a}\x{10400}-\x{1044f}"
+    r"\x{104b0}-\x{104d3}\x{104d8}-\x{104fb}\x{10c80}-\x{10cb2}\x{10cc0}-\x{10cf2}"
+    r"\x{118a0}-\x{118df}\x{1e900}-\x{1e943}]+")
+ASIAN = r"[\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+"
+MORE_KINDS = {
+    "mpt": (normalizers.NFC(), KINDS["gpt-2"][1], False),
+    "command-r": (normalizers.NFC(), KINDS["smollm"][1], False),
+    "falcon": (None, pre_tokenizers.Sequence([
+        pre_tokenizers.Punctuation("contiguous"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        pre_tokenizers.Digits(individual_digits=False), *isolated("[0-9][0-9][0-9]")]), False),
+    "deepseek-llm": (None, bytes_last(
+        *isolated("[\r\n]", DEEPSEEK_LETTERS,
+                  r"\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+", r"\s+$", ASIAN),
+        pre_tokenizers.Digits(individual_digits=True)), False),
+    "deepseek-coder": (None, bytes_last(
+        *isolated("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", ASIAN),
+        pre_tokenizers.Digits(individual_digits=True)), False),
+    "deepseek-v3": (None, bytes_last(*isolated(
+        r"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+        r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+        r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")), False),
+}
+
+
 def build(kind, vocab, merges, control, user_defined):
-    normalizer, pre_tokenizer, ignore_merges = KINDS[kind]
+    normalizer, pre_tokenizer, ignore_merges = {**KINDS, **MORE_KINDS}[kind]
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=ignore_merges))
     if normalizer is not None:
         tokenizer.normalizer = normalizer
@@ -220,9 +270,13 @@ def tiny(texts):
     table = {"tokens": everything, "kinds": kinds, "merges": [" ".join(m) for m in merges]}
     for kind in KINDS:
         table[kind] = ids_of(build(kind, full_vocab, merges, control, user_defined), texts)
-    table["gpt-2 without control tokens"] = ids_of(
-        build("gpt-2", full_vocab, merges, [], user_defined), texts)
+    plain = build("gpt-2", full_vocab, merges, control, user_defined)
+    plain.encode_special_tokens = True
+    table["gpt-2 without control tokens"] = ids_of(plain, texts)
     write("tiny_bpe.json", table)
+    write("tiny_bpe_more.json", {
+        kind: ids_of(build(kind, full_vocab, merges, control, user_defined),
+                     texts[:len(CORPUS) + MORE_RANDOM_TEXTS]) for kind in MORE_KINDS})
 
 
 def lossy():

@@ -40,17 +40,24 @@ struct Table {
     return found->second;
   }
 
+  // Of two equal merges the later counts.
+  std::optional<std::size_t> rank_of(TokenId left, TokenId right) const {
+    for (std::size_t rank = merges.size(); rank > 0; --rank) {
+      if (merges[rank - 1][0] == left && merges[rank - 1][1] == right) return rank - 1;
+    }
+    return std::nullopt;
+  }
+
   // The definition: the best rank anywhere, the leftmost of it.
   std::vector<TokenId> by_definition(std::vector<TokenId> row) const {
     while (true) {
       std::optional<std::size_t> best_rank;
       std::size_t best_at = 0;
       for (std::size_t at = 0; at + 1 < row.size(); ++at) {
-        for (std::size_t rank = 0; rank < best_rank.value_or(merges.size()); ++rank) {
-          if (merges[rank][0] == row[at] && merges[rank][1] == row[at + 1]) {
-            best_rank = rank;
-            best_at = at;
-          }
+        const auto rank = rank_of(row[at], row[at + 1]);
+        if (rank && (!best_rank || *rank < *best_rank)) {
+          best_rank = rank;
+          best_at = at;
         }
       }
       if (!best_rank) return row;
@@ -79,15 +86,48 @@ TEST(BpeMerges, AsByDefinitionForRowsShortAndLong) {
   EXPECT_GT(merged, 5000U);
 }
 
-TEST(BpeMerges, OfTwoEqualMergesTheBetterCounts) {
+TEST(BpeMerges, OfTwoEqualMergesTheLaterCounts) {
   BpeMerges merges;
   merges.add(0, 1, 10);  // ab
   merges.add(1, 2, 11);  // bc
   merges.add(0, 1, 12);  // ab again
+  EXPECT_EQ(merges.size(), 3U);
   BpeMerges::Scratch scratch;
   std::vector<TokenId> row = {0, 1, 2};
   merges.merge(row, scratch);
-  EXPECT_EQ(row, (std::vector<TokenId>{10, 2}));
+  EXPECT_EQ(row, (std::vector<TokenId>{0, 11}));
+  row = {0, 1, 0};
+  merges.merge(row, scratch);
+  EXPECT_EQ(row, (std::vector<TokenId>{12, 0}));
+}
+
+TEST(BpeMerges, ReservedOrGrownTheTableIsTheSame) {
+  test::Random random(5);
+  BpeMerges grown;
+  BpeMerges reserved;
+  reserved.reserve(5000);
+  for (TokenId i = 0; i < 5000; ++i) {
+    const auto left = static_cast<TokenId>(random.below(2000));
+    const auto right = static_cast<TokenId>(random.below(2000));
+    grown.add(left, right, i);
+    reserved.add(left, right, i);
+  }
+  const auto pairs_of = [](const BpeMerges& merges) {
+    std::set<std::pair<TokenId, TokenId>> pairs;
+    merges.for_each([&](TokenId left, TokenId right) { pairs.emplace(left, right); });
+    return pairs;
+  };
+  EXPECT_GT(pairs_of(grown).size(), 4900U);
+  EXPECT_EQ(pairs_of(grown), pairs_of(reserved));
+  BpeMerges::Scratch scratch;
+  for (const auto& [left, right] : pairs_of(grown)) {
+    std::vector<TokenId> a = {left, right};
+    std::vector<TokenId> b = a;
+    grown.merge(a, scratch);
+    reserved.merge(b, scratch);
+    ASSERT_EQ(a.size(), 1U);
+    ASSERT_EQ(a, b);
+  }
 }
 
 TEST(MergeQueue, GivesRankThenPositionInOrder) {

@@ -41,23 +41,50 @@ char32_t spelling_of_byte(std::uint8_t byte) {
 
 std::string spell_bytes(std::string_view bytes) {
   std::string spelled;
-  for (const char byte : bytes)
-    append_utf8(spelling_of_byte(static_cast<std::uint8_t>(byte)), spelled);
+  append_spelling(bytes, spelled);
   return spelled;
+}
+
+void append_spelling(std::string_view bytes, std::string& out) {
+  for (const char byte : bytes) {
+    // All stand below U+0800: one or two bytes.
+    const char32_t character = kMaps.character[static_cast<std::uint8_t>(byte)];
+    if (character < 0x80) {
+      out += static_cast<char>(character);
+    } else {
+      const std::array<char, 2> two = {static_cast<char>(0xC0U | (character >> 6U)),
+                                       static_cast<char>(0x80U | (character & 0x3FU))};
+      out.append(two.data(), two.size());
+    }
+  }
 }
 
 std::optional<std::string> unspell_bytes(std::string_view spelled) {
   std::string bytes;
-  bytes.reserve(spelled.size());
-  while (!spelled.empty()) {
-    const Utf8Unit unit = next_utf8(spelled);
-    if (!unit.valid || unit.code_point >= kCharacters) return std::nullopt;
-    const std::int16_t byte = kMaps.byte[unit.code_point];
-    if (byte < 0) return std::nullopt;
-    bytes.push_back(static_cast<char>(byte));
-    spelled.remove_prefix(unit.bytes);
-  }
+  if (!append_unspelled(spelled, bytes)) return std::nullopt;
   return bytes;
+}
+
+bool append_unspelled(std::string_view spelled, std::string& out) {
+  const std::size_t before = out.size();
+  for (std::size_t at = 0; at < spelled.size();) {
+    const auto lead = static_cast<std::uint8_t>(spelled[at]);
+    char32_t character = lead;
+    std::size_t bytes = 1;
+    if (lead >= 0x80) {
+      const Utf8Unit unit = next_utf8(spelled.substr(at));
+      character = unit.valid ? unit.code_point : kCharacters;
+      bytes = unit.bytes;
+    }
+    const std::int16_t byte = character < kCharacters ? kMaps.byte[character] : std::int16_t{-1};
+    if (byte < 0) {
+      out.resize(before);
+      return false;
+    }
+    out.push_back(static_cast<char>(byte));
+    at += bytes;
+  }
+  return true;
 }
 
 }  // namespace hangar

@@ -16,7 +16,10 @@ namespace hangar {
 
 char32_t spelling_of_byte(std::uint8_t byte);
 std::string spell_bytes(std::string_view bytes);
+void append_spelling(std::string_view bytes, std::string& out);
 // nullopt: `spelled` is not UTF-8, or holds a character that stands for no byte.
 std::optional<std::string> unspell_bytes(std::string_view spelled);
+// False, with `out` as it was, where unspell_bytes gives nothing.
+bool append_unspelled(std::string_view spelled, std::string& out);
 
 }  // namespace hangar

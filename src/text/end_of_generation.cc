@@ -6,14 +6,18 @@
 namespace hangar {
 namespace {
 
-constexpr std::array<std::string_view, 7> kTurnEnds = {
-    "<|im_end|>",       // ChatML: SmolLM, Qwen
-    "<|eot_id|>",       // Llama 3
-    "<|eom_id|>",       // Llama 3, where a tool is to answer
-    "<|end|>",          // Phi-3
-    "<|endoftext|>",    // GPT-2 and many after it
-    "<|end_of_text|>",  // Llama 3, plain text
-    "<end_of_turn>",    // Gemma
+constexpr std::array<std::string_view, 11> kTurnEnds = {
+    "<|im_end|>",             // ChatML: SmolLM, Qwen
+    "<|eot_id|>",             // Llama 3
+    "<|eom_id|>",             // Llama 3, where a tool is to answer
+    "<|end|>",                // Phi-3
+    "<|endoftext|>",          // GPT-2 and many after it
+    "<|end_of_text|>",        // Llama 3, plain text
+    "<end_of_turn>",          // Gemma
+    "<|eot|>",                // Llama 4
+    "<|eom|>",                // Llama 4, where a tool is to answer
+    "<|return|>",             // gpt-oss
+    "<|END_OF_TURN_TOKEN|>",  // Command R
 };
 
 }  // namespace
@@ -29,6 +33,9 @@ std::vector<TokenId> end_of_generation_ids(const TokenizerSpec& spec) {
     if (spec.kinds[i] == TokenKind::kControl && is_turn_end(spec.tokens[i])) {
       ids.push_back(static_cast<TokenId>(i));
     }
+  }
+  for (const AddedToken& token : spec.added) {
+    if (token.special && is_turn_end(token.content)) ids.push_back(token.id);
   }
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());

@@ -1,116 +1,152 @@
 #include "text/pre_tokenizers.h"
 
 #include <array>
+#include <span>
+
+#include "text/shown.h"
 
 namespace hangar {
 namespace {
 
-constexpr std::array<std::string_view, 3> kGpt2Names = {"gpt-2", "default", ""};
-constexpr std::array<std::string_view, 2> kSmolLmNames = {"smollm", "starcoder"};
-constexpr std::array<std::string_view, 3> kLlama3Names = {"llama-bpe", "llama3", "llama-v3"};
-constexpr std::array<std::string_view, 1> kQwen2Names = {"qwen2"};
-constexpr std::array<std::string_view, 1> kQwen35Names = {"qwen35"};
-constexpr std::array<std::string_view, 1> kGpt4oNames = {"gpt-4o"};
-constexpr std::array<std::string_view, 1> kTekkenNames = {"tekken"};
-
-constexpr std::array<PreTokenizer, 7> kPreTokenizers = {{
-    {.names = kGpt2Names,
-     .expression = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
-    // Two steps in the authors' file: every digit alone, then GPT-2's expression on what lies
-    // between. As one: a digit ends the text as far as white space before it is concerned.
-    {.names = kSmolLmNames,
-     .expression =
-         R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+|[\p{N}\x{11de0}-\x{11de9}\x{16ff4}-\x{16ff6}])"
-         R"(| ?[^\s\p{L}\p{N}\x{11de0}-\x{11de9}\x{16ff4}-\x{16ff6}]+)"
-         R"(|\s+(?![^\s\p{N}\x{11de0}-\x{11de9}\x{16ff4}-\x{16ff6}])|\s+)"},
-    {.names = kLlama3Names,
-     .expression = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})"
-                   R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     .ignore_merges = true},
-    {.names = kQwen2Names,
-     .expression = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})"
-                   R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     .normalize_nfc = true},
-    {.names = kQwen35Names,
-     .expression = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
-                   R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     .normalize_nfc = true},
-    {.names = kGpt4oNames,
-     .expression =
-         R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
-         R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
-         R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
-         R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
-         R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
-    {.names = kTekkenNames,
-     .expression =
-         R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
-         R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
-         R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     .ignore_merges = true},
-}};
-
-// What a class stands for inside brackets. Two things differ between PCRE2 and Oniguruma, which the
-// authors' expressions run in: PCRE2's \s has U+180E, and its tables may be older (10.42 has
-// Unicode 14), so the ranges that came with Unicode 15 to 16 follow each property. Letters and
-// digits of ASCII are named again because a bitmap answers for them before a property table is
-// asked.
-struct CharacterClass {
-  std::string_view written;
-  std::string_view members;
+// One stage: a Split that isolates its matches, or another kind with its usual settings.
+struct Stage {
+  PreTokenizerKind kind = PreTokenizerKind::kSplit;
+  std::string_view expression;
 };
 
-constexpr CharacterClass kClasses[] = {
-    {R"(\s)", R"(\t-\r \x85\xa0\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})"},
-    {R"(\p{L})", R"(A-Za-z\p{L})"
-                 R"(\x{1c89}-\x{1c8a}\x{a7cb}-\x{a7cd}\x{a7da}-\x{a7dc}\x{105c0}-\x{105f3})"
-                 R"(\x{10d4a}-\x{10d65}\x{10d6f}-\x{10d85}\x{10ec2}-\x{10ec4}\x{1123f}-\x{11240})"
-                 R"(\x{11380}-\x{11389}\x{1138b}\x{1138e}\x{11390}-\x{113b5}\x{113b7}\x{113d1})"
-                 R"(\x{113d3}\x{11bc0}-\x{11be0}\x{11f02}\x{11f04}-\x{11f10}\x{11f12}-\x{11f33})"
-                 R"(\x{1342f}\x{13441}-\x{13446}\x{13460}-\x{143fa}\x{16100}-\x{1611d})"
-                 R"(\x{16d40}-\x{16d6c}\x{18cff}\x{1b132}\x{1b155}\x{1df25}-\x{1df2a})"
-                 R"(\x{1e030}-\x{1e06d}\x{1e4d0}-\x{1e4eb}\x{1e5d0}-\x{1e5ed}\x{1e5f0}\x{2b739})"
-                 R"(\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})"},
-    {R"(\p{N})", R"(0-9\p{N})"
-                 R"(\x{10d40}-\x{10d49}\x{116d0}-\x{116e3}\x{11bf0}-\x{11bf9}\x{11f50}-\x{11f59})"
-                 R"(\x{16130}-\x{16139}\x{16d70}-\x{16d79}\x{1ccf0}-\x{1ccf9}\x{1d2c0}-\x{1d2d3})"
-                 R"(\x{1e4f0}-\x{1e4f9}\x{1e5f1}-\x{1e5fa})"},
-    {R"(\p{M})", R"(\p{M})"
-                 R"(\x{897}\x{cf3}\x{ece}\x{10d69}-\x{10d6d}\x{10efc}-\x{10eff}\x{11241})"
-                 R"(\x{113b8}-\x{113c0}\x{113c2}\x{113c5}\x{113c7}-\x{113ca}\x{113cc}-\x{113d0})"
-                 R"(\x{113d2}\x{113e1}-\x{113e2}\x{11f00}-\x{11f01}\x{11f03}\x{11f34}-\x{11f3a})"
-                 R"(\x{11f3e}-\x{11f42}\x{11f5a}\x{13440}\x{13447}-\x{13455}\x{1611e}-\x{1612f})"
-                 R"(\x{1e08f}\x{1e4ec}-\x{1e4ef}\x{1e5ee}-\x{1e5ef})"},
-    {R"(\p{Lu})", R"(A-Z\p{Lu})"
-                  R"(\x{1c89}\x{a7cb}-\x{a7cc}\x{a7da}\x{a7dc}\x{10d50}-\x{10d65})"},
-    {R"(\p{Ll})", R"(a-z\p{Ll})"
-                  R"(\x{1c8a}\x{a7cd}\x{a7db}\x{10d70}-\x{10d85}\x{1df25}-\x{1df2a})"},
-    {R"(\p{Lt})", R"(\p{Lt})"
-                  ""},
-    {R"(\p{Lm})", R"(\p{Lm})"
-                  R"(\x{10d4e}\x{10d6f}\x{16d40}-\x{16d42}\x{16d6b}-\x{16d6c}\x{1e030}-\x{1e06d})"
-                  R"(\x{1e4eb})"},
-    {R"(\p{Lo})", R"(\p{Lo})"
-                  R"(\x{105c0}-\x{105f3}\x{10d4a}-\x{10d4d}\x{10d4f}\x{10ec2}-\x{10ec4})"
-                  R"(\x{1123f}-\x{11240}\x{11380}-\x{11389}\x{1138b}\x{1138e}\x{11390}-\x{113b5})"
-                  R"(\x{113b7}\x{113d1}\x{113d3}\x{11bc0}-\x{11be0}\x{11f02}\x{11f04}-\x{11f10})"
-                  R"(\x{11f12}-\x{11f33}\x{1342f}\x{13441}-\x{13446}\x{13460}-\x{143fa})"
-                  R"(\x{16100}-\x{1611d}\x{16d43}-\x{16d6a}\x{18cff}\x{1b132}\x{1b155})"
-                  R"(\x{1e4d0}-\x{1e4ea}\x{1e5d0}-\x{1e5ed}\x{1e5f0}\x{2b739}\x{2ebf0}-\x{2ee5d})"
-                  R"(\x{31350}-\x{323af})"},
+struct Entry {
+  std::span<const std::string_view> names;  // GGUF's names for it; the first is the usual one
+  std::span<const Stage> stages;            // the bytes become visible after them, or in them
+  bool ignore_merges = false;               // a piece that is a token is taken whole
+  bool nfc = false;                         // text is brought to Unicode's form NFC first
 };
 
-const CharacterClass* class_at(std::string_view expression) {
-  for (const CharacterClass& one : kClasses) {
-    if (expression.starts_with(one.written)) return &one;
-  }
-  return nullptr;
+constexpr std::string_view kGpt2Expression =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+constexpr Stage kGpt2Regex = {.kind = PreTokenizerKind::kByteLevel, .expression = kGpt2Expression};
+constexpr Stage kEachDigit = {.kind = PreTokenizerKind::kDigits, .expression = ""};
+constexpr Stage split(std::string_view expression) {
+  return {.kind = PreTokenizerKind::kSplit, .expression = expression};
 }
 
-}  // namespace
+constexpr std::array kGpt2 = {kGpt2Regex};
+constexpr std::array kStarCoder = {kEachDigit, kGpt2Regex};
+constexpr std::array kLlama3 = {
+    split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})"
+          R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr std::array kQwen2 = {
+    split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})"
+          R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr std::array kQwen35 = {
+    split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
+          R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr std::array kGpt4o = {
+    split(R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+          R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+          R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
+          R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
+          R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr std::array kTekken = {
+    split(R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+          R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
+          R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr std::array kDeepSeekLlm = {
+    split(R"([\r\n])"),
+    split(R"(\s?[A-Za-z\x{b5}\x{c0}-\x{d6}\x{d8}-\x{f6}\x{f8}-\x{1ba}\x{1bc}-\x{1bf})"
+          R"(\x{1c4}-\x{293}\x{295}-\x{2af}\x{370}-\x{373}\x{376}\x{377}\x{37b}-\x{37d}\x{37f})"
+          R"(\x{386}\x{388}-\x{38a}\x{38c}\x{38e}-\x{3a1}\x{3a3}-\x{3f5}\x{3f7}-\x{481})"
+          R"(\x{48a}-\x{52f}\x{531}-\x{556}\x{10a0}-\x{10c5}\x{13a0}-\x{13f5}\x{13f8}-\x{13fd})"
+          R"(\x{1c90}-\x{1cba}\x{1cbd}-\x{1cbf}\x{1d00}-\x{1d2b}\x{1d6b}-\x{1d77})"
+          R"(\x{1d79}-\x{1d9a}\x{1e00}-\x{1f15}\x{1f18}-\x{1f1d}\x{1f20}-\x{1f45})"
+          R"(\x{1f48}-\x{1f4d}\x{1f50}-\x{1f57}\x{1f59}\x{1f5b}\x{1f5d}\x{1f5f}-\x{1f7d})"
+          R"(\x{1f80}-\x{1fb4}\x{1fb6}-\x{1fbc}\x{1fbe}\x{1fc2}-\x{1fc4}\x{1fc6}-\x{1fcc})"
+          R"(\x{1fd0}-\x{1fd3}\x{1fd6}-\x{1fdb}\x{1fe0}-\x{1fec}\x{1ff2}-\x{1ff4})"
+          R"(\x{1ff6}-\x{1ffc}\x{2102}\x{2107}\x{210a}-\x{2113}\x{2115}\x{2119}-\x{211d})"
+          R"(\x{2124}\x{2126}\x{2128}\x{212a}-\x{212d}\x{212f}-\x{2134}\x{2139})"
+          R"(\x{213c}-\x{213f}\x{2145}-\x{2149}\x{214e}\x{2183}\x{2184}\x{2c00}-\x{2c7b})"
+          R"(\x{2c7e}-\x{2ce4}\x{2ceb}-\x{2cee}\x{2cf2}\x{2cf3}\x{a640}-\x{a66d})"
+          R"(\x{a680}-\x{a69b}\x{a722}-\x{a76f}\x{a771}-\x{a787}\x{a78b}-\x{a78e})"
+          R"(\x{ab70}-\x{abbf}\x{fb00}-\x{fb06}\x{fb13}-\x{fb17}\x{ff21}-\x{ff3a})"
+          R"(\x{ff41}-\x{ff5a}\x{10400}-\x{1044f}\x{104b0}-\x{104d3}\x{104d8}-\x{104fb})"
+          R"(\x{10c80}-\x{10cb2}\x{10cc0}-\x{10cf2}\x{118a0}-\x{118df}\x{1e900}-\x{1e943}]+)"),
+    split(R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+)"),
+    split(R"(\s+$)"),
+    split(R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)"),
+    kEachDigit};
+constexpr std::array kDeepSeekCoder = {
+    split(R"([\r\n])"), split(R"(\s?\p{L}+)"), split(R"(\s?\p{P}+)"),
+    split(R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)"), kEachDigit};
+constexpr std::array kDeepSeekV3 = {
+    split(R"(\p{N}{1,3})"), split(R"([\x{4e00}-\x{9fa5}\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)"),
+    split(R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
+          R"(|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
+          R"(|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+// Its last two stages cut the visible characters that stand for bytes, not the text.
+constexpr std::array kFalcon = {
+    Stage{.kind = PreTokenizerKind::kPunctuation, .expression = ""}, kGpt2Regex,
+    Stage{.kind = PreTokenizerKind::kDigits, .expression = "contiguous"}, split("[0-9][0-9][0-9]")};
+constexpr std::array kBloom = {
+    split(R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{ff0c}\x{3001}\x{964}\x{6d4}\x{60c})]+)")};
+constexpr std::array kViking = {
+    split(R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{ff0c}\x{3001}\x{964}\x{6d4}\x{60c})]+)"), kEachDigit};
+constexpr std::array kSeedCoder = {
+    split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1})"
+          R"(| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+constexpr std::array kBailing = {split(R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N})"
+                                       R"(| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)")};
 
-const PreTokenizer* find_pre_tokenizer(std::string_view name) {
-  for (const PreTokenizer& one : kPreTokenizers) {
+using Names = std::string_view;
+constexpr Names kGpt2Names[] = {"gpt-2",  "default",    "",           "phi-2",
+                                "jais",   "gigachat",   "exaone4",    "a.x-4.0",
+                                "mellum", "jina-v2-es", "jina-v2-de", "granite-docling"};
+constexpr Names kMptNames[] = {"mpt", "olmo", "trillion", "modern-bert"};
+constexpr Names kStarCoderNames[] = {"smollm",    "starcoder", "refact",
+                                     "codeshell", "exaone",    "minerva-7b"};
+constexpr Names kCommandRNames[] = {"command-r"};
+constexpr Names kLlama3Names[] = {"llama-bpe", "llama3",    "llama-v3", "falcon3",
+                                  "pixtral",   "falcon-h1", "lfm2",     "glm4"};
+constexpr Names kDbrxNames[] = {"dbrx", "smaug-bpe", "chatglm-bpe"};
+constexpr Names kQwen2Names[] = {"qwen2", "deepseek-r1-qwen", "megrez"};
+constexpr Names kStableLm2Names[] = {"stablelm2", "hunyuan", "grok-2"};
+constexpr Names kQwen35Names[] = {"qwen35"};
+constexpr Names kGpt4oNames[] = {"gpt-4o", "o200k", "minimax-m2"};
+constexpr Names kLlama4Names[] = {"llama4"};
+constexpr Names kTekkenNames[] = {"tekken"};
+constexpr Names kDeepSeekLlmNames[] = {"deepseek-llm"};
+constexpr Names kDeepSeekCoderNames[] = {"deepseek-coder"};
+constexpr Names kDeepSeekV3Names[] = {"deepseek-v3", "hunyuan-dense", "joyai-llm"};
+constexpr Names kFalconNames[] = {"falcon"};
+constexpr Names kBloomNames[] = {"bloom", "poro-chat", "gpt3-finnish"};
+constexpr Names kVikingNames[] = {"viking"};
+constexpr Names kSeedCoderNames[] = {"seed-coder"};
+constexpr Names kBailingNames[] = {"bailingmoe", "bailingmoe2", "llada-moe"};
+
+constexpr Entry kEntries[] = {
+    {.names = kGpt2Names, .stages = kGpt2},
+    {.names = kMptNames, .stages = kGpt2, .nfc = true},
+    {.names = kStarCoderNames, .stages = kStarCoder},
+    {.names = kCommandRNames, .stages = kStarCoder, .nfc = true},
+    {.names = kLlama3Names, .stages = kLlama3, .ignore_merges = true},
+    {.names = kDbrxNames, .stages = kLlama3},
+    {.names = kQwen2Names, .stages = kQwen2, .nfc = true},
+    {.names = kStableLm2Names, .stages = kQwen2},
+    {.names = kQwen35Names, .stages = kQwen35, .nfc = true},
+    {.names = kGpt4oNames, .stages = kGpt4o},
+    {.names = kLlama4Names, .stages = kGpt4o, .ignore_merges = true},
+    {.names = kTekkenNames, .stages = kTekken, .ignore_merges = true},
+    {.names = kDeepSeekLlmNames, .stages = kDeepSeekLlm},
+    {.names = kDeepSeekCoderNames, .stages = kDeepSeekCoder},
+    {.names = kDeepSeekV3Names, .stages = kDeepSeekV3},
+    {.names = kFalconNames, .stages = kFalcon},
+    {.names = kBloomNames, .stages = kBloom},
+    {.names = kVikingNames, .stages = kViking},
+    {.names = kSeedCoderNames, .stages = kSeedCoder},
+    {.names = kBailingNames, .stages = kBailing},
+};
+
+const Entry* find_entry(std::string_view name) {
+  for (const Entry& one : kEntries) {
     for (const std::string_view known : one.names) {
       if (known == name) return &one;
     }
@@ -118,9 +154,56 @@ const PreTokenizer* find_pre_tokenizer(std::string_view name) {
   return nullptr;
 }
 
+PreTokenizerSpec spec_of(const Stage& stage) {
+  PreTokenizerSpec spec;
+  spec.kind = stage.kind;
+  switch (stage.kind) {
+    case PreTokenizerKind::kPunctuation:
+      spec.behavior = SplitBehavior::kContiguous;
+      break;
+    case PreTokenizerKind::kDigits:
+      spec.individual = stage.expression.empty();
+      break;
+    case PreTokenizerKind::kByteLevel:
+      break;
+    default:
+      spec.pattern = {.text = std::string(stage.expression), .regex = true};
+  }
+  return spec;
+}
+
+}  // namespace
+
+std::string_view gpt2_expression() {
+  return kGpt2Expression;
+}
+
+Status apply_pre_tokenizer(std::string_view name, TokenizerSpec& spec) {
+  const Entry* entry = find_entry(name);
+  if (entry == nullptr) {
+    return make_error(ErrorCode::kUnsupported,
+                      "tokenizer: the pre-tokenizer \"{}\" is not known; known are: {}",
+                      shown(name), known_pre_tokenizers());
+  }
+  spec.normalizers.clear();
+  if (entry->nfc) spec.normalizers.push_back({.kind = NormalizerKind::kNfc});
+  spec.pre_tokenizers.clear();
+  bool visible = false;
+  for (const Stage& stage : entry->stages) {
+    spec.pre_tokenizers.push_back(spec_of(stage));
+    visible = visible || stage.kind == PreTokenizerKind::kByteLevel;
+  }
+  if (!visible) {
+    spec.pre_tokenizers.push_back({.kind = PreTokenizerKind::kByteLevel, .use_regex = false});
+  }
+  spec.decoders.assign(1, {.kind = DecoderKind::kByteLevel});
+  spec.ignore_merges = entry->ignore_merges;
+  return {};
+}
+
 std::string known_pre_tokenizers() {
   std::string list;
-  for (const PreTokenizer& one : kPreTokenizers) {
+  for (const Entry& one : kEntries) {
     for (const std::string_view name : one.names) {
       if (name.empty()) continue;
       if (!list.empty()) list += ", ";
@@ -128,31 +211,6 @@ std::string known_pre_tokenizers() {
     }
   }
   return list;
-}
-
-std::string portable_expression(std::string_view expression) {
-  std::string out;
-  bool in_brackets = false;
-  while (!expression.empty()) {
-    if (const CharacterClass* one = class_at(expression)) {
-      if (!in_brackets) out += '[';
-      out += one->members;
-      if (!in_brackets) out += ']';
-      expression.remove_prefix(one->written.size());
-    } else if (!in_brackets && expression.starts_with(R"(\S)")) {
-      out += "[^";
-      out += kClasses[0].members;
-      out += ']';
-      expression.remove_prefix(2);
-    } else {
-      const std::size_t length = expression[0] == '\\' && expression.size() > 1 ? 2 : 1;
-      if (expression[0] == '[') in_brackets = true;
-      if (expression[0] == ']') in_brackets = false;
-      out += expression.substr(0, length);
-      expression.remove_prefix(length);
-    }
-  }
-  return out;
 }
 
 }  // namespace hangar

@@ -1,33 +1,26 @@
-// Pre-tokenizers: the list of ways to cut text into the pieces that BPE then works on.
+// Pre-tokenizers by GGUF's names ("smollm", "llama-bpe"): the stages that each name stands for.
 //
-// Promise: find_pre_tokenizer(name) knows GGUF's names ("smollm", "llama-bpe"); each entry cuts as
-//   the model's own Hugging Face tokenizer does. A new one is one entry in the .cc file and one
-//   golden (tools/make_tokenizer_corpus.py).
+// Promise: apply_pre_tokenizer sets a spec's normalizers, pre_tokenizers, decoders and
+// ignore_merges
+//   so that text is cut as the model's own Hugging Face tokenizer does. A new name is one entry in
+//   the .cc file and one golden (tools/make_tokenizer_corpus.py).
+// Errors: kUnsupported: a name that is not known, said with those that are.
 // Threads: constant data.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+#include "text/tokenizer_spec.h"
+
 namespace hangar {
 
-struct PreTokenizer {
-  std::span<const std::string_view> names;  // GGUF's names for it; the first is the usual one
-  // The authors' expression: each match is a piece, and so is what lies between two matches. \s, \S
-  // and \p{..} mean what they do in portable_expression().
-  std::string_view expression;
-  bool ignore_merges = false;  // a piece that is a token is taken whole, whatever the merges say
-  bool normalize_nfc = false;  // text is brought to Unicode's form NFC first
-};
-
-// nullptr: not known.
-const PreTokenizer* find_pre_tokenizer(std::string_view name);
+Status apply_pre_tokenizer(std::string_view name, TokenizerSpec& spec);
 // "gpt-2, llama-bpe, ...", for error messages.
 std::string known_pre_tokenizers();
 
-// `expression` with \s, \S and \p{..} written out so that every PCRE2 (10.34 and later) gives the
-// classes of Unicode 16, as the library behind Hugging Face's tokenizers has them.
-std::string portable_expression(std::string_view expression);
+// What ByteLevel with use_regex cuts by: GPT-2's expression.
+std::string_view gpt2_expression();
 
 }  // namespace hangar

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "text/byte_level_bpe.h"
+#include "text/pipeline_tokenizer.h"
 
 namespace hangar {
 
@@ -15,12 +15,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool keep_special) c
 }
 
 Result<std::unique_ptr<const Tokenizer>> make_tokenizer(TokenizerSpec spec) {
-  switch (spec.model) {
-    case TokenizerModel::kByteLevelBpe:
-      return ByteLevelBpe::build(std::move(spec));
-  }
-  return make_error(ErrorCode::kUnsupported, "tokenizer: model {} is not known",
-                    static_cast<int>(spec.model));
+  return PipelineTokenizer::build(std::move(spec));
 }
 
 }  // namespace hangar

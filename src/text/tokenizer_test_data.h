@@ -13,7 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "text/added_tokens.h"
 #include "text/byte_spelling.h"
+#include "text/pre_tokenizers.h"
 #include "text/tokenizer_spec.h"
 
 namespace hangar::test {
@@ -36,11 +38,23 @@ inline std::vector<std::string> corpus_texts() {
   return list_of<std::string>(read_json("texts.json"));
 }
 
+inline void apply(std::string_view pre_tokenizer, TokenizerSpec& spec) {
+  const Status applied = apply_pre_tokenizer(pre_tokenizer, spec);
+  if (!applied) throw std::runtime_error(applied.error().message);
+}
+
+// "left right".
+inline void add_merge(std::string pair, TokenizerSpec& spec) {
+  const std::size_t space = pair.find(' ', 1);
+  pair.erase(space, 1);
+  spec.merges.push_back({.text = pair, .left_bytes = static_cast<std::uint32_t>(space)});
+}
+
 // A token for each byte, by value, and nothing else.
 inline TokenizerSpec byte_spec(std::string_view pre_tokenizer) {
   TokenizerSpec spec;
   spec.model_name = "gpt2";
-  spec.pre_tokenizer = pre_tokenizer;
+  apply(pre_tokenizer, spec);
   for (int byte = 0; byte < 256; ++byte) {
     spec.tokens.push_back(spell_bytes(std::string(1, static_cast<char>(byte))));
   }
@@ -51,14 +65,15 @@ inline TokenizerSpec byte_spec(std::string_view pre_tokenizer) {
 inline TokenizerSpec tiny_spec(const boost::json::value& tiny, std::string_view pre_tokenizer) {
   TokenizerSpec spec;
   spec.model_name = "gpt2";
-  spec.pre_tokenizer = pre_tokenizer;
+  apply(pre_tokenizer, spec);
   spec.tokens = list_of<std::string>(tiny.at("tokens"));
-  spec.merges = list_of<std::string>(tiny.at("merges"));
+  for (const auto& pair : list_of<std::string>(tiny.at("merges"))) add_merge(pair, spec);
   for (const auto& kind : list_of<std::string>(tiny.at("kinds"))) {
     spec.kinds.push_back(kind == "control"        ? TokenKind::kControl
                          : kind == "user-defined" ? TokenKind::kUserDefined
                                                   : TokenKind::kNormal);
   }
+  spec.added = added_tokens_of_kinds(spec);
   return spec;
 }
 

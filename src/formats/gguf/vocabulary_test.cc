@@ -7,6 +7,7 @@
 
 #include "formats/gguf/checkpoint.h"
 #include "formats/gguf/test_writer.h"
+#include "text/post_processor.h"
 
 namespace hangar::gguf {
 namespace {
@@ -58,30 +59,42 @@ TEST(VocabularyTest, ReadsAByteLevelVocabularyWithoutTensors) {
   const Vocabulary vocabulary = read(file);
   ASSERT_TRUE(vocabulary.tokenizer) << vocabulary.tokenizer.error().message;
   const TokenizerSpec& spec = *vocabulary.tokenizer;
-  EXPECT_EQ(spec.model, TokenizerModel::kByteLevelBpe);
+  EXPECT_EQ(spec.model, TokenizerModel::kBpe);
   EXPECT_EQ(spec.model_name, "gpt2");
-  EXPECT_EQ(spec.pre_tokenizer, "smollm");
+  ASSERT_EQ(spec.pre_tokenizers.size(), 2U);
+  EXPECT_EQ(spec.pre_tokenizers[0].kind, PreTokenizerKind::kDigits);
+  EXPECT_EQ(spec.pre_tokenizers[1].kind, PreTokenizerKind::kByteLevel);
   EXPECT_THAT(spec.tokens, ElementsAre("<|endoftext|>", "<|im_end|>", "a", "b", "ab", "<tool>"));
   EXPECT_THAT(spec.kinds,
               ElementsAre(TokenKind::kControl, TokenKind::kControl, TokenKind::kNormal,
                           TokenKind::kNormal, TokenKind::kNormal, TokenKind::kUserDefined));
-  EXPECT_THAT(spec.merges, ElementsAre("a b"));
+  ASSERT_EQ(spec.merges.size(), 1U);
+  EXPECT_EQ(spec.merges[0].text, "ab");
+  EXPECT_EQ(spec.merges[0].left_bytes, 1U);
+  ASSERT_EQ(spec.added.size(), 3U);
+  EXPECT_EQ(spec.added[1].content, "<|im_end|>");
+  EXPECT_TRUE(spec.added[1].special);
+  EXPECT_EQ(spec.added[2].id, 5);
+  EXPECT_FALSE(spec.added[2].special);
   EXPECT_EQ(spec.bos, 0);
   EXPECT_EQ(spec.eos, 1);
   EXPECT_EQ(spec.unknown, 0);
   EXPECT_EQ(spec.padding, 5);
-  EXPECT_TRUE(spec.add_bos);
-  EXPECT_TRUE(spec.add_eos);
+  EXPECT_TRUE(begins_with_bos(spec));
+  ASSERT_EQ(spec.single.size(), 3U);
+  EXPECT_EQ(spec.single[2].token, 1);
   EXPECT_THAT(spec.end_of_generation, testing::IsEmpty());
 }
 
 TEST(VocabularyTest, WhatTheFileDoesNotSay) {
   const Vocabulary vocabulary = read(small_vocabulary({"pre", "token_type"}));
   ASSERT_TRUE(vocabulary.tokenizer) << vocabulary.tokenizer.error().message;
-  EXPECT_EQ(vocabulary.tokenizer->pre_tokenizer, "default");
+  ASSERT_EQ(vocabulary.tokenizer->pre_tokenizers.size(), 1U);
+  EXPECT_EQ(vocabulary.tokenizer->pre_tokenizers[0].kind, PreTokenizerKind::kByteLevel);
+  EXPECT_TRUE(vocabulary.tokenizer->pre_tokenizers[0].use_regex);
   EXPECT_TRUE(vocabulary.tokenizer->kinds.empty());
   EXPECT_FALSE(vocabulary.tokenizer->bos.has_value());
-  EXPECT_FALSE(vocabulary.tokenizer->add_bos);
+  EXPECT_TRUE(vocabulary.tokenizer->single.empty());
   EXPECT_THAT(vocabulary.tokenizer->end_of_generation, testing::IsEmpty());
 }
 
@@ -91,10 +104,10 @@ TEST(VocabularyTest, Llama3BeginsWithBosUnlessTheFileSaysNo) {
   file.add("tokenizer.ggml.bos_token_id", std::uint32_t{2});
   const Vocabulary silent = read(file);
   ASSERT_TRUE(silent.tokenizer) << silent.tokenizer.error().message;
-  EXPECT_TRUE(silent.tokenizer->add_bos);
+  EXPECT_TRUE(begins_with_bos(*silent.tokenizer));
   const Vocabulary refused = read(file.add("tokenizer.ggml.add_bos_token", false));
   ASSERT_TRUE(refused.tokenizer) << refused.tokenizer.error().message;
-  EXPECT_FALSE(refused.tokenizer->add_bos);
+  EXPECT_FALSE(begins_with_bos(*refused.tokenizer));
 }
 
 TEST(VocabularyTest, EndsOfTurnAndMessageAreTheFiles) {
@@ -155,13 +168,25 @@ constexpr ErrorCode kCorrupt = ErrorCode::kCorrupt;
 
 const Wrong kWrong[] = {
     {"NoModel", {"model"}, nothing, kCorrupt, {"'tokenizer.ggml.model' is missing"}},
-    {"SentencePiece",
+    {"UnknownModel",
      {"model"},
-     [](TestWriter& w) { w.add("tokenizer.ggml.model", std::string("llama")); },
+     [](TestWriter& w) { w.add("tokenizer.ggml.model", std::string("rwkv")); },
      ErrorCode::kUnsupported,
-     {"'llama' is not supported", "gpt2"}},
+     {"'rwkv' is not supported", "gpt2, llama, gemma4, t5, bert"}},
     {"NoTokens", {"tokens"}, nothing, kCorrupt, {"'tokenizer.ggml.tokens'", "missing or empty"}},
     {"NoMerges", {"merges"}, nothing, kCorrupt, {"'tokenizer.ggml.merges'", "missing or empty"}},
+    {"MergeIsNoPair",
+     {"merges"},
+     [](TestWriter& w) {
+       w.add_array("tokenizer.ggml.merges", std::vector<std::string>{"a b", "ab"});
+     },
+     kCorrupt,
+     {"'tokenizer.ggml.merges'", "merge 1, 'ab', is not a pair"}},
+    {"PreTokenizerUnknown",
+     {"pre"},
+     [](TestWriter& w) { w.add("tokenizer.ggml.pre", std::string("no-such")); },
+     ErrorCode::kUnsupported,
+     {"no-such", "smollm"}},
     {"TokensAreNumbers",
      {"tokens"},
      [](TestWriter& w) { w.add_array("tokenizer.ggml.tokens", std::vector<std::uint32_t>{1, 2}); },
