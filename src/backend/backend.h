@@ -19,6 +19,7 @@
 
 #include "base/result.h"
 #include "tensor/activation.h"
+#include "tensor/gate_function.h"
 #include "tensor/ragged_batch.h"
 #include "tensor/tensor_view.h"
 
@@ -72,7 +73,9 @@ struct AttentionShape {
   std::int32_t heads = 0;
   std::int32_t kv_heads = 0;
   std::int32_t head_dim = 0;
-  float scale = 0.0F;  // multiplies q.k before the softmax
+  float scale = 0.0F;       // multiplies q.k before the softmax
+  float softcap = 0.0F;     // > 0: scores become softcap * tanh(score / softcap), after the scale
+  std::int32_t window = 0;  // > 0: position p attends to positions above p - window only
 };
 
 class Backend {
@@ -110,12 +113,24 @@ class Backend {
   // h reads KV head h / (heads / kv_heads).
   virtual void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
                          const RaggedBatch& batch, const AttentionShape& shape) = 0;
-  // out = gate / (1 + exp(-gate)) * up. In place allowed.
-  virtual void silu_mul(Activation out, Activation gate, Activation up) = 0;
+  // out = f(gate) * up. In place allowed.
+  virtual void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) = 0;
+  // x *= factor.
+  virtual void scale(Activation x, float factor) = 0;
+  // x = cap * tanh(x / cap).
+  virtual void softcap(Activation x, float cap) = 0;
   // x += y.
   virtual void add(Activation x, Activation y) = 0;
   // out[i] = x[rows[i]].
   virtual void gather_rows(Activation out, Activation x, std::span<const std::int32_t> rows) = 0;
+  // x[rows[i]] += weights[i] * y[i]. The same row may come more than once; they are added in order.
+  virtual void scatter_add_rows(Activation x, Activation y, std::span<const std::int32_t> rows,
+                                std::span<const float> weights) = 0;
+  // Mixture of experts: for each row of `scores` {rows, experts} the k experts of the highest score
+  // (of equal ones the lower index first), best first, and their softmax weights over all experts;
+  // with `normalize` the k weights sum to 1. ids and weights: [rows * k], on the host.
+  virtual void top_experts(Activation scores, std::int32_t k, bool normalize,
+                           std::span<std::int32_t> ids, std::span<float> weights) = 0;
   // Host copy of x's floats, row-major; waits for the device.
   virtual void read(Activation x, std::span<float> host) = 0;
 };

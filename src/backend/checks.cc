@@ -1,8 +1,48 @@
 #include "backend/checks.h"
 
+#include <vector>
+
 #include "backend/host_memory.h"
 
 namespace hangar {
+
+namespace {
+
+Status check_scales(const TensorView& view) {
+  if (!view.scales) return {};
+  const ScaleGrid& grid = *view.scales;
+  if (view.dtype != DType::kF8E4M3 || grid.block_rows <= 0 || grid.block_columns <= 0) {
+    return make_error(ErrorCode::kCorrupt, "tensor {}: blocks of {} x {} scales beside {}",
+                      view.name, grid.block_rows, grid.block_columns, dtype_name(view.dtype));
+  }
+  const auto blocks = [](std::int64_t extent, std::int64_t block) {
+    return extent / block + (extent % block != 0 ? 1 : 0);
+  };
+  const std::int64_t wanted =
+      blocks(view.rows(), grid.block_rows) * blocks(view.columns(), grid.block_columns);
+  if (std::ssize(grid.values) != wanted) {
+    return make_error(ErrorCode::kCorrupt, "tensor {}: {} scales where its blocks want {}",
+                      view.name, grid.values.size(), wanted);
+  }
+  return {};
+}
+
+Status check_input_order(const TensorView& view) {
+  if (!view.input_order) return {};
+  std::vector<bool> seen(static_cast<std::size_t>(view.columns()));
+  bool permutation = view.input_order->size() == seen.size();
+  for (std::size_t i = 0; permutation && i < seen.size(); ++i) {
+    const std::int32_t input = (*view.input_order)[i];
+    permutation = input >= 0 && input < view.columns() && !seen[static_cast<std::size_t>(input)];
+    if (permutation) seen[static_cast<std::size_t>(input)] = true;
+  }
+  if (permutation) return {};
+  return make_error(ErrorCode::kCorrupt,
+                    "tensor {}: its order of inputs is no permutation of its {} columns", view.name,
+                    view.columns());
+}
+
+}  // namespace
 
 Status check_weight_view(const TensorView& view) {
   if (view.dtype == DType::kI32) {
@@ -31,7 +71,8 @@ Status check_weight_view(const TensorView& view) {
                       view.name, view.data.size(), rows, view.columns(), info.name,
                       bytes.value_or(0));
   }
-  return {};
+  HANGAR_CHECK_OK(check_scales(view));
+  return check_input_order(view);
 }
 
 Status check_kv_shape(const KvShape& shape) {

@@ -1,7 +1,8 @@
 // Checks that every backend makes of what it is given at load, in one place.
 //
 // Promise: after check_weight_view the view is a matrix of a floating or quantized type whose data
-//   is exactly as long as its shape calls for; after check_kv_shape every number of it is positive
+//   is exactly as long as its shape calls for, with as many scales as its blocks need and an order
+//   of inputs that is a permutation; after check_kv_shape every number of it is positive
 //   and their product fits std::size_t with room for any element size up to 8 bytes.
 // Errors: kUnsupported, kCorrupt, kInvalidArgument, naming the tensor or the field.
 // Threads: pure functions.

@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "backend/cpu/attention.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h.
+#include "backend/cpu/math-inl.h"
 #include "backend/cpu/simd-inl.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
@@ -22,6 +23,7 @@ inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 struct Chunk {
   const AttentionTile* tile;
   std::int64_t first_token;
+  std::int64_t begin;   // of the first block that a row of the tile attends to, in the chunk
   std::int64_t tokens;  // up to the tile's last row
   const float* q;       // [queries][head_dim], scaled
   float* scores;        // [queries][score_stride]
@@ -33,10 +35,14 @@ struct Chunk {
     return reinterpret_cast<const hwy::float16_t*>(
         tile->cache->unit(tile->layer, block, tile->kv_head));
   }
-  // How many of the chunk's tokens a query sees.
-  std::int64_t visible(std::int64_t query) const {
+  // A query sees the chunk's tokens [visible_begin, visible_end).
+  std::int64_t visible_end(std::int64_t query) const {
     const std::int64_t position = tile->first_position + query / tile->heads_per_kv;
     return std::clamp<std::int64_t>(position + 1 - first_token, 0, tokens);
+  }
+  std::int64_t visible_begin(std::int64_t query) const {
+    const std::int64_t position = tile->first_position + query / tile->heads_per_kv;
+    return std::clamp<std::int64_t>(tile->first_seen(position) - first_token, 0, tokens);
   }
 };
 
@@ -48,7 +54,7 @@ void score_queries(const Chunk& c, std::int64_t query) {
   const std::int64_t dim = layout.head_dim;
   const float* q = c.q + query * dim;
   float* scores = c.scores + query * c.score_stride;
-  for (std::int64_t token = 0; token < c.tokens; token += layout.block_tokens) {
+  for (std::int64_t token = c.begin; token < c.tokens; token += layout.block_tokens) {
     const hwy::float16_t* keys = c.unit(token);
     const std::int64_t in_block = std::min(layout.block_tokens, c.tokens - token);
     for (std::int64_t i = 0; i < in_block; i += kLanes) {
@@ -71,10 +77,10 @@ void score_queries(const Chunk& c, std::int64_t query) {
   }
 }
 
-void score_all(const Chunk& c, std::int64_t first_query, std::int64_t queries) {
+void score_all(const Chunk& c, std::int64_t first_query, std::int64_t end_query) {
   std::int64_t m = first_query;
-  for (; m + 8 <= queries; m += 8) score_queries<8>(c, m);
-  switch (queries - m) {
+  for (; m + 8 <= end_query; m += 8) score_queries<8>(c, m);
+  switch (end_query - m) {
     case 7:
       return score_queries<7>(c, m);
     case 6:
@@ -94,17 +100,33 @@ void score_all(const Chunk& c, std::int64_t first_query, std::int64_t queries) {
   }
 }
 
-// Scores to weights e^(score - maximum); gives the maximum and the weights' sum.
-HWY_INLINE void soften(float* scores, std::int64_t visible, float* maximum, float* sum) {
+// scores[begin, end) become cap * tanh(score / cap).
+HWY_INLINE void cap_scores(float* scores, std::int64_t begin, std::int64_t end, float cap) {
   const DF df;
-  const std::int64_t padded = (visible + kLanes - 1) / kLanes * kLanes;
-  std::fill(scores + visible, scores + padded, kMinusInfinity);
+  const VF scale = hn::Set(df, cap);
+  const VF inverse = hn::Set(df, 1.0F / cap);
+  for (std::int64_t t = begin; t < end; t += kLanes) {
+    const VF score = hn::Mul(hn::LoadU(df, scores + t), inverse);
+    hn::StoreU(hn::Mul(scale, tanh_of(df, score)), df, scores + t);
+  }
+}
+
+// Scores [begin, end) to weights e^(score - maximum); gives the maximum and the weights' sum.
+HWY_INLINE void soften(float* scores, std::int64_t begin, std::int64_t end, float* maximum,
+                       float* sum) {
+  const DF df;
+  const std::int64_t first = begin / kLanes * kLanes;
+  const std::int64_t padded = (end + kLanes - 1) / kLanes * kLanes;
+  std::fill(scores + first, scores + begin, kMinusInfinity);
+  std::fill(scores + end, scores + padded, kMinusInfinity);
   VF most = hn::Set(df, kMinusInfinity);
-  for (std::int64_t t = 0; t < padded; t += kLanes) most = hn::Max(most, hn::LoadU(df, scores + t));
+  for (std::int64_t t = first; t < padded; t += kLanes) {
+    most = hn::Max(most, hn::LoadU(df, scores + t));
+  }
   *maximum = max_of_lanes(df, most);
   const VF shift = hn::Set(df, *maximum);
   VF total = hn::Zero(df);
-  for (std::int64_t t = 0; t < padded; t += kLanes) {
+  for (std::int64_t t = first; t < padded; t += kLanes) {
     const VF weight = hn::Exp(df, hn::Sub(hn::LoadU(df, scores + t), shift));
     total = hn::Add(total, weight);
     hn::StoreU(weight, df, scores + t);
@@ -169,21 +191,27 @@ void weigh(const Chunk& c, std::int64_t query, std::int64_t begin, std::int64_t 
   }
 }
 
-// kQueries neighbours together over the tokens that all see, then each over the rest it sees: what
-// is beyond a query's position never enters it, not even times zero.
+// kQueries neighbours together over the tokens that all see, and each alone over what only it sees
+// before and after these, in the tokens' order: what is beyond a query's position or before its
+// window never enters it, not even times zero.
 template <int kQueries>
 void weigh_queries(const Chunk& c, std::int64_t query, float* values) {
-  const std::int64_t common = c.visible(query);
-  weigh<kQueries>(c, query, 0, common, values);
+  const std::int64_t begin = c.visible_begin(query + kQueries - 1);
+  const std::int64_t end = std::max(begin, c.visible_end(query));
+  for (std::int64_t m = query; m < query + kQueries - 1; ++m) {
+    const std::int64_t stop = std::min(begin, c.visible_end(m));
+    if (c.visible_begin(m) < stop) weigh<1>(c, m, c.visible_begin(m), stop, values);
+  }
+  if (begin < end) weigh<kQueries>(c, query, begin, end, values);
   for (std::int64_t m = query + 1; m < query + kQueries; ++m) {
-    if (c.visible(m) > common) weigh<1>(c, m, common, c.visible(m), values);
+    if (c.visible_end(m) > end) weigh<1>(c, m, end, c.visible_end(m), values);
   }
 }
 
-void weigh_all(const Chunk& c, std::int64_t first_query, std::int64_t queries, float* values) {
+void weigh_all(const Chunk& c, std::int64_t first_query, std::int64_t end_query, float* values) {
   std::int64_t m = first_query;
-  for (; m + 4 <= queries; m += 4) weigh_queries<4>(c, m, values);
-  switch (queries - m) {
+  for (; m + 4 <= end_query; m += 4) weigh_queries<4>(c, m, values);
+  switch (end_query - m) {
     case 3:
       return weigh_queries<3>(c, m, values);
     case 2:
@@ -248,18 +276,34 @@ void ComputeChunks(const AttentionTile& tile, std::int64_t first_chunk, std::int
   for (std::int64_t chunk = first_chunk; chunk < end_chunk; ++chunk) {
     c.first_token = chunk * chunk_tokens;
     c.tokens = std::min(chunk_tokens, tile.end_position() - c.first_token);
-    // Rows that come before the chunk see nothing of it.
-    const std::int64_t blind_rows =
+    const std::int64_t first_seen = tile.first_seen(tile.first_position) - c.first_token;
+    c.begin = std::max<std::int64_t>(0, first_seen) / layout.block_tokens * layout.block_tokens;
+    // Rows that come before the chunk see nothing of it, nor do rows whose window is past it.
+    const std::int64_t end_token = c.first_token + c.tokens;
+    const std::int64_t first_row =
         std::clamp<std::int64_t>(c.first_token - tile.first_position, 0, tile.rows);
-    const std::int64_t first_query = blind_rows * tile.heads_per_kv;
+    const std::int64_t end_row =
+        tile.window > 0
+            ? std::clamp<std::int64_t>(end_token + tile.window - 1 - tile.first_position, first_row,
+                                       tile.rows)
+            : tile.rows;
+    const std::int64_t first_query = first_row * tile.heads_per_kv;
+    const std::int64_t end_query = end_row * tile.heads_per_kv;
     std::fill_n(one.sum, first_query, 0.0F);
+    std::fill(one.sum + end_query, one.sum + queries, 0.0F);
     std::fill_n(one.values + first_query * layout.value_stride,
-                (queries - first_query) * layout.value_stride, 0.0F);
-    score_all(c, first_query, queries);
-    for (std::int64_t m = first_query; m < queries; ++m) {
-      soften(c.scores + m * c.score_stride, c.visible(m), one.maximum + m, one.sum + m);
+                (end_query - first_query) * layout.value_stride, 0.0F);
+    score_all(c, first_query, end_query);
+    for (std::int64_t m = first_query; m < end_query; ++m) {
+      float* scores = c.scores + m * c.score_stride;
+      const std::int64_t begin = c.visible_begin(m);
+      const std::int64_t end = c.visible_end(m);
+      if (tile.softcap > 0.0F) {
+        cap_scores(scores, begin / kLanes * kLanes, end, tile.softcap);
+      }
+      soften(scores, begin, end, one.maximum + m, one.sum + m);
     }
-    weigh_all(c, first_query, queries, one.values);
+    weigh_all(c, first_query, end_query, one.values);
     MergePartial(to, one, queries, layout.value_stride);
   }
 }
@@ -290,6 +334,14 @@ HWY_EXPORT(FinishTile);
 
 std::int64_t attention_chunk_tokens(std::int64_t block_tokens) {
   return std::max<std::int64_t>(1, 128 / block_tokens) * block_tokens;
+}
+
+std::int64_t AttentionTile::first_chunk() const {
+  return first_seen(first_position) / attention_chunk_tokens(cache->layout.block_tokens);
+}
+std::int64_t AttentionTile::end_chunk() const {
+  const std::int64_t chunk_tokens = attention_chunk_tokens(cache->layout.block_tokens);
+  return (end_position() + chunk_tokens - 1) / chunk_tokens;
 }
 
 std::int64_t attention_partial_floats(std::int64_t queries, std::int64_t value_stride) {

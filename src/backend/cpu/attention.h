@@ -5,6 +5,7 @@
 // Method: online softmax (Milakov and Gimelshein, arXiv:1805.02867) over chunks of the context
 //   whose borders depend on the cache's block size only. Each chunk gives its maximum, sum and
 //   weighted values; chunks are merged in order, whether one thread made them all or several.
+//   Blocks that lie before every row's window are never read.
 // Shapes: the queries of a tile are its rows times the query heads that share the KV head,
 //   row-major.
 // Threads: compute_chunks may run at once for tiles or chunks with results of their own.
@@ -28,12 +29,21 @@ struct AttentionTile {
   std::int64_t first_position = 0;  // of the tile's first row
   std::int64_t heads_per_kv = 0;
   float scale = 0.0F;
+  float softcap = 0.0F;      // 0: none
+  std::int64_t window = 0;   // 0: none
   const float* q = nullptr;  // first row, first of the heads that share the KV head
   float* out = nullptr;
   std::int64_t row_stride = 0;  // floats from a row to the next in q and out
 
   std::int64_t queries() const { return rows * heads_per_kv; }
   std::int64_t end_position() const { return first_position + rows; }
+  // The first position that a row at `position` attends to.
+  std::int64_t first_seen(std::int64_t position) const {
+    return window > 0 && position >= window ? position - window + 1 : 0;
+  }
+  // Chunks [first_chunk(), end_chunk()) hold all that the tile's rows attend to.
+  std::int64_t first_chunk() const;
+  std::int64_t end_chunk() const;
 };
 
 // For each query of a tile what has been seen so far: values are weighted by e^(score - maximum).

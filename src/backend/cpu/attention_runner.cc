@@ -28,7 +28,6 @@ void AttentionRunner::run(Activation out, Activation q, const CpuKvCache& cache,
                           const RaggedBatch& batch, const AttentionShape& shape, ThreadPool& pool) {
   const std::int64_t heads_per_kv = shape.heads / shape.kv_heads;
   const std::int64_t tile_rows = std::max<std::int64_t>(1, kTileQueries / heads_per_kv);
-  const std::int64_t chunk_tokens = attention_chunk_tokens(cache.layout.block_tokens);
   tiles_.clear();
   chunk_starts_.assign(1, 0);
   std::int64_t most_queries = 0;
@@ -46,6 +45,8 @@ void AttentionRunner::run(Activation out, Activation q, const CpuKvCache& cache,
         tile.first_position = sequence.context_tokens + t * tile_rows;
         tile.heads_per_kv = heads_per_kv;
         tile.scale = shape.scale;
+        tile.softcap = shape.softcap;
+        tile.window = shape.window;
         tile.row_stride = q.columns;
         const std::int64_t at = (sequence.first_row + t * tile_rows) * q.columns +
                                 kv_head * heads_per_kv * shape.head_dim;
@@ -53,8 +54,7 @@ void AttentionRunner::run(Activation out, Activation q, const CpuKvCache& cache,
         tile.out = out.f32() + at;
         most_queries = std::max(most_queries, tile.queries());
         tiles_.push_back(tile);
-        chunk_starts_.push_back(chunk_starts_.back() +
-                                (tile.end_position() + chunk_tokens - 1) / chunk_tokens);
+        chunk_starts_.push_back(chunk_starts_.back() + tile.end_chunk() - tile.first_chunk());
       }
     }
   }
@@ -76,11 +76,9 @@ void AttentionRunner::run_whole(std::int64_t most_queries, ThreadPool& pool) {
   const auto body = [&](std::int64_t begin, std::int64_t end, int worker) {
     for (std::int64_t i = begin; i < end; ++i) {
       const AttentionTile& tile = tiles_[static_cast<std::size_t>(i)];
-      const std::int64_t chunks = chunk_starts_[static_cast<std::size_t>(i + 1)] -
-                                  chunk_starts_[static_cast<std::size_t>(i)];
       const AttentionPartial partial =
           attention_partial(scratch(worker) + partial_at, tile.queries());
-      compute_chunks(tile, 0, chunks, scratch(worker), partial);
+      compute_chunks(tile, tile.first_chunk(), tile.end_chunk(), scratch(worker), partial);
       finish_tile(tile, partial);
     }
   };
@@ -98,7 +96,7 @@ bool AttentionRunner::run_split(std::int64_t most_queries, std::int64_t chunks, 
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {
       const auto next = std::upper_bound(chunk_starts_.begin(), chunk_starts_.end(), chunk);
       const auto i = static_cast<std::size_t>(next - chunk_starts_.begin() - 1);
-      const std::int64_t of_tile = chunk - chunk_starts_[i];
+      const std::int64_t of_tile = tiles_[i].first_chunk() + chunk - chunk_starts_[i];
       compute_chunks(tiles_[i], of_tile, of_tile + 1, scratch(worker), partial(chunk, tiles_[i]));
     }
   };

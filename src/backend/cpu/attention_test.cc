@@ -13,6 +13,11 @@ struct Heads {
   std::int32_t kv_heads;
   std::int32_t head_dim;
 };
+// What a model may ask of attention beyond the plain softmax.
+struct Extras {
+  float softcap = 0.0F;
+  std::int32_t window = 0;
+};
 struct SequencePlan {
   std::int32_t context;
   std::int32_t rows;
@@ -105,17 +110,22 @@ class CpuAttentionTest : public CpuOpsTest {
     return cache;
   }
   static std::vector<float> attend(Backend& backend, const KvCache& cache, const Case& c,
-                                   const RaggedBatch& batch, const std::vector<float>& q) {
+                                   const RaggedBatch& batch, const std::vector<float>& q,
+                                   Extras extras = {}) {
     const std::int64_t columns = std::int64_t{c.heads.heads} * c.heads.head_dim;
     const std::int64_t rows = std::ssize(q) / columns;
     const Activation out = make_empty(backend, rows, columns);
-    const AttentionShape shape{c.heads.heads, c.heads.kv_heads, c.heads.head_dim,
-                               1.0F / std::sqrt(static_cast<float>(c.heads.head_dim))};
+    const AttentionShape shape{.heads = c.heads.heads,
+                               .kv_heads = c.heads.kv_heads,
+                               .head_dim = c.heads.head_dim,
+                               .scale = 1.0F / std::sqrt(static_cast<float>(c.heads.head_dim)),
+                               .softcap = extras.softcap,
+                               .window = extras.window};
     backend.attention(out, make(backend, rows, columns, q), cache, kLayer, batch, shape);
     return values_of(backend, out);
   }
-  static std::vector<float> attend(Backend& backend, const Case& c) {
-    return attend(backend, *fill_cache(backend, c), c, c.batch, c.q);
+  static std::vector<float> attend(Backend& backend, const Case& c, Extras extras = {}) {
+    return attend(backend, *fill_cache(backend, c), c, c.batch, c.q, extras);
   }
 };
 
@@ -148,20 +158,81 @@ TEST_P(CpuAttentionTest, OneLongContextIsSharedOut) {
 TEST_P(CpuAttentionTest, ARowDoesNotDependOnItsCompany) {
   const Case c = make_case({6, 2, 20}, 16, {{0, 40}, {120, 150}});
   const auto cache = fill_cache(*cpu_, c);
-  const std::vector<float> together = attend(*cpu_, *cache, c, c.batch, c.q);
   const std::size_t width = 6 * 20;
+  for (const Extras extras : {Extras{}, Extras{0.0F, 19}, Extras{4.0F, 130}}) {
+    const std::vector<float> together = attend(*cpu_, *cache, c, c.batch, c.q, extras);
+    for (const RaggedBatch::Sequence& sequence : c.batch.sequences) {
+      for (std::int32_t i = 0; i < sequence.rows; i += 7) {
+        RaggedBatch one = c.batch;
+        one.token_ids.resize(1);
+        one.sequences = {sequence};
+        one.sequences[0].first_row = 0;
+        one.sequences[0].rows = 1;
+        one.sequences[0].context_tokens = sequence.context_tokens + i;
+        const auto at = static_cast<std::size_t>(sequence.first_row + i) * width;
+        const std::vector<float> q(c.q.begin() + static_cast<std::ptrdiff_t>(at),
+                                   c.q.begin() + static_cast<std::ptrdiff_t>(at + width));
+        expect_same_bits(attend(*cpu_, *cache, c, one, q, extras),
+                         std::span(together).subspan(at, width));
+      }
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, WindowsAndSoftcapsEqualTheReference) {
+  // At, below and above the borders of blocks (16) and chunks (128); 1; longer than any context.
+  float softcap = 0.0F;
+  for (const std::int32_t window : {1, 2, 15, 16, 17, 33, 127, 128, 129, 144, 1000}) {
+    for (const auto& [heads, block_tokens] :
+         {std::pair{Heads{6, 2, 16}, 16}, {Heads{2, 2, 10}, 5}, {Heads{30, 1, 6}, 7}}) {
+      softcap = 3.0F - softcap;  // every other time
+      SCOPED_TRACE(fmt::format("window {}, cap {}, {} heads of {}", window, softcap, heads.heads,
+                               heads.head_dim));
+      const Case c = make_case(heads, block_tokens, kMixed);
+      const Extras extras{softcap, window};
+      expect_near(attend(*cpu_, c, extras), attend(*ref_, c, extras), 1e-5F, 1e-5F);
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, EveryHeadSizeTakesWindowsAndSoftcaps) {
+  for (const auto& heads :
+       {Heads{9, 3, 64}, Heads{4, 1, 80}, Heads{3, 3, 96}, Heads{5, 1, 128}, Heads{4, 2, 256}}) {
+    SCOPED_TRACE(fmt::format("{}/{} heads of {}", heads.heads, heads.kv_heads, heads.head_dim));
+    const Case c = make_case(heads, 16, {{0, 14}, {139, 1}, {25, 5}});
+    for (const Extras extras : {Extras{}, Extras{50.0F, 0}, Extras{2.0F, 20}}) {
+      expect_near(attend(*cpu_, c, extras), attend(*ref_, c, extras), 1e-5F, 1e-5F);
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, AWindowThatHoldsAllAndAVastSoftcapChangeNothing) {
+  const Case c = make_case({6, 2, 20}, 16, kMixed);
+  expect_same_bits(attend(*cpu_, c, {0.0F, 303}), attend(*cpu_, c));
+  expect_near(attend(*cpu_, c, {1e6F, 0}), attend(*cpu_, c), 1e-5F, 1e-5F);
+}
+
+TEST_P(CpuAttentionTest, BlocksBeforeTheWindowAreNotRead) {
+  Case c = make_case({3, 1, 16}, 16, {{500, 20}, {200, 1}});
+  const auto cache = fill_cache(*cpu_, c);
+  const Extras extras{0.0F, 40};
+  const std::vector<float> before = attend(*cpu_, *cache, c, c.batch, c.q, extras);
   for (const RaggedBatch::Sequence& sequence : c.batch.sequences) {
-    for (std::int32_t i = 0; i < sequence.rows; i += 7) {
-      RaggedBatch one = c.batch;
-      one.token_ids.resize(1);
-      one.sequences = {sequence};
-      one.sequences[0].first_row = 0;
-      one.sequences[0].rows = 1;
-      one.sequences[0].context_tokens = sequence.context_tokens + i;
-      const auto at = static_cast<std::size_t>(sequence.first_row + i) * width;
-      const std::vector<float> q(c.q.begin() + static_cast<std::ptrdiff_t>(at),
-                                 c.q.begin() + static_cast<std::ptrdiff_t>(at + width));
-      expect_same_bits(attend(*cpu_, *cache, c, one, q), std::span(together).subspan(at, width));
+    for (std::int32_t block = 0; block < (sequence.context_tokens - 39) / 16; ++block) {
+      // An address far outside the cache.
+      c.batch.block_tables[static_cast<std::size_t>(sequence.first_block + block)] = 1 << 30;
+    }
+  }
+  expect_same_bits(attend(*cpu_, *cache, c, c.batch, c.q, extras), before);
+}
+
+TEST_P(CpuAttentionTest, OneLongContextIsSharedOutWithAWindowToo) {
+  for (const std::int32_t rows : {1, 5}) {
+    const Case c = make_case({3, 1, 16}, 16, {{900, rows}});
+    for (const Extras extras : {Extras{0.0F, 400}, Extras{5.0F, 129}, Extras{5.0F, 3}}) {
+      const std::vector<float> got = attend(*cpu_, c, extras);
+      expect_near(got, attend(*ref_, c, extras), 1e-5F, 1e-5F);
+      expect_same_bits(got, attend(*make_backend("cpu", 1).value(), c, extras));
     }
   }
 }

@@ -1,6 +1,9 @@
 #include "backend/cpu/cpu_backend.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 #include <limits>
@@ -9,11 +12,11 @@
 #include "backend/cpu/attention_runner.h"
 #include "backend/cpu/cpu_weight.h"
 #include "backend/cpu/elementwise.h"
+#include "backend/cpu/experts.h"
 #include "backend/cpu/instruction_set.h"
 #include "backend/cpu/kv_cache.h"
 #include "backend/cpu/matmul_runner.h"
 #include "backend/cpu/rope.h"
-#include "quant/dequantize.h"
 
 namespace hangar {
 namespace {
@@ -40,6 +43,9 @@ class CpuBackend final : public Backend {
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) override {
     HANGAR_TRY(auto weight, cpu::load_cpu_weight(view, pool_));
     weight->fine_inputs = precision == InputPrecision::kFine;
+    if (view.dtype == DType::kF8E4M3 && !said_rounding_.exchange(true)) {
+      spdlog::info("the CPU computes with F8_E4M3 weights as BF16, rounded with their scales");
+    }
     return WeightPtr(std::move(weight));
   }
 
@@ -67,12 +73,10 @@ class CpuBackend final : public Backend {
 
   void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) override {
     assert(out.rows == std::ssize(ids) && out.columns == table.columns);
-    const TensorView& view = as_cpu(table).view;
-    const std::size_t bytes = row_bytes(view.dtype, table.columns);
     for_rows(out.rows, out.columns, [&](std::int64_t r) {
-      const auto id = static_cast<std::size_t>(ids[static_cast<std::size_t>(r)]);
-      assert(static_cast<std::int64_t>(id) < table.rows);
-      dequantize_row(view.dtype, view.data.data() + id * bytes, out.row(r).data(), out.columns);
+      const std::int32_t id = ids[static_cast<std::size_t>(r)];
+      assert(id >= 0 && id < table.rows);
+      as_cpu(table).read_row(id, out.row(r).data());
     });
   }
 
@@ -141,12 +145,23 @@ class CpuBackend final : public Backend {
     attention_.run(out, q, static_cast<const CpuKvCache&>(cache), layer, batch, shape, pool_);
   }
 
-  void silu_mul(Activation out, Activation gate, Activation up) override {
+  void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) override {
     assert(out.rows == gate.rows && out.columns == gate.columns);
     assert(up.rows == gate.rows && up.columns == gate.columns);
     for_rows(out.rows, out.columns, [&](std::int64_t r) {
-      cpu::silu_mul_row(out.row(r).data(), gate.row(r).data(), up.row(r).data(), out.columns);
+      cpu::gate_mul_row(out.row(r).data(), gate.row(r).data(), up.row(r).data(), out.columns, f);
     });
+  }
+
+  void scale(Activation x, float factor) override {
+    for_rows(x.rows, x.columns,
+             [&](std::int64_t r) { cpu::scale_row(x.row(r).data(), factor, x.columns); });
+  }
+
+  void softcap(Activation x, float cap) override {
+    assert(cap > 0.0F);
+    for_rows(x.rows, x.columns,
+             [&](std::int64_t r) { cpu::softcap_row(x.row(r).data(), cap, x.columns); });
   }
 
   void add(Activation x, Activation y) override {
@@ -160,6 +175,32 @@ class CpuBackend final : public Backend {
     for (std::int64_t i = 0; i < out.rows; ++i) {
       std::ranges::copy(x.row(rows[static_cast<std::size_t>(i)]), out.row(i).data());
     }
+  }
+
+  void scatter_add_rows(Activation x, Activation y, std::span<const std::int32_t> rows,
+                        std::span<const float> weights) override {
+    assert(y.rows == std::ssize(rows) && weights.size() == rows.size() && x.columns == y.columns);
+    assert(std::ranges::all_of(rows, [&](std::int32_t r) { return r >= 0 && r < x.rows; }));
+    // Shared out by columns: a row that comes more than once is added to in order.
+    pool_.parallel_for(x.columns, kShareElements / std::max<std::int64_t>(1, y.rows) + 1,
+                       [&](std::int64_t begin, std::int64_t end, int /*worker*/) {
+                         for (std::int64_t i = 0; i < y.rows; ++i) {
+                           const auto at = static_cast<std::size_t>(i);
+                           cpu::add_scaled_row(x.row(rows[at]).data() + begin,
+                                               y.row(i).data() + begin, weights[at], end - begin);
+                         }
+                       });
+  }
+
+  void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
+                   std::span<float> weights) override {
+    assert(k > 0 && k <= scores.columns);
+    assert(std::ssize(ids) == scores.rows * k && weights.size() == ids.size());
+    for_rows(scores.rows, scores.columns, [&](std::int64_t r) {
+      const auto at = static_cast<std::size_t>(r * k);
+      cpu::top_experts_row(scores.row(r), normalize, ids.subspan(at, static_cast<std::size_t>(k)),
+                           weights.subspan(at, static_cast<std::size_t>(k)));
+    });
   }
 
   void read(Activation x, std::span<float> host) override {
@@ -178,6 +219,7 @@ class CpuBackend final : public Backend {
   }
 
   ThreadPool pool_;
+  std::atomic<bool> said_rounding_ = false;
   std::vector<HostMemory> arena_;
   cpu::MatmulRunner matmul_;
   cpu::AttentionRunner attention_;

@@ -29,22 +29,64 @@ TEST_P(CpuElementwiseTest, RmsNorm) {
   }
 }
 
-TEST_P(CpuElementwiseTest, SiluMul) {
-  for (const auto& [rows, columns] : kShapes) {
-    std::vector<float> gate = random_floats(rows * columns, 6.0F);
-    const float extremes[] = {0.0F, -0.0F, 88.0F, -88.0F, -89.0F, 1000.0F, -1000.0F, 1e-30F};
-    for (std::size_t i = 0; i < gate.size() && i < std::size(extremes); ++i) gate[i] = extremes[i];
-    const std::vector<float> up = random_floats(rows * columns);
+TEST_P(CpuElementwiseTest, GateMul) {
+  for (const auto f : {GateFunction::kSilu, GateFunction::kGeluTanh, GateFunction::kGelu}) {
+    for (const auto& [rows, columns] : kShapes) {
+      std::vector<float> gate = random_floats(rows * columns, 4.0F);
+      const float extremes[] = {0.0F,    -0.0F,    88.0F,  -88.0F, -89.0F,
+                                1000.0F, -1000.0F, 1e-30F, 1e18F,  -1e18F};
+      for (std::size_t i = 0; i < gate.size() && i < std::size(extremes); ++i) {
+        gate[i] = extremes[i];
+      }
+      const std::vector<float> up = random_floats(rows * columns);
+      const auto run = [&](Backend& backend) {
+        const Activation g = make(backend, rows, columns, gate);
+        const Activation u = make(backend, rows, columns, up);
+        const Activation out = make_empty(backend, rows, columns);
+        backend.gate_mul(out, g, u, f);
+        backend.gate_mul(g, g, u, f);
+        expect_same_bits(values_of(backend, g), values_of(backend, out));
+        return values_of(backend, out);
+      };
+      SCOPED_TRACE(fmt::format("function {}, {} columns", static_cast<int>(f), columns));
+      // Where the gate is far below zero e^x is as exact as its exponent, which has many digits.
+      expect_near(run(*cpu_), run(*ref_), 1e-11F, 2e-6F);
+    }
+  }
+}
+
+TEST_P(CpuElementwiseTest, GeluIsExactInItsTails) {
+  std::vector<float> gate;
+  for (float x = -12.0F; x < 6.0F; x += 0.013F) gate.push_back(x);
+  const auto columns = std::ssize(gate);
+  const std::vector<float> ones(gate.size(), 1.0F);
+  for (const auto f : {GateFunction::kGelu, GateFunction::kGeluTanh}) {
     const auto run = [&](Backend& backend) {
-      const Activation g = make(backend, rows, columns, gate);
-      const Activation u = make(backend, rows, columns, up);
-      const Activation out = make_empty(backend, rows, columns);
-      backend.silu_mul(out, g, u);
-      backend.silu_mul(g, g, u);
-      expect_same_bits(values_of(backend, g), values_of(backend, out));
-      return values_of(backend, out);
+      const Activation g = make(backend, 1, columns, gate);
+      backend.gate_mul(g, g, make(backend, 1, columns, ones), f);
+      return values_of(backend, g);
     };
-    expect_near(run(*cpu_), run(*ref_), 1e-30F, 1e-6F);
+    expect_near(run(*cpu_), run(*ref_), 1e-37F, 3e-5F);
+  }
+}
+
+TEST_P(CpuElementwiseTest, ScaleAndSoftcap) {
+  for (const auto& [rows, columns] : kShapes) {
+    std::vector<float> x = random_floats(rows * columns, 40.0F);
+    const float extremes[] = {0.0F, -0.0F, 1e-20F, 1e30F, -1e30F, 600.0F, -600.0F};
+    for (std::size_t i = 0; i < x.size() && i < std::size(extremes); ++i) x[i] = extremes[i];
+    const auto scaled = [&](Backend& backend) {
+      const Activation y = make(backend, rows, columns, x);
+      backend.scale(y, 1.7F);
+      return values_of(backend, y);
+    };
+    expect_same_bits(scaled(*cpu_), scaled(*ref_));
+    const auto capped = [&](Backend& backend) {
+      const Activation y = make(backend, rows, columns, x);
+      backend.softcap(y, 30.0F);
+      return values_of(backend, y);
+    };
+    expect_near(capped(*cpu_), capped(*ref_), 1e-30F, 1e-6F);
   }
 }
 
@@ -72,6 +114,53 @@ TEST_P(CpuElementwiseTest, GatherRows) {
     return values_of(backend, out);
   };
   expect_same_bits(run(*cpu_), run(*ref_));
+}
+
+TEST_P(CpuElementwiseTest, ScatterAddsRowsInOrder) {
+  // The last shape is shared out over threads; row 2 comes three times, row 1 never.
+  for (const std::int64_t columns : {1, 33, 9000}) {
+    const std::vector<std::int32_t> rows = {2, 0, 2, 3, 2};
+    const std::vector<float> weights = {0.5F, 2.0F, -1.25F, 0.0F, 3.0F};
+    const std::vector<float> x = random_floats(4 * columns);
+    const std::vector<float> y = random_floats(5 * columns);
+    const auto run = [&](Backend& backend) {
+      const Activation to = make(backend, 4, columns, x);
+      backend.scatter_add_rows(to, make(backend, 5, columns, y), rows, weights);
+      return values_of(backend, to);
+    };
+    const std::vector<float> got = run(*cpu_);
+    expect_near(got, run(*ref_), 2e-6F, 1e-6F);
+    const auto width = static_cast<std::size_t>(columns);
+    expect_same_bits(std::span(got).subspan(width, width), std::span(x).subspan(width, width));
+  }
+}
+
+TEST_P(CpuElementwiseTest, ScatterAddOfNothingChangesNothing) {
+  const std::vector<float> x = random_floats(2 * 40);
+  const Activation to = make(*cpu_, 2, 40, x);
+  cpu_->scatter_add_rows(to, make(*cpu_, 1, 40, random_floats(40)).first_rows(0), {}, {});
+  expect_same_bits(values_of(*cpu_, to), x);
+}
+
+TEST_P(CpuElementwiseTest, TopExperts) {
+  // experts, k; the last is shared out over threads.
+  for (const auto& [rows, experts, k] :
+       {std::tuple{1, 1, 1}, {3, 8, 2}, {5, 8, 8}, {4, 60, 4}, {300, 128, 8}}) {
+    std::vector<float> scores = random_floats(std::int64_t{rows} * experts, 2.0F);
+    // Many ties: quarters only.
+    for (std::size_t i = 0; i < scores.size(); i += 2) scores[i] = std::round(scores[i] * 4) / 4;
+    for (const bool normalize : {false, true}) {
+      const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(k);
+      std::vector<std::int32_t> got_ids(count, -1);
+      std::vector<std::int32_t> want_ids(count, -2);
+      std::vector<float> got(count);
+      std::vector<float> want(count);
+      cpu_->top_experts(make(*cpu_, rows, experts, scores), k, normalize, got_ids, got);
+      ref_->top_experts(make(*ref_, rows, experts, scores), k, normalize, want_ids, want);
+      EXPECT_EQ(got_ids, want_ids);
+      expect_near(got, want, 0.0F, 2e-6F);
+    }
+  }
 }
 
 TEST_P(CpuElementwiseTest, EmbedReadsRowsOfEveryType) {

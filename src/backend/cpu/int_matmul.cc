@@ -18,11 +18,12 @@ HWY_BEFORE_NAMESPACE();
 namespace hangar::cpu::HWY_NAMESPACE {
 
 // What a kernel is compiled for: the form of the weights.
-template <int kBitsOf, int kGroupOf, typename ScaleT, bool kMinimumOf>
+template <int kBitsOf, int kGroupOf, typename ScaleT, PanelOffset kOffsetOf>
 struct Form {
   static constexpr int kBits = kBitsOf;
   static constexpr std::int64_t kGroup = kGroupOf;
-  static constexpr bool kMinimum = kMinimumOf;
+  static constexpr PanelOffset kOffset = kOffsetOf;
+  static constexpr bool kHasOffset = kOffsetOf != PanelOffset::kNone;
   using Scale = ScaleT;
   using Dot = std::conditional_t<kBitsOf == 4, Dot4, Dot8>;
 };
@@ -31,11 +32,13 @@ struct Tile {
   const std::byte* panel = nullptr;
   const IntPanels* w = nullptr;
   const QuantizedRows* x = nullptr;
-  const std::int32_t* inits = nullptr;  // -zero_point * sum of x, per row and group of weights
-  std::int64_t lane = 0;                // first of the panel's 16 outputs
-  std::int64_t outputs = 0;             // that there are from this lane on
-  std::int64_t row = 0;                 // first row of x
-  float* y = nullptr;                   // for (row, lane)
+  // -zero_point * sum of x, per row and group of weights; where there is no zero point, -128 times
+  // that sum, of groups of 16.
+  const std::int32_t* inits = nullptr;
+  std::int64_t lane = 0;     // first of the panel's 16 outputs
+  std::int64_t outputs = 0;  // that there are from this lane on
+  std::int64_t row = 0;      // first row of x
+  float* y = nullptr;        // for (row, lane)
   std::int64_t y_stride = 0;
   bool accumulate = false;
 };
@@ -56,15 +59,17 @@ void compute_tile(const Tile& t) {
   const std::int64_t columns = t.w->columns;
   const std::int64_t groups = columns / F::kGroup;
   const auto* scales = reinterpret_cast<const Scale*>(t.panel) + t.lane;
-  const auto* minimums = reinterpret_cast<const Scale*>(t.panel + t.w->minimums_at) + t.lane;
+  const auto* offsets = reinterpret_cast<const Scale*>(t.panel + t.w->offsets_at) + t.lane;
   const auto* values = reinterpret_cast<const std::int32_t*>(t.panel + t.w->values_at) + t.lane;
   const std::int64_t x_groups = t.x->groups();
   const std::int8_t* x_values = t.x->values + t.row * columns;
   const float* x_scales = t.x->scales + t.row * x_groups;
   const float* x_sums = t.x->scaled_sums + t.row * x_groups;
-  // 4-bit weights with a minimum have no zero point.
-  constexpr bool kInits = F::kBits == 8 || !F::kMinimum;
-  const std::int32_t* inits = kInits ? t.inits + t.row * groups : nullptr;
+  // 4-bit weights with an offset have no zero point.
+  constexpr bool kInits = F::kBits == 8 || !F::kHasOffset;
+  // x's scaled sums are of groups of 32.
+  constexpr bool kHalfSums = F::kHasOffset && F::kGroup == 16;
+  const std::int32_t* inits = kInits || kHalfSums ? t.inits + t.row * groups : nullptr;
 
   VF total[kRows][kVectors];
   HANGAR_UNROLL
@@ -92,14 +97,15 @@ void compute_tile(const Tile& t) {
     }
     const std::int8_t* xg = x_values + g * F::kGroup;
     if constexpr (F::kBits == 4) {
+      constexpr int kPairs = static_cast<int>(F::kGroup / 8);
       const VI nibble = hn::Set(di, 0x0F0F0F0F);
       HANGAR_UNROLL
-      for (int j = 0; j < 4; ++j) {
+      for (int j = 0; j < kPairs; ++j) {
         typename Dot::Weights low[kVectors];
         typename Dot::Weights high[kVectors];
         HANGAR_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-          const VI both = hn::LoadU(di, values + (g * 4 + j) * 16 + v * kLanes);
+          const VI both = hn::LoadU(di, values + (g * kPairs + j) * 16 + v * kLanes);
           low[v] = Dot::prepare(hn::And(both, nibble));
           high[v] = Dot::prepare(hn::And(hn::ShiftRight<4>(both), nibble));
         }
@@ -134,24 +140,33 @@ void compute_tile(const Tile& t) {
 
     const std::int64_t xs = g * F::kGroup / kActivationGroup;
     VF scale[kVectors];
-    VF minimum[kVectors];
+    VF offset[kVectors];
     HANGAR_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       scale[v] = load_promoted(df, scales + g * kPanelRows + v * kLanes);
-      if constexpr (F::kMinimum) {
-        minimum[v] = load_promoted(df, minimums + g * kPanelRows + v * kLanes);
+      if constexpr (F::kHasOffset) {
+        offset[v] = load_promoted(df, offsets + g * kPanelRows + v * kLanes);
+      }
+      if constexpr (F::kOffset == PanelOffset::kNegatedZero) {
+        offset[v] = hn::Mul(offset[v], scale[v]);
       }
     }
     HANGAR_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const VI init = kInits ? hn::Set(di, inits[r * groups + g]) : hn::Zero(di);
       const VF x_scale = hn::Set(df, x_scales[r * x_groups + xs]);
-      const VF x_sum = hn::Set(df, x_sums[r * x_groups + xs]);
+      VF x_sum;
+      if constexpr (kHalfSums) {
+        const float minus_128_sum = static_cast<float>(inits[r * groups + g]);
+        x_sum = hn::Set(df, x_scales[r * x_groups + xs] * (minus_128_sum * -0x1p-7F));
+      } else {
+        x_sum = hn::Set(df, x_sums[r * x_groups + xs]);
+      }
       HANGAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
         const VF product = hn::ConvertTo(df, Dot::finish(sum[r][v], init));
         total[r][v] = hn::MulAdd(product, hn::Mul(scale[v], x_scale), total[r][v]);
-        if constexpr (F::kMinimum) total[r][v] = hn::MulAdd(minimum[v], x_sum, total[r][v]);
+        if constexpr (F::kHasOffset) total[r][v] = hn::MulAdd(offset[v], x_sum, total[r][v]);
       }
     }
   }
@@ -223,21 +238,36 @@ void IntMatmulPanel(const IntPanels& w, std::int64_t panel, const QuantizedRows&
   tile.y = y + first_row * y_stride + panel * kPanelRows;
   tile.y_stride = y_stride;
   using Half = hwy::float16_t;
+  constexpr PanelOffset kNone = PanelOffset::kNone;
+  constexpr PanelOffset kMinimum = PanelOffset::kMinimum;
+  if (w.bits == 4 && w.group == 16) {
+    tile.inits = x.minus_128_halves;
+    return compute_rows<Form<4, 16, float, kMinimum>>(tile, end_row);
+  }
   if (w.bits == 4) {
-    // Without a zero point the sums start at zero: the minimum carries it all.
+    // Without a zero point the sums start at zero: the offset carries it all.
     tile.inits = w.zero_point == 8 ? x.minus_8_sums : nullptr;
-    if (!w.has_minimum) return compute_rows<Form<4, 32, Half, false>>(tile, end_row);
-    if (w.half_scales) return compute_rows<Form<4, 32, Half, true>>(tile, end_row);
-    return compute_rows<Form<4, 32, float, true>>(tile, end_row);
+    if (w.offset == PanelOffset::kNegatedZero) {
+      return compute_rows<Form<4, 32, Half, PanelOffset::kNegatedZero>>(tile, end_row);
+    }
+    if (w.offset == kNone) {
+      if (w.half_scales) return compute_rows<Form<4, 32, Half, kNone>>(tile, end_row);
+      return compute_rows<Form<4, 32, float, kNone>>(tile, end_row);
+    }
+    if (w.half_scales) return compute_rows<Form<4, 32, Half, kMinimum>>(tile, end_row);
+    return compute_rows<Form<4, 32, float, kMinimum>>(tile, end_row);
   }
   if (w.group == 16) {
     tile.inits = x.minus_128_halves;
-    return compute_rows<Form<8, 16, float, false>>(tile, end_row);
+    return compute_rows<Form<8, 16, float, kNone>>(tile, end_row);
   }
   tile.inits = x.minus_128_sums;
-  if (!w.has_minimum) return compute_rows<Form<8, 32, Half, false>>(tile, end_row);
-  if (w.half_scales) return compute_rows<Form<8, 32, Half, true>>(tile, end_row);
-  return compute_rows<Form<8, 32, float, true>>(tile, end_row);
+  if (w.offset == kNone) {
+    if (w.half_scales) return compute_rows<Form<8, 32, Half, kNone>>(tile, end_row);
+    return compute_rows<Form<8, 32, float, kNone>>(tile, end_row);
+  }
+  if (w.half_scales) return compute_rows<Form<8, 32, Half, kMinimum>>(tile, end_row);
+  return compute_rows<Form<8, 32, float, kMinimum>>(tile, end_row);
 }
 
 }  // namespace hangar::cpu::HWY_NAMESPACE

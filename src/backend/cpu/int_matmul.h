@@ -1,6 +1,6 @@
 // Matrix product of integer weights and 8-bit activations: what most of a step's time goes into.
 //
-// Promise: y = sum over groups of scale_w * scale_x * (integer dot product) + minimum * scaled_sum,
+// Promise: y = sum over groups of scale_w * scale_x * (integer dot product) + offset * scaled_sum,
 //   groups in order, the integer part exact. A row of y depends on its row of x alone, bit for bit,
 //   however many rows are computed at once.
 // Shapes: computes the 16 outputs of one panel for x's rows [first_row, end_row): y[row * y_stride

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "backend/checks.h"
 #include "backend/cpu/int_matmul.h"
 
 namespace hangar::cpu {
@@ -12,16 +13,26 @@ namespace {
 constexpr std::int64_t kRowBlock = 256;
 // Multiply-adds that are worth handing to another thread.
 constexpr std::int64_t kWorthwhile = 1 << 18;
+// About a nanosecond for each element of x: a few rows are quicker done than shared.
+constexpr std::int64_t kRowElements = 1 << 14;
 
 const CpuWeight& as_cpu(const Weight* weight) {
   return static_cast<const CpuWeight&>(*weight);
+}
+
+bool same_order(const InputOrder* a, const InputOrder* b) {
+  return a == b || (a != nullptr && b != nullptr && *a == *b);
 }
 
 }  // namespace
 
 Status MatmulRunner::reserve(std::int64_t rows, std::int64_t columns) {
   HANGAR_CHECK_OK(coarse_.reserve(rows, columns));
-  return fine_.reserve(rows, columns);
+  HANGAR_CHECK_OK(fine_.reserve(rows, columns));
+  HANGAR_TRY(const std::size_t bytes, activation_bytes(rows, columns));
+  if (bytes <= reordered_.size_bytes()) return {};
+  HANGAR_TRY(reordered_, HostMemory::allocate(bytes, "reordered activations"));
+  return {};
 }
 
 void MatmulRunner::run_panel(const CpuWeight& weight, std::int64_t panel, Activation y,
@@ -42,8 +53,6 @@ void MatmulRunner::run_panel(const CpuWeight& weight, std::int64_t panel, Activa
 }
 
 MatmulRunner::Planes MatmulRunner::quantize(Activation x, bool fine, ThreadPool& pool) {
-  // Only for an x that allocate() did not make.
-  if (!reserve(x.rows, x.columns)) std::abort();
   Planes planes;
   planes.coarse = coarse_.view(x.rows, x.columns);
   if (fine) planes.fine = fine_.view(x.rows, x.columns);
@@ -53,15 +62,43 @@ MatmulRunner::Planes MatmulRunner::quantize(Activation x, bool fine, ThreadPool&
       if (fine) quantize_row(planes.fine, r, x.row(r).data(), &planes.coarse);
     }
   };
-  // About a nanosecond for each element: a few rows are quicker done than shared.
-  constexpr std::int64_t kElements = 1 << 14;
-  pool.parallel_for(x.rows, kElements / x.columns + 1, body);
+  pool.parallel_for(x.rows, kRowElements / x.columns + 1, body);
   return planes;
+}
+
+Activation MatmulRunner::reorder(Activation x, const InputOrder& order, ThreadPool& pool) {
+  const Activation to{reordered_.data(), x.rows, x.columns, x.dtype};
+  const auto body = [&](std::int64_t begin, std::int64_t end, int /*worker*/) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float* from = x.row(r).data();
+      float* row = to.row(r).data();
+      for (const std::int32_t input : order) *row++ = from[input];
+    }
+  };
+  pool.parallel_for(x.rows, kRowElements / x.columns + 1, body);
+  return to;
 }
 
 void MatmulRunner::run(std::span<const Activation> ys, Activation x,
                        std::span<const Weight* const> weights, ThreadPool& pool) {
   if (x.rows == 0) return;
+  // Only for an x that allocate() did not make.
+  if (!reserve(x.rows, x.columns)) std::abort();
+  while (!weights.empty()) {
+    const InputOrder* order = as_cpu(weights[0]).input_order.get();
+    std::size_t same = 1;
+    while (same < weights.size() && same_order(order, as_cpu(weights[same]).input_order.get())) {
+      ++same;
+    }
+    const Activation ordered = order == nullptr ? x : reorder(x, *order, pool);
+    run_in_order(ys.first(same), ordered, weights.first(same), pool);
+    ys = ys.subspan(same);
+    weights = weights.subspan(same);
+  }
+}
+
+void MatmulRunner::run_in_order(std::span<const Activation> ys, Activation x,
+                                std::span<const Weight* const> weights, ThreadPool& pool) {
   std::int64_t panels = 0;
   bool integers = false;
   bool fine = false;

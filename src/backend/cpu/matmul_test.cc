@@ -2,14 +2,15 @@
 #include <cmath>
 
 #include "backend/cpu/ops_test_support.h"
-#include "quant/dequantize.h"
+#include "quant/view_rows.h"
 
 namespace hangar::cpu {
 namespace {
 
-constexpr DType kAllTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0,
-                               DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
-                               DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+constexpr DType kAllTypes[] = {
+    DType::kF32,  DType::kF16,    DType::kBF16,   DType::kQ4_0,  DType::kQ4_1,    DType::kQ5_0,
+    DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,   DType::kQ3_K,  DType::kQ4_K,    DType::kQ5_K,
+    DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4, DType::kInt4G32, DType::kInt8G32};
 
 class CpuMatmulTest : public CpuOpsTest {
  protected:
@@ -46,9 +47,7 @@ class CpuMatmulTest : public CpuOpsTest {
     ASSERT_EQ(got.size(), want.size());
     std::vector<float> weight(static_cast<std::size_t>(w.columns()));
     for (std::int64_t o = 0; o < w.rows(); ++o) {
-      dequantize_row(w.dtype,
-                     w.data.data() + static_cast<std::size_t>(o) * row_bytes(w.dtype, w.columns()),
-                     weight.data(), w.columns());
+      dequantize_view_row(w, o, weight.data());
       float largest = 0.0F;
       for (const float value : weight) largest = std::max(largest, std::abs(value));
       for (std::int64_t r = 0; r < rows; ++r) {
@@ -136,7 +135,8 @@ TEST_P(CpuMatmulTest, OrdinaryActivationsAreWithinTheirQuantizationError) {
   using Case = std::pair<DType, InputPrecision>;
   for (const auto& [dtype, precision] :
        {Case{DType::kQ4_1, InputPrecision::kFast}, Case{DType::kQ8_0, InputPrecision::kFast},
-        Case{DType::kQ6_K, InputPrecision::kFast}, Case{DType::kQ4_0, InputPrecision::kFine},
+        Case{DType::kQ6_K, InputPrecision::kFast}, Case{DType::kQ2_K, InputPrecision::kFine},
+        Case{DType::kInt4G32, InputPrecision::kFine}, Case{DType::kQ4_0, InputPrecision::kFine},
         Case{DType::kQ4_1, InputPrecision::kFine}, Case{DType::kQ8_0, InputPrecision::kFine},
         Case{DType::kQ6_K, InputPrecision::kFine}}) {
     SCOPED_TRACE(fmt::format("{} fine {}", dtype_name(dtype), precision == InputPrecision::kFine));
@@ -150,7 +150,7 @@ TEST_P(CpuMatmulTest, OrdinaryActivationsAreWithinTheirQuantizationError) {
     const std::vector<float> want = product(*ref_, w, 3, x);
     std::vector<float> weight(static_cast<std::size_t>(columns));
     for (std::size_t o = 0; o < 40; ++o) {
-      dequantize_row(dtype, w.data.data() + o * row_bytes(dtype, columns), weight.data(), columns);
+      dequantize_view_row(w, static_cast<std::int64_t>(o), weight.data());
       for (std::size_t r = 0; r < 3; ++r) {
         double bound = 0.0;
         double sum = 0.0;

@@ -111,6 +111,28 @@ inline std::vector<std::byte> OpsTest::random_weight(DType dtype, std::int64_t r
       case DType::kQ6_K:
         put_half(at + 208);
         break;
+      case DType::kQ2_K:
+        put_half(at + 80);
+        put_half(at + 82);
+        break;
+      case DType::kQ3_K:
+        put_half(at + 108);
+        break;
+      case DType::kMXFP4:
+        bytes[at] = static_cast<std::byte>(random_int(110, 125));
+        break;
+      case DType::kF8E4M3:  // no NaN
+        if ((bytes[at] & std::byte{0x7F}) == std::byte{0x7F}) bytes[at] = std::byte{0x31};
+        break;
+      case DType::kInt4G32:
+      case DType::kInt8G32: {
+        const float scale = random_floats(1, 0.02F)[0];
+        const auto zero =
+            static_cast<std::int32_t>(random_int(0, dtype == DType::kInt4G32 ? 15 : 255));
+        std::memcpy(bytes.data() + at, &scale, sizeof(scale));
+        std::memcpy(bytes.data() + at + 4, &zero, sizeof(zero));
+        break;
+      }
       case DType::kQ4_1:
       case DType::kQ5_1:
       case DType::kQ4_K:

@@ -29,31 +29,39 @@ void attention(Activation out, Activation q, const KvLayer& cache, const RaggedB
     for (std::int64_t i = 0; i < sequence.rows; ++i) {
       const std::int64_t row = sequence.first_row + i;
       const std::int64_t attended = sequence.context_tokens + i + 1;
-      weights.resize(static_cast<std::size_t>(attended));
+      const std::int64_t first =
+          shape.window > 0 ? std::max<std::int64_t>(0, attended - shape.window) : 0;
+      weights.assign(static_cast<std::size_t>(attended), 0.0);
       for (std::int64_t head = 0; head < shape.heads; ++head) {
         const float* query = q.row(row).data() + head * dim;
         const std::int64_t kv_offset = head / (shape.heads / shape.kv_heads) * dim;
 
         double largest = -std::numeric_limits<double>::infinity();
-        for (std::int64_t p = 0; p < attended; ++p) {
+        for (std::int64_t p = first; p < attended; ++p) {
           const KvSlot at = kv_slot(batch, sequence, p);
           const float* key = cache.key(at.block, at.slot) + kv_offset;
           double dot = 0.0;
           for (std::int64_t d = 0; d < dim; ++d) {
             dot += static_cast<double>(query[d]) * static_cast<double>(key[d]);
           }
-          weights[static_cast<std::size_t>(p)] = dot * static_cast<double>(shape.scale);
-          largest = std::max(largest, weights[static_cast<std::size_t>(p)]);
+          double score = dot * static_cast<double>(shape.scale);
+          if (shape.softcap > 0.0F) {
+            const auto cap = static_cast<double>(shape.softcap);
+            score = cap * std::tanh(score / cap);
+          }
+          weights[static_cast<std::size_t>(p)] = score;
+          largest = std::max(largest, score);
         }
         double total = 0.0;
-        for (double& weight : weights) {
+        for (std::int64_t p = first; p < attended; ++p) {
+          double& weight = weights[static_cast<std::size_t>(p)];
           weight = std::exp(weight - largest);
           total += weight;
         }
 
         for (std::int64_t d = 0; d < dim; ++d) {
           double sum = 0.0;
-          for (std::int64_t p = 0; p < attended; ++p) {
+          for (std::int64_t p = first; p < attended; ++p) {
             const KvSlot at = kv_slot(batch, sequence, p);
             sum += weights[static_cast<std::size_t>(p)] *
                    static_cast<double>(cache.value(at.block, at.slot)[kv_offset + d]);

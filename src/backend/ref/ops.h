@@ -41,7 +41,13 @@ void rope(Activation x, std::int32_t head_dim, std::span<const std::int32_t> pos
 void write_kv(const KvLayer& cache, Activation k, Activation v, const RaggedBatch& batch);
 void attention(Activation out, Activation q, const KvLayer& cache, const RaggedBatch& batch,
                const AttentionShape& shape);
-void silu_mul(Activation out, Activation gate, Activation up);
+void gate_mul(Activation out, Activation gate, Activation up, GateFunction f);
+void scale(Activation x, float factor);
+void softcap(Activation x, float cap);
 void add(Activation x, Activation y);
+void scatter_add_rows(Activation x, Activation y, std::span<const std::int32_t> rows,
+                      std::span<const float> weights);
+void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
+                 std::span<float> weights);
 
 }  // namespace hangar::ref

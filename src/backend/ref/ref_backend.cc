@@ -8,7 +8,7 @@
 #include "backend/checks.h"
 #include "backend/host_memory.h"
 #include "backend/ref/ops.h"
-#include "quant/dequantize.h"
+#include "quant/view_rows.h"
 
 namespace hangar {
 namespace {
@@ -49,10 +49,8 @@ class RefBackend final : public Backend {
     HANGAR_TRY(const std::size_t bytes, activation_bytes(weight->rows, weight->columns));
     HANGAR_TRY(weight->memory, HostMemory::allocate(bytes, view.name));
     weight->memory_bytes = bytes;
-    const std::size_t file_row_bytes = row_bytes(view.dtype, weight->columns);
     for (std::int64_t r = 0; r < weight->rows; ++r) {
-      dequantize_row(view.dtype, view.data.data() + static_cast<std::size_t>(r) * file_row_bytes,
-                     weight->memory.as<float>() + r * weight->columns, weight->columns);
+      dequantize_view_row(view, r, weight->memory.as<float>() + r * weight->columns);
     }
     return WeightPtr(std::move(weight));
   }
@@ -130,10 +128,17 @@ class RefBackend final : public Backend {
     ref::attention(out, q, static_cast<const RefKvCache&>(cache).layer(layer), batch, shape);
   }
 
-  void silu_mul(Activation out, Activation gate, Activation up) override {
+  void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) override {
     assert(out.rows == gate.rows && out.columns == gate.columns);
     assert(up.rows == gate.rows && up.columns == gate.columns);
-    ref::silu_mul(out, gate, up);
+    ref::gate_mul(out, gate, up, f);
+  }
+
+  void scale(Activation x, float factor) override { ref::scale(x, factor); }
+
+  void softcap(Activation x, float cap) override {
+    assert(cap > 0.0F);
+    ref::softcap(x, cap);
   }
 
   void add(Activation x, Activation y) override {
@@ -146,6 +151,20 @@ class RefBackend final : public Backend {
     for (std::int64_t i = 0; i < out.rows; ++i) {
       std::ranges::copy(x.row(rows[static_cast<std::size_t>(i)]), out.row(i).data());
     }
+  }
+
+  void scatter_add_rows(Activation x, Activation y, std::span<const std::int32_t> rows,
+                        std::span<const float> weights) override {
+    assert(y.rows == std::ssize(rows) && weights.size() == rows.size() && x.columns == y.columns);
+    assert(std::ranges::all_of(rows, [&](std::int32_t r) { return r >= 0 && r < x.rows; }));
+    ref::scatter_add_rows(x, y, rows, weights);
+  }
+
+  void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
+                   std::span<float> weights) override {
+    assert(k > 0 && k <= scores.columns);
+    assert(std::ssize(ids) == scores.rows * k && weights.size() == ids.size());
+    ref::top_experts(scores, k, normalize, ids, weights);
   }
 
   void read(Activation x, std::span<float> host) override {

@@ -87,9 +87,75 @@ TEST_F(RefBackendTest, AddsAndBiases) {
 TEST_F(RefBackendTest, SiluMultipliesByTheSigmoidAndByUp) {
   const Activation gate = matrix(1, 3, {0, std::log(3.0F), -200});
   const Activation up = matrix(1, 3, {5, 2, 1});
-  backend_->silu_mul(gate, gate, up);  // the sigmoid of log 3 is 3 / 4
+  backend_->gate_mul(gate, gate, up, GateFunction::kSilu);  // the sigmoid of log 3 is 3 / 4
   EXPECT_THAT(values(gate),
               ElementsAre(0, FloatNear(1.5F * std::log(3.0F), 1e-6F), FloatNear(0, 1e-30F)));
+}
+
+TEST_F(RefBackendTest, GeluIsHalfOfXTimesOnePlusErf) {
+  // erf(1 / sqrt 2) = 0.6826894921, the share within one standard deviation; of two 0.9544997361.
+  const std::vector<float> x = {0, 1, -1, -2, 3000, -3000};
+  const Activation gate = matrix(1, 6, x);
+  const Activation up = matrix(1, 6, {9, 2, 10, 1, 1, 1});
+  const Activation out = empty(1, 6);
+  backend_->gate_mul(out, gate, up, GateFunction::kGelu);
+  EXPECT_THAT(values(out), ElementsAre(0, FloatEq(1.6826894921F), FloatEq(-5 * 0.3173105079F),
+                                       FloatEq(-0.0455002639F), 3000, 0));
+  // u(1) = sqrt(2 / pi) 1.044715 = 0.8335681; tanh of it 0.6823827. u(-2) = -1.8811.
+  backend_->gate_mul(gate, gate, up, GateFunction::kGeluTanh);
+  EXPECT_THAT(values(gate),
+              ElementsAre(0, FloatNear(1.682384F, 2e-6F), FloatNear(-1.588080F, 2e-6F),
+                          FloatNear(-0.045402F, 1e-6F), 3000, 0));
+}
+
+TEST_F(RefBackendTest, ScalesAndCaps) {
+  const Activation x = matrix(2, 2, {1, -2, 30, 0});
+  backend_->scale(x, 0.5F);
+  EXPECT_THAT(values(x), ElementsAre(0.5F, -1, 15, 0));
+  // tanh(ln 2) = (4 - 1) / (4 + 1)
+  const Activation y = matrix(2, 2, {10 * std::log(2.0F), -10 * std::log(2.0F), 1e6F, 0});
+  backend_->softcap(y, 10.0F);
+  EXPECT_THAT(values(y), ElementsAre(FloatEq(6), FloatEq(-6), 10, 0));
+}
+
+TEST_F(RefBackendTest, ScatterAddsWeightedRowsInOrder) {
+  const Activation x = matrix(3, 2, {1, 2, 3, 4, 5, 6});
+  const Activation y = matrix(3, 2, {10, 20, 1, 1, 100, 0});
+  backend_->scatter_add_rows(x, y, std::vector<std::int32_t>{2, 0, 2},
+                             std::vector<float>{0.5F, -1, 2});
+  EXPECT_THAT(values(x), ElementsAre(0, 1, 3, 4, 210, 16));
+  // In float 1e8 + 1 is 1e8: the order shows.
+  const Activation z = matrix(1, 1, {1e8F});
+  backend_->scatter_add_rows(z, matrix(2, 1, {-1e8F, 1}), std::vector<std::int32_t>{0, 0},
+                             std::vector<float>{1, 1});
+  EXPECT_THAT(values(z), ElementsAre(1));
+}
+
+TEST_F(RefBackendTest, TopExpertsAreBestFirstAndOfEqualOnesTheLower) {
+  const float log2 = std::log(2.0F);
+  // Weights 1:2:4:1 and 2:2:2:2.
+  const Activation scores = matrix(2, 4, {0, log2, 2 * log2, 0, 5, 5, 5, 5});
+  std::vector<std::int32_t> ids(6, -1);
+  std::vector<float> weights(6);
+  backend_->top_experts(scores, 3, false, ids, weights);
+  EXPECT_THAT(ids, ElementsAre(2, 1, 0, 0, 1, 2));
+  EXPECT_THAT(weights, ElementsAre(FloatEq(0.5F), FloatEq(0.25F), FloatEq(0.125F), FloatEq(0.25F),
+                                   FloatEq(0.25F), FloatEq(0.25F)));
+  backend_->top_experts(scores, 3, true, ids, weights);
+  EXPECT_THAT(ids, ElementsAre(2, 1, 0, 0, 1, 2));
+  EXPECT_THAT(weights, ElementsAre(FloatEq(4 / 7.0F), FloatEq(2 / 7.0F), FloatEq(1 / 7.0F),
+                                   FloatEq(1 / 3.0F), FloatEq(1 / 3.0F), FloatEq(1 / 3.0F)));
+}
+
+TEST_F(RefBackendTest, TopExpertsOfAllAndOfNoNumbers) {
+  std::vector<std::int32_t> ids(3, -1);
+  std::vector<float> weights(3);
+  backend_->top_experts(matrix(1, 3, {-1000, 1000, 0}), 3, false, ids, weights);
+  EXPECT_THAT(ids, ElementsAre(1, 2, 0));
+  EXPECT_THAT(weights, ElementsAre(1, 0, 0));
+  const float nan = std::nanf("");
+  backend_->top_experts(matrix(1, 3, {nan, nan, nan}), 3, true, ids, weights);
+  EXPECT_THAT(ids, testing::UnorderedElementsAre(0, 1, 2));
 }
 
 TEST_F(RefBackendTest, GatherTakesRows) {
@@ -164,6 +230,44 @@ TEST_F(RefBackendTest, AttentionIsCausalAndFollowsTheBlockTable) {
   EXPECT_THAT(values(out1),
               testing::Pointwise(FloatNear(1e-5F),
                                  std::vector<float>{71 / 15.0F, 94 / 15.0F, 22 / 4.0F, 6}));
+}
+
+TEST_F(RefBackendTest, AttentionStaysInItsWindowAndCapsScores) {
+  auto cache = backend_->make_kv_cache({1, 2, 2, 1, 1}).value();
+  RaggedBatch batch;
+  batch.block_tokens = 2;
+  batch.token_ids = {0, 0, 0, 0};
+  batch.positions = {0, 1, 2, 3};
+  batch.block_tables = {0, 1};
+  batch.sequences = {{.rows = 4, .blocks = 2}};
+  const float log2 = std::log(2.0F);
+  const Activation q = matrix(4, 1, {log2, log2, log2, log2});
+  backend_->write_kv(*cache, 0, matrix(4, 1, {0, 1, 2, 0}), matrix(4, 1, {70, 7, 14, 21}), batch);
+  AttentionShape shape{.heads = 1, .kv_heads = 1, .head_dim = 1, .scale = 1.0F};
+  const auto attend = [&] {
+    const Activation out = empty(4, 1);
+    backend_->attention(out, q, *cache, 0, batch, shape);
+    return values(out);
+  };
+  // Weights 1:2:4:1; a row sees itself and the one before it.
+  shape.window = 2;
+  EXPECT_THAT(attend(), ElementsAre(70, FloatEq(28), FloatEq(35 / 3.0F), FloatEq(77 / 5.0F)));
+  shape.window = 1;
+  EXPECT_THAT(attend(), ElementsAre(70, 7, 14, 21));
+  shape.window = 4;
+  const std::vector<float> all = attend();
+  EXPECT_THAT(all[3], FloatEq((70 + 14 + 56 + 21) / 8.0F));
+  shape.window = 0;
+  EXPECT_EQ(attend(), all);
+  // A score of 2 artanh(1/2) log 2 capped at 2 log 2 is log 2: weights 1:2.
+  shape.softcap = 2 * log2;
+  shape.scale = 2 * std::atanh(0.5F);
+  shape.window = 3;
+  EXPECT_THAT(attend()[1], FloatEq((70 + 2 * 7) / 3.0F));
+  // Without a cap the second would be e^(2 artanh(1/2) log 2).
+  shape.softcap = 0.0F;
+  const float weight = std::exp(shape.scale * log2);
+  EXPECT_THAT(attend()[1], FloatEq((70 + weight * 7) / (1 + weight)));
 }
 
 TEST_F(RefBackendTest, RefusesWhatItCannotHold) {
