@@ -4,6 +4,8 @@
 // it:
 //   afterwards every TensorView lies inside the mapping and the config agrees with the shapes.
 //   Tensor names are GGUF's ("blk.0.attn_q.weight") whatever the format; other formats map theirs.
+//   Experts come stacked ("blk.0.ffn_gate_exps.weight", {experts, out, in}) or one by one
+//   ("blk.0.ffn_gate.3.weight").
 // Errors: kNotFound, kCorrupt (file, field, what was found), kUnsupported (what, and what to do).
 //   Memory taken is bounded by the file's own size.
 // Threads: const after open.
@@ -29,6 +31,15 @@ struct ChatTemplateSource {
   std::string text;
 };
 
+// What the model's authors recommend to sample with (generation_config.json); a request's own
+// fields win.
+struct GenerationDefaults {
+  std::optional<bool> sample;  // false: greedy
+  std::optional<float> temperature, top_p, min_p, repetition_penalty;
+  std::optional<std::int32_t> top_k;
+  std::vector<TokenId> end_of_generation;  // eos_token_id, one or several
+};
+
 class Checkpoint {
  public:
   virtual ~Checkpoint() = default;
@@ -37,8 +48,12 @@ class Checkpoint {
   virtual Result<ModelConfig> config() const = 0;
   virtual Result<TokenizerSpec> tokenizer() const = 0;
   virtual std::vector<ChatTemplateSource> chat_templates() const = 0;
+  virtual GenerationDefaults generation_defaults() const { return {}; }
   virtual const std::vector<TensorView>& tensors() const = 0;
   virtual const TensorView* find(std::string_view name) const = 0;  // nullptr: not there
+  // A listed tensor with its data. Formats that repack (AWQ, GPTQ) list such tensors without data
+  // and make it here, on each call: the view owns it. `tensor` is one of tensors().
+  virtual Result<TensorView> read(const TensorView& tensor) const { return tensor; }
   // Every metadata key with its value written out (arrays shortened), in file order.
   virtual std::vector<std::pair<std::string, std::string>> metadata() const = 0;
   virtual std::vector<std::filesystem::path> files() const = 0;

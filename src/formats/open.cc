@@ -1,8 +1,10 @@
-// The list of checkpoint formats: those that are read, and those that are known and refused by
-// name.
+// The list of checkpoint formats.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -12,9 +14,14 @@
 #include "formats/checkpoint.h"
 #include "formats/gguf/checkpoint.h"
 #include "formats/gguf/cursor.h"
+#include "formats/hf/folder.h"
+#include "formats/hf/safetensors.h"
+#include "formats/strangers.h"
 
 namespace hangar {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct FileFormat {
   bool (*matches)(std::span<const std::byte> bytes);
@@ -24,97 +31,97 @@ struct FileFormat {
 // A new format of files: one line here.
 constexpr std::array kFileFormats = {
     FileFormat{gguf::has_gguf_magic, gguf::open_gguf},
+    FileFormat{hf::looks_like_safetensors, hf::open_safetensors},
 };
 
-// What else people have at hand, told by its first bytes.
-struct KnownStranger {
-  std::string_view magic;
-  ErrorCode code;
-  std::string_view words;
-};
-using namespace std::string_view_literals;
-constexpr std::array kStrangers = {
-    KnownStranger{"PK\x03\x04"sv, ErrorCode::kUnsupported,
-                  "is a PyTorch (pickle) checkpoint, which is not supported; convert it to GGUF"},
-    KnownStranger{"\x80\x02"sv, ErrorCode::kUnsupported,
-                  "is a Python pickle, which is not supported; convert the model to GGUF"},
-    KnownStranger{"\x89HDF"sv, ErrorCode::kUnsupported,
-                  "is an HDF5 file, which is not supported; convert the model to GGUF"},
-    KnownStranger{"lmgg"sv, ErrorCode::kUnsupported,
-                  "is a GGML file from before GGUF, which is not supported; convert it to GGUF"},
-    KnownStranger{"fmgg"sv, ErrorCode::kUnsupported,
-                  "is a GGML file from before GGUF, which is not supported; convert it to GGUF"},
-    KnownStranger{"tjgg"sv, ErrorCode::kUnsupported,
-                  "is a GGML file from before GGUF, which is not supported; convert it to GGUF"},
-    KnownStranger{"algg"sv, ErrorCode::kUnsupported,
-                  "is a GGML adapter from before GGUF, which is not supported"},
-    KnownStranger{"version https://git-lfs"sv, ErrorCode::kCorrupt,
-                  "is a Git LFS pointer, not the model itself; fetch it with `git lfs pull`"},
-    KnownStranger{"<!DOCTYPE"sv, ErrorCode::kCorrupt,
-                  "is a web page, not a model; was the download refused?"},
-};
-
-// An 8-byte length, then a JSON object.
-bool is_safetensors(std::string_view head, std::size_t file_bytes) {
-  if (head.size() < 9 || head[8] != '{') return false;
-  std::uint64_t length = 0;
-  for (std::size_t i = 8; i-- > 0;) length = length << 8U | static_cast<unsigned char>(head[i]);
-  return length >= 2 && length <= file_bytes - 8;
-}
-
-Error stranger(std::span<const std::byte> bytes, const std::string& path) {
-  const auto text = [&](std::string_view words) { return fmt::format("{}: {}", path, words); };
-  if (bytes.empty()) return {ErrorCode::kCorrupt, text("is empty (0 bytes)")};
+Error unknown_file(std::span<const std::byte> bytes, const fs::path& path) {
+  if (const std::optional<Error> known = stranger_by_content(bytes, path)) return *known;
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
                               std::min<std::size_t>(bytes.size(), 64));
-  for (const KnownStranger& known : kStrangers) {
-    if (head.starts_with(known.magic)) return {known.code, text(known.words)};
-  }
   if (std::string_view("GGUF").starts_with(head)) {
     return {ErrorCode::kCorrupt,
-            text(fmt::format("is cut short: {} bytes of a GGUF file", bytes.size()))};
+            fmt::format("{}: is cut short: {} bytes of a GGUF file", path.string(), bytes.size())};
   }
-  if (is_safetensors(head, bytes.size())) {
+  if (const std::optional<Error> known = stranger_by_name(path)) return *known;
+  if (path.extension() == ".json") {
     return {ErrorCode::kUnsupported,
-            text("is a safetensors file; Hugging Face models are not supported yet, give a .gguf "
-                 "file")};
+            fmt::format("{}: is no model file; give the folder it lies in", path.string())};
   }
   return {ErrorCode::kUnsupported,
-          text(fmt::format("is no model file this program knows (it starts with '{}', 'GGUF' "
-                           "expected)",
-                           gguf::printable(head.substr(0, 4))))};
+          fmt::format("{}: is no model file this program knows (it starts with '{}'; a GGUF or "
+                      "safetensors file, or a Hugging Face folder, expected)",
+                      path.string(), gguf::printable(head.substr(0, 4)))};
 }
 
-Error folder(const std::filesystem::path& path) {
-  std::error_code error;
-  if (std::filesystem::exists(path / "config.json", error)) {
-    return {ErrorCode::kUnsupported,
-            fmt::format("{}: Hugging Face folders are not supported yet; give a .gguf file",
-                        path.string())};
+// "model-00001-of-00003.gguf": the part's number is 1, the stem "model" and the end
+// "-of-00003.gguf".
+bool are_one_split_model(const std::vector<std::string>& names) {
+  constexpr std::size_t kEnd = sizeof("-00001-of-00003.gguf") - 1;
+  if (names.size() < 2 || names[0].size() <= kEnd) return false;
+  const auto stem_of = [](const std::string& name) { return name.substr(0, name.size() - kEnd); };
+  const auto total_of = [](const std::string& name) { return name.substr(name.size() - 14); };
+  if (!names[0].ends_with("-00001" + total_of(names[0])) ||
+      !total_of(names[0]).starts_with("-of-")) {
+    return false;
   }
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    return name.size() > kEnd && stem_of(name) == stem_of(names[0]) &&
+           total_of(name) == total_of(names[0]);
+  });
+}
+
+Result<std::unique_ptr<Checkpoint>> open_gguf_folder(const fs::path& path) {
   std::vector<std::string> inside;
-  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end;
-       it.increment(error)) {
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
     if (it->path().extension() == ".gguf") inside.push_back(it->path().filename().string());
   }
   std::sort(inside.begin(), inside.end());
-  return {ErrorCode::kUnsupported,
-          inside.empty() ? fmt::format("{}: is a folder without a .gguf file; give a .gguf file",
-                                       path.string())
-                         : fmt::format("{}: is a folder; give one file of it: {}", path.string(),
-                                       fmt::join(inside, ", "))};
+  if (inside.size() == 1 || are_one_split_model(inside)) return open_checkpoint(path / inside[0]);
+  if (inside.empty()) {
+    return make_error(ErrorCode::kUnsupported,
+                      "{}: is a folder without a model: a .gguf file, or config.json with "
+                      "safetensors files, expected",
+                      path.string());
+  }
+  return make_error(ErrorCode::kUnsupported, "{}: is a folder; give one file of it: {}",
+                    path.string(), fmt::join(inside, ", "));
+}
+
+bool has_gguf(const fs::path& path) {
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".gguf") return true;
+  }
+  return false;
+}
+
+bool has_safetensors(const fs::path& path) {
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string().find(".safetensors") != std::string::npos) return true;
+  }
+  return false;
+}
+
+// A folder with both kinds is Hugging Face's; GGUF files with a config.json beside them are not.
+Result<std::unique_ptr<Checkpoint>> open_folder(const fs::path& path) {
+  if (hf::is_model_folder(path) && (has_safetensors(path) || !has_gguf(path))) {
+    return hf::open_folder(path);
+  }
+  return open_gguf_folder(path);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Checkpoint>> open_checkpoint(const std::filesystem::path& path) {
+Result<std::unique_ptr<Checkpoint>> open_checkpoint(const fs::path& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return tl::unexpected<Error>(folder(path));
+  if (fs::is_directory(path, error)) return open_folder(path);
   HANGAR_TRY(MappedFile file, MappedFile::open(path));
   for (const FileFormat& format : kFileFormats) {
     if (format.matches(file.bytes())) return format.open(std::move(file));
   }
-  return tl::unexpected<Error>(stranger(file.bytes(), path.string()));
+  return tl::unexpected<Error>(unknown_file(file.bytes(), path));
 }
 
 }  // namespace hangar

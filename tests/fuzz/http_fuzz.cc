@@ -30,7 +30,7 @@ Gateway& gateway() {
     spdlog::set_level(spdlog::level::off);
     auto* door = new Gateway;
     door->add(std::make_unique<ServedModel>(
-        "mock", std::make_unique<MockTokenizer>(), std::nullopt,
+        "mock", std::make_unique<MockTokenizer>(), ChatTemplates(),
         std::make_unique<MockEngine>(MockEngine::Options{.scripts = {MockEngine::bytes("x")}})));
     return door;
   }();

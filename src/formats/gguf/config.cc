@@ -1,10 +1,11 @@
 #include "formats/gguf/config.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
+#include "formats/gguf/architecture_facts.h"
 #include "formats/gguf/rope.h"
+#include "formats/gguf/special_config.h"
 
 namespace hangar::gguf {
 namespace {
@@ -17,20 +18,6 @@ constexpr std::int64_t kMaxHeadDim = 1 << 16;
 constexpr std::int64_t kMaxHeadElements = 1 << 22;  // heads * head_dim
 constexpr std::int64_t kMaxVocabulary = 1 << 24;
 constexpr std::int64_t kMaxContext = 1 << 30;
-
-// Keys that change what a llama computes and that ModelConfig has no words for. A file may hold
-// them with the value that changes nothing.
-struct Neutral {
-  std::string_view key;
-  float value;
-};
-constexpr std::array kNeutral = {
-    Neutral{"expert_count", 0.0F},           Neutral{"attention.sliding_window", 0.0F},
-    Neutral{"attn_logit_softcapping", 0.0F}, Neutral{"final_logit_softcapping", 0.0F},
-    Neutral{"attention.clamp_kqv", 0.0F},    Neutral{"attention.max_alibi_bias", 0.0F},
-    Neutral{"attention.scale", 0.0F},        Neutral{"logit_scale", 1.0F},
-    Neutral{"residual_scale", 1.0F},         Neutral{"embedding_scale", 1.0F},
-};
 
 bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -56,7 +43,6 @@ class Reader {
   Status read_heads(ModelConfig& config) const;
   Status read_vocabulary(ModelConfig& config) const;
   Status read_epsilon(ModelConfig& config) const;
-  Status refuse_unknown_maths() const;
   const TensorView* tensor(std::string_view name) const {
     const auto it = tensors_.find(name);
     return it == tensors_.end() ? nullptr : it->second;
@@ -100,9 +86,10 @@ Result<std::optional<std::int32_t>> Reader::count(std::string_view name, std::in
   return static_cast<std::int32_t>(*same);
 }
 
-// A llama without it is broken; others may be built of other parts than ModelConfig can say.
+// An architecture that we know is broken without it; others may be built of other parts than
+// ModelConfig can say.
 tl::unexpected<Error> Reader::missing(std::string_view full_key) const {
-  if (architecture() == "llama") {
+  if (facts_of(architecture()) != nullptr) {
     return make_error(ErrorCode::kCorrupt, "{}: metadata '{}' is missing, a number expected",
                       metadata_.file(), full_key);
   }
@@ -201,24 +188,6 @@ Status Reader::read_epsilon(ModelConfig& config) const {
   return {};
 }
 
-Status Reader::refuse_unknown_maths() const {
-  for (const Neutral& neutral : kNeutral) {
-    const std::string full = key(neutral.key);
-    HANGAR_TRY(const std::optional<float> value, metadata_.number(full, -1e30F, 1e30F));
-    // Zero never stands for a scale of zero: old converters wrote it for "not used".
-    if (value && *value != neutral.value && *value != 0.0F) {
-      return make_error(ErrorCode::kUnsupported, "{}: metadata '{}': {} is not supported",
-                        metadata_.file(), full, *value);
-    }
-  }
-  HANGAR_TRY(const std::optional<bool> causal, metadata_.boolean(key("attention.causal")));
-  if (causal && !*causal) {
-    return make_error(ErrorCode::kUnsupported, "{}: metadata '{}': false is not supported",
-                      metadata_.file(), key("attention.causal"));
-  }
-  return {};
-}
-
 Result<ModelConfig> Reader::read() {
   ModelConfig config;
   config.architecture = architecture();
@@ -233,10 +202,12 @@ Result<ModelConfig> Reader::read() {
   HANGAR_CHECK_OK(read_heads(config));
   HANGAR_CHECK_OK(read_epsilon(config));
   HANGAR_CHECK_OK(read_vocabulary(config));
+  // Other architectures may read the same keys in other ways; model/ refuses them by their name.
+  const ArchitectureFacts* facts = facts_of(config.architecture);
   HANGAR_TRY(config.rope, read_rope(metadata_, tensors_, config.architecture, config.head_dim,
                                     config.context_tokens));
-  // Other architectures may well read these keys; it is theirs to say so.
-  if (config.architecture == "llama") HANGAR_CHECK_OK(refuse_unknown_maths());
+  config.rope.interleaved = facts != nullptr && facts->interleaved;
+  if (facts != nullptr) HANGAR_CHECK_OK(read_special_config(metadata_, *facts, config));
   return config;
 }
 

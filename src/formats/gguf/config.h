@@ -1,10 +1,10 @@
 // A GGUF file's hyper-parameters as a ModelConfig.
 //
 // Promise: numbers are read from the `<architecture>.` keys, held to sane bounds and to the shapes
-// of
-//   the embedding table, the head and rope_freqs. Whether an architecture can be run is for model/
-//   to say; here only what ModelConfig has no words for is refused (experts, unknown RoPE scalings,
-//   ...).
+//   of the embedding table, the head and the rotary factors; what converters leave to the
+//   architecture's name comes from architecture_facts.h. Whether an architecture can be run is for
+//   model/ to say; here only what ModelConfig has no words for is refused (unknown RoPE scalings,
+//   shared experts, ...).
 // Errors: kCorrupt (a key missing, out of bounds, or in contradiction), kUnsupported.
 // Threads: a pure function.
 #pragma once

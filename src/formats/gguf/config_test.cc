@@ -90,23 +90,130 @@ TEST(ConfigTest, CountsALayerMayBeEqual) {
   EXPECT_EQ(config->feed_forward, 96);
 }
 
-TEST(ConfigTest, OtherArchitecturesAreReadFromTheirOwnKeys) {
+// The metadata of a small model of another architecture, with its vocabulary of 29.
+TestWriter small_metadata(const std::string& architecture, std::uint32_t layers = 4) {
   TestWriter file;
-  file.add("general.architecture", std::string("qwen2"));
-  for (const auto& [key, value] : {std::pair{"block_count", 2U},
+  file.add("general.architecture", architecture);
+  for (const auto& [key, value] : {std::pair{"block_count", layers},
                                    {"context_length", 64U},
                                    {"embedding_length", 64U},
                                    {"feed_forward_length", 96U},
                                    {"attention.head_count", 4U}}) {
-    file.add(std::string("qwen2.") + key, std::uint32_t{value});
+    file.add(architecture + "." + key, std::uint32_t{value});
   }
-  file.add("qwen2.attention.layer_norm_rms_epsilon", 1e-6F);
-  file.add("qwen2.logit_scale", 3.0F);  // its meaning is the architecture's own
+  file.add(architecture + ".attention.layer_norm_rms_epsilon", 1e-6F);
+  return file;
+}
+
+TEST(ConfigTest, OtherArchitecturesAreReadFromTheirOwnKeys) {
+  TestWriter file = small_metadata("mamba");
+  file.add("mamba.logit_scale", 3.0F);  // its meaning is the architecture's own
   const Result<ModelConfig> config = config_of(with_embeddings(file));
   ASSERT_TRUE(config) << config.error().message;
-  EXPECT_EQ(config->architecture, "qwen2");
-  EXPECT_EQ(config->layers, 2);
+  EXPECT_EQ(config->architecture, "mamba");
+  EXPECT_EQ(config->layers, 4);
   EXPECT_FALSE(config->rope.interleaved);
+}
+
+TEST(SpecialConfigTest, AWindowForAllLayers) {
+  TestWriter file = small_llama_metadata();
+  file.add("llama.attention.sliding_window", std::uint32_t{64});
+  const Result<ModelConfig> config = config_of(with_embeddings(file));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->sliding_window, 64);
+  EXPECT_TRUE(config->layer_slides(0));
+}
+
+TEST(SpecialConfigTest, Gemma2) {
+  TestWriter file = small_metadata("gemma2");
+  file.add("gemma2.attention.sliding_window", std::uint32_t{32});
+  file.add("gemma2.attn_logit_softcapping", 50.0F);
+  file.add("gemma2.final_logit_softcapping", 30.0F);
+  const Result<ModelConfig> config = config_of(with_embeddings(file));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->gate_function, GateFunction::kGeluTanh);
+  EXPECT_EQ(config->attention_softcap, 50.0F);
+  EXPECT_EQ(config->logit_softcap, 30.0F);
+  EXPECT_EQ(config->attention_scale, 0.0F);  // by the head's size
+  EXPECT_THAT(config->sliding_layers, ElementsAre(1, 0, 1, 0));
+  EXPECT_FALSE(config->sliding_rope);
+  EXPECT_FALSE(config->rope.interleaved);
+}
+
+TEST(SpecialConfigTest, TheLargestGemmasScaleScoresByTheHiddenSize) {
+  TestWriter file = small_metadata("gemma2", 46);
+  file.add("gemma2.attention.key_length", std::uint32_t{32});
+  file.add("gemma2.attention.value_length", std::uint32_t{32});
+  const Result<ModelConfig> config = config_of(with_embeddings(file));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_FLOAT_EQ(config->attention_scale, 0.25F);  // 64 / 4 = 16, not 32
+}
+
+TEST(SpecialConfigTest, Gemma3HasARotaryTableForItsWindows) {
+  TestWriter file = small_metadata("gemma3", 7);
+  file.add("gemma3.attention.sliding_window", std::uint32_t{32});
+  file.add("gemma3.rope.freq_base", 1e6F);
+  file.add("gemma3.rope.scaling.type", std::string("linear"));
+  file.add("gemma3.rope.scaling.factor", 8.0F);
+  const Result<ModelConfig> config = config_of(with_embeddings(file));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(config->sliding_layers, ElementsAre(1, 1, 1, 1, 1, 0, 1));
+  EXPECT_EQ(config->rope.base, 1e6F);
+  EXPECT_EQ(config->rope.factor, 8.0F);
+  ASSERT_TRUE(config->sliding_rope);
+  EXPECT_EQ(config->sliding_rope->base, 10000.0F);
+  EXPECT_EQ(config->sliding_rope->dim, 16);
+  EXPECT_EQ(config->sliding_rope->scaling, RopeScalingKind::kNone);
+}
+
+TEST(SpecialConfigTest, PatternsByPeriodAndByLayer) {
+  TestWriter period = small_metadata("gemma3");
+  period.add("gemma3.attention.sliding_window", std::uint32_t{32});
+  period.add("gemma3.attention.sliding_window_pattern", std::uint32_t{3});
+  period.add("gemma3.rope.freq_base_swa", 500.0F);
+  const Result<ModelConfig> by_period = config_of(with_embeddings(period));
+  ASSERT_TRUE(by_period) << by_period.error().message;
+  EXPECT_THAT(by_period->sliding_layers, ElementsAre(1, 1, 0, 1));
+  EXPECT_EQ(by_period->sliding_rope->base, 500.0F);
+
+  TestWriter flags = small_metadata("gemma3");
+  flags.add("gemma3.attention.sliding_window", std::uint32_t{32});
+  flags.add_array("gemma3.attention.sliding_window_pattern", std::vector<std::int32_t>{0, 1, 1, 0});
+  const Result<ModelConfig> by_layer = config_of(with_embeddings(flags));
+  ASSERT_TRUE(by_layer) << by_layer.error().message;
+  EXPECT_THAT(by_layer->sliding_layers, ElementsAre(0, 1, 1, 0));
+}
+
+TEST(SpecialConfigTest, SmolLM3LeavesEveryFourthLayerUnrotated) {
+  const Result<ModelConfig> config = config_of(with_embeddings(small_metadata("smollm3", 5)));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(config->rotated_layers, ElementsAre(1, 1, 1, 0, 1));
+  EXPECT_TRUE(config->rope.interleaved);
+}
+
+TEST(SpecialConfigTest, Experts) {
+  TestWriter file = small_metadata("qwen3moe");
+  file.add("qwen3moe.expert_count", std::uint32_t{8});
+  file.add("qwen3moe.expert_used_count", std::uint32_t{2});
+  file.add("qwen3moe.expert_feed_forward_length", std::uint32_t{24});
+  const Result<ModelConfig> config = config_of(with_embeddings(file));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->experts, 8);
+  EXPECT_EQ(config->experts_used, 2);
+  EXPECT_EQ(config->expert_feed_forward, 24);
+  EXPECT_TRUE(config->normalize_expert_weights);
+}
+
+TEST(SpecialConfigTest, MixtralIsALlamaWithExperts) {
+  TestWriter file = small_llama_metadata();
+  file.add("llama.expert_count", std::uint32_t{8});
+  file.add("llama.expert_used_count", std::uint32_t{2});
+  file.add("llama.expert_weights_norm", false);
+  const Result<ModelConfig> config = config_of(with_embeddings(file));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->experts, 8);
+  EXPECT_EQ(config->expert_feed_forward, 96);  // the feed-forward is one expert's
+  EXPECT_FALSE(config->normalize_expert_weights);
 }
 
 TEST(RopeTest, LinearScaling) {
@@ -191,6 +298,41 @@ TEST(RopeTest, FrequencyDivisors) {
   const Result<ModelConfig> config = config_of(file);
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_THAT(config->rope.frequency_divisors, ElementsAre(1, 1, 1, 1, 2, 4, 8, 8));
+}
+
+TestWriter phi3_with_factors(const std::vector<float>& long_factors) {
+  TestWriter file = small_metadata("phi3");
+  file.add("phi3.rope.dimension_count", std::uint32_t{8});
+  file.add("phi3.rope.scaling.original_context_length", std::uint32_t{16});
+  file.add("phi3.rope.scaling.attn_factor", 1.25F);
+  file = with_embeddings(file);
+  file.tensor_with("rope_factors_long.weight", kF32, {long_factors.size()}, floats(long_factors));
+  return file;
+}
+
+TEST(RopeTest, LongRope) {
+  TestWriter file = phi3_with_factors({2, 3, 4, 5});
+  file.tensor_with("rope_factors_short.weight", kF32, {4}, floats({1, 1, 1.5F, 2}));
+  const Result<ModelConfig> config = config_of(file);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->rope.scaling, RopeScalingKind::kLongRope);
+  EXPECT_EQ(config->rope.dim, 8);
+  EXPECT_EQ(config->rope.original_context_tokens, 16);
+  EXPECT_EQ(config->rope.factor, 4.0F);
+  EXPECT_EQ(config->rope.attention_factor, 1.25F);
+  EXPECT_THAT(config->rope.long_divisors, ElementsAre(2, 3, 4, 5));
+  EXPECT_THAT(config->rope.short_divisors, ElementsAre(1, 1, 1.5F, 2));
+}
+
+TEST(RopeTest, LongRopeNeedsBothLists) {
+  const Result<ModelConfig> config = config_of(phi3_with_factors({2, 3, 4, 5}));
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(config.error().message, HasSubstr("'rope_factors_short.weight' is missing"));
+
+  const Result<ModelConfig> cut = config_of(phi3_with_factors({2, 3, 4}));
+  ASSERT_FALSE(cut);
+  EXPECT_THAT(cut.error().message, HasSubstr("3 elements, 4 expected"));
 }
 
 struct Wrong {
@@ -321,9 +463,14 @@ const Wrong kWrong[] = {
      {"'llama.rope.dimension_count'", "18 found", "2 to 16"}},
     {"RopeScalingUnknown",
      {},
-     key("rope.scaling.type", std::string("longrope")),
+     key("rope.scaling.type", std::string("ntk")),
      kUnsupported,
-     {"'llama.rope.scaling.type'", "'longrope'", "yarn"}},
+     {"'llama.rope.scaling.type'", "'ntk'", "yarn"}},
+    {"LongRopeWithoutFactors",
+     {},
+     key("rope.scaling.type", std::string("longrope")),
+     kCorrupt,
+     {"'rope_factors_long.weight' is missing"}},
     {"RopeScalingWithoutFactor",
      {},
      key("rope.scaling.type", std::string("linear")),
@@ -341,16 +488,40 @@ const Wrong kWrong[] = {
      },
      kCorrupt,
      {"'rope_freqs.weight'", "0 found"}},
-    {"Experts",
+    {"ExpertsWithoutUse",
      {},
      key("expert_count", std::uint32_t{8}),
-     kUnsupported,
-     {"'llama.expert_count'", "8 is not supported"}},
-    {"SlidingWindow",
+     kCorrupt,
+     {"'llama.expert_used_count' is missing"}},
+    {"MoreExpertsUsed",
      {},
-     key("attention.sliding_window", std::uint32_t{64}),
+     [](TestWriter& w) {
+       w.add("llama.expert_count", std::uint32_t{4});
+       w.add("llama.expert_used_count", std::uint32_t{5});
+     },
+     kCorrupt,
+     {"'llama.expert_used_count'", "5 found", "1 to 4"}},
+    {"SharedExperts",
+     {},
+     key("expert_shared_count", std::uint32_t{1}),
      kUnsupported,
-     {"'llama.attention.sliding_window'"}},
+     {"'llama.expert_shared_count'", "1 is not supported"}},
+    {"WindowPatternLength",
+     {},
+     [](TestWriter& w) {
+       w.add("llama.attention.sliding_window", std::uint32_t{8});
+       w.add_array("llama.attention.sliding_window_pattern", std::vector<std::int32_t>{1, 0});
+     },
+     kCorrupt,
+     {"'llama.attention.sliding_window_pattern'", "2 elements", "1 layers"}},
+    {"WindowPatternType",
+     {},
+     [](TestWriter& w) {
+       w.add("llama.attention.sliding_window", std::uint32_t{8});
+       w.add_array("llama.attention.sliding_window_pattern", std::vector<std::string>{"yes"});
+     },
+     kCorrupt,
+     {"'llama.attention.sliding_window_pattern'", "array of string"}},
     {"LogitScale", {}, key("logit_scale", 0.25F), kUnsupported, {"'llama.logit_scale'"}},
     {"NotCausal", {}, key("attention.causal", false), kUnsupported, {"'llama.attention.causal'"}},
     {"VocabularyContradictsTable",

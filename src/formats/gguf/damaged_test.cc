@@ -173,11 +173,11 @@ TEST_F(DefaultModelTest, IsWhatItsCardSays) {
   EXPECT_EQ(config->rope.base, 100000.0F);
   const auto spec = checkpoint.tokenizer();
   ASSERT_TRUE(spec) << spec.error().message;
-  EXPECT_EQ(spec->pre_tokenizer, "smollm");
+  EXPECT_EQ(spec->pre_tokenizers.size(), 2U);
   EXPECT_EQ(spec->merges.size(), 48900U);
   EXPECT_EQ(spec->bos, 1);
   EXPECT_EQ(spec->eos, 2);
-  EXPECT_FALSE(spec->add_bos);
+  EXPECT_TRUE(spec->single.empty());
   EXPECT_EQ(checkpoint.tensors().size(), 272U);
   EXPECT_EQ(checkpoint.find("blk.29.ffn_down.weight")->dtype, DType::kQ4_1);
   EXPECT_EQ(checkpoint.chat_templates().size(), 1U);

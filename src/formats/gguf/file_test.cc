@@ -36,9 +36,10 @@ TEST(FileTest, TensorsKeepOrderShapeAndBytes) {
 
 TEST(FileTest, EverySupportedTypeIsReadWithItsSize) {
   TestWriter writer;
-  const std::vector<DType> dtypes = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kI32,
-                                     DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
-                                     DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+  const std::vector<DType> dtypes = {
+      DType::kF32,  DType::kF16,  DType::kBF16,   DType::kI32,    DType::kQ4_0, DType::kQ4_1,
+      DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,   DType::kQ3_K, DType::kQ4_K,
+      DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
   for (const DType dtype : dtypes) {
     writer.tensor(dtype_name(dtype), ggml_type_number(dtype), {512, 3}, 3 * row_bytes(dtype, 512));
   }

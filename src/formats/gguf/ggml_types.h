@@ -23,6 +23,7 @@ struct GgmlType {
 
 // nullptr: a number that ggml has not given out.
 const GgmlType* find_ggml_type(std::uint32_t number);
+// UINT32_MAX: GGUF has no such type (INT4_G32, INT8_G32, F8_E4M3).
 std::uint32_t ggml_type_number(DType dtype);
 // "F32, F16, Q4_0, ..."
 std::string supported_ggml_types();

@@ -9,13 +9,15 @@ namespace {
 
 constexpr float kHuge = 1e12F;
 
-// Converters permute the rows of these architectures' Q and K so that rotated pairs lie side by
-// side.
-bool is_interleaved(std::string_view architecture) {
-  return architecture == "llama";
-}
+constexpr std::string_view kLongFactors = "rope_factors_long.weight";
+constexpr std::string_view kShortFactors = "rope_factors_short.weight";
 
-Result<RopeScalingKind> read_kind(const Metadata& metadata, const std::string& prefix) {
+Result<RopeScalingKind> read_kind(const Metadata& metadata, const TensorIndex& tensors,
+                                  const std::string& prefix) {
+  // Phi-3's converter writes the factors and no type.
+  if (tensors.contains(kLongFactors) || tensors.contains(kShortFactors)) {
+    return RopeScalingKind::kLongRope;
+  }
   const std::string key = prefix + "scaling.type";
   HANGAR_TRY(const std::optional<std::string_view> name, metadata.text(key));
   // Old files name no type, only the factor of a linear scaling.
@@ -27,9 +29,11 @@ Result<RopeScalingKind> read_kind(const Metadata& metadata, const std::string& p
   if (*name == "linear") return RopeScalingKind::kLinear;
   if (*name == "yarn") return RopeScalingKind::kYarn;
   if (*name == "llama3") return RopeScalingKind::kLlama3;
-  return make_error(ErrorCode::kUnsupported,
-                    "{}: metadata '{}': '{}' found; supported: none, linear, llama3, yarn",
-                    metadata.file(), key, printable(*name, 100));
+  if (*name == "longrope") return RopeScalingKind::kLongRope;
+  return make_error(
+      ErrorCode::kUnsupported,
+      "{}: metadata '{}': '{}' found; supported: none, linear, llama3, yarn, longrope",
+      metadata.file(), key, printable(*name, 100));
 }
 
 Status read_number(const Metadata& metadata, const std::string& key, float low, float& into) {
@@ -62,10 +66,44 @@ Status read_yarn(const Metadata& metadata, const std::string& prefix, RopeConfig
   return {};
 }
 
-Status read_scaling(const Metadata& metadata, const std::string& prefix,
-                    std::int32_t context_tokens, RopeConfig& rope) {
-  HANGAR_TRY(rope.scaling, read_kind(metadata, prefix));
-  if (rope.scaling == RopeScalingKind::kNone) return {};
+// A list of factors for the rotated pairs, from a tensor.
+Result<std::vector<float>> read_factors(const Metadata& metadata, const TensorIndex& tensors,
+                                        std::string_view name, std::int32_t rotated) {
+  const auto it = tensors.find(name);
+  if (it == tensors.end()) {
+    return make_error(ErrorCode::kCorrupt, "{}: tensor '{}' is missing; the RoPE scaling needs it",
+                      metadata.file(), name);
+  }
+  const TensorView& view = *it->second;
+  if (view.elements() != rotated / 2) {
+    return make_error(ErrorCode::kCorrupt,
+                      "{}: tensor '{}': {} elements, {} expected (half of the rotated {})",
+                      metadata.file(), name, view.elements(), rotated / 2, rotated);
+  }
+  std::vector<float> factors(static_cast<std::size_t>(rotated / 2));
+  dequantize_row(view.dtype, view.data.data(), factors.data(), view.elements());
+  for (const float factor : factors) {
+    if (!(factor > 0.0F) || !std::isfinite(factor)) {
+      return make_error(ErrorCode::kCorrupt,
+                        "{}: tensor '{}': {} found, finite numbers above 0 expected",
+                        metadata.file(), name, factor);
+    }
+  }
+  return factors;
+}
+
+// Two lists, and a magnitude that the converter has worked out: 1 where it says none.
+Status read_longrope(const Metadata& metadata, const TensorIndex& tensors,
+                     const std::string& prefix, std::int32_t context_tokens, RopeConfig& rope) {
+  HANGAR_TRY(rope.long_divisors, read_factors(metadata, tensors, kLongFactors, rope.dim));
+  HANGAR_TRY(rope.short_divisors, read_factors(metadata, tensors, kShortFactors, rope.dim));
+  rope.factor =
+      static_cast<float>(context_tokens) / static_cast<float>(rope.original_context_tokens);
+  rope.attention_factor = 1.0F;
+  return read_number(metadata, prefix + "scaling.attn_factor", 1e-6F, rope.attention_factor);
+}
+
+Status read_factor(const Metadata& metadata, const std::string& prefix, RopeConfig& rope) {
   const std::string linear_key = prefix + "scale_linear";
   const std::string factor_key = prefix + "scaling.factor";
   const bool old_style = metadata.find(factor_key) == nullptr;
@@ -78,9 +116,20 @@ Status read_scaling(const Metadata& metadata, const std::string& prefix,
   }
   // Files written before the key had a meaning say 0 for "none".
   rope.factor = *factor == 0.0F ? 1.0F : *factor;
+  return {};
+}
+
+Status read_scaling(const Metadata& metadata, const TensorIndex& tensors, const std::string& prefix,
+                    std::int32_t context_tokens, RopeConfig& rope) {
+  HANGAR_TRY(rope.scaling, read_kind(metadata, tensors, prefix));
+  if (rope.scaling == RopeScalingKind::kNone) return {};
   HANGAR_TRY(const std::optional<std::int64_t> original,
              metadata.integer(prefix + "scaling.original_context_length", 1, 1 << 30));
   rope.original_context_tokens = original ? static_cast<std::int32_t>(*original) : context_tokens;
+  if (rope.scaling == RopeScalingKind::kLongRope) {
+    return read_longrope(metadata, tensors, prefix, context_tokens, rope);
+  }
+  HANGAR_CHECK_OK(read_factor(metadata, prefix, rope));
   HANGAR_CHECK_OK(
       read_number(metadata, prefix + "scaling.low_freq_factor", 1e-6F, rope.low_frequency_factor));
   HANGAR_CHECK_OK(read_number(metadata, prefix + "scaling.high_freq_factor", 1e-6F,
@@ -99,28 +148,6 @@ Status read_scaling(const Metadata& metadata, const std::string& prefix,
   return {};
 }
 
-Status read_divisors(const Metadata& metadata, const TensorIndex& tensors, RopeConfig& rope) {
-  const auto it = tensors.find("rope_freqs.weight");
-  if (it == tensors.end()) return {};
-  const TensorView& view = *it->second;
-  if (view.elements() != rope.dim / 2) {
-    return make_error(ErrorCode::kCorrupt,
-                      "{}: tensor 'rope_freqs.weight': {} elements, {} expected (half of the "
-                      "rotated {})",
-                      metadata.file(), view.elements(), rope.dim / 2, rope.dim);
-  }
-  rope.frequency_divisors.resize(static_cast<std::size_t>(rope.dim / 2));
-  dequantize_row(view.dtype, view.data.data(), rope.frequency_divisors.data(), view.elements());
-  for (const float divisor : rope.frequency_divisors) {
-    if (!(divisor > 0.0F) || !std::isfinite(divisor)) {
-      return make_error(ErrorCode::kCorrupt,
-                        "{}: tensor 'rope_freqs.weight': {} found, finite numbers above 0 expected",
-                        metadata.file(), divisor);
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<RopeConfig> read_rope(const Metadata& metadata, const TensorIndex& tensors,
@@ -128,7 +155,6 @@ Result<RopeConfig> read_rope(const Metadata& metadata, const TensorIndex& tensor
                              std::int32_t context_tokens) {
   const std::string prefix = fmt::format("{}.rope.", architecture);
   RopeConfig rope;
-  rope.interleaved = is_interleaved(architecture);
   HANGAR_CHECK_OK(read_number(metadata, prefix + "freq_base", 1e-3F, rope.base));
   const std::string dim_key = prefix + "dimension_count";
   HANGAR_TRY(const std::optional<std::int64_t> dim, metadata.integer(dim_key, 2, head_dim));
@@ -137,8 +163,11 @@ Result<RopeConfig> read_rope(const Metadata& metadata, const TensorIndex& tensor
     return make_error(ErrorCode::kCorrupt, "{}: metadata '{}': {} found, an even number expected",
                       metadata.file(), dim_key, rope.dim);
   }
-  HANGAR_CHECK_OK(read_scaling(metadata, prefix, context_tokens, rope));
-  HANGAR_CHECK_OK(read_divisors(metadata, tensors, rope));
+  HANGAR_CHECK_OK(read_scaling(metadata, tensors, prefix, context_tokens, rope));
+  if (tensors.contains("rope_freqs.weight")) {
+    HANGAR_TRY(rope.frequency_divisors,
+               read_factors(metadata, tensors, "rope_freqs.weight", rope.dim));
+  }
   return rope;
 }
 

@@ -1,7 +1,8 @@
 // The rotary embedding's part of a GGUF file's hyper-parameters.
 //
 // Promise: as read_config. `head_dim` and `context_tokens` give the defaults that the format
-// defines. Errors: kCorrupt, kUnsupported (a scaling that RopeConfig has no words for, by its
+//   defines; whether pairs are interleaved is the architecture's (architecture_facts.h).
+// Errors: kCorrupt, kUnsupported (a scaling that RopeConfig has no words for, by its
 // name). Threads: a pure function.
 #pragma once
 
