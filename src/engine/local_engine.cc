@@ -323,6 +323,7 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
   runner_options.threads = options.threads;
   runner_options.kv_tokens = context_tokens;
   runner_options.limits.max_rows = options.prefill_chunk_tokens;
+  runner_options.limits.context_tokens = context_tokens;
   HANGAR_TRY(auto runner, Runner::make(*checkpoint, runner_options));
   EngineInfo info;
   info.model = config.name.empty() ? config.architecture : config.name;

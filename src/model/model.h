@@ -23,6 +23,8 @@ namespace hangar {
 struct ModelLimits {
   std::int32_t max_rows = 512;       // rows of one step
   std::int32_t max_logit_rows = 64;  // rows of one step whose logits are wanted
+  // Tokens a sequence may grow to; 0: what the config says. Chooses longrope's divisors.
+  std::int32_t context_tokens = 0;
 };
 
 class Model {

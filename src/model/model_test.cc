@@ -150,12 +150,163 @@ TEST(Model, NoLogitRowsNoLogits) {
   EXPECT_TRUE(rig.run(batch).empty());
 }
 
+std::vector<float> logits_of(const TinyCheckpoint& checkpoint) {
+  Rig rig(checkpoint);
+  RaggedBatch batch;
+  append(batch, kTokens, 0, 0, true);
+  return rig.run(batch);
+}
+
+// The values of several tensors, one after another; they are taken out of the checkpoint.
+std::vector<float> take_out(TinyCheckpoint& checkpoint, const std::vector<std::string>& names) {
+  std::vector<float> joined;
+  for (const std::string& name : names) {
+    const std::vector<float>& values = *checkpoint.values(name);
+    joined.insert(joined.end(), values.begin(), values.end());
+    checkpoint.remove(name);
+  }
+  return joined;
+}
+
+TEST(Model, FusedWeightsGiveTheLogitsOfSeparateOnes) {
+  TinyOptions options;
+  options.biases = true;
+  const TinyCheckpoint separate(options);
+  TinyCheckpoint fused(options);
+  for (const std::string p : {"blk.0.", "blk.1."}) {
+    fused.put(p + "attn_qkv.weight", {64, 32},
+              take_out(fused, {p + "attn_q.weight", p + "attn_k.weight", p + "attn_v.weight"}));
+    fused.put(p + "attn_qkv.bias", {64},
+              take_out(fused, {p + "attn_q.bias", p + "attn_k.bias", p + "attn_v.bias"}));
+    const auto gate_up = take_out(fused, {p + "ffn_gate.weight", p + "ffn_up.weight"});
+    fused.put(p + "ffn_up.weight", {128, 32}, gate_up);
+  }
+  EXPECT_EQ(logits_of(fused), logits_of(separate));
+}
+
+constexpr std::int32_t kExperts = 3;
+
+// A Mixtral of experts of inner size 16, each tensor of its own.
+TinyCheckpoint tiny_mixtral() {
+  TinyCheckpoint checkpoint{TinyOptions{}};
+  ModelConfig& config = checkpoint.mutable_config();
+  config.architecture = "mixtral";
+  config.experts = kExperts;
+  config.experts_used = 2;
+  config.expert_feed_forward = 16;
+  for (const std::string p : {"blk.0.", "blk.1."}) {
+    const std::vector<float> gate = take_out(checkpoint, {p + "ffn_gate.weight"});
+    const std::vector<float> up = take_out(checkpoint, {p + "ffn_up.weight"});
+    const std::vector<float> down = take_out(checkpoint, {p + "ffn_down.weight"});
+    checkpoint.put(p + "ffn_gate_inp.weight", {kExperts, 32},
+                   {gate.begin(), gate.begin() + kExperts * 32});
+    for (int e = 0; e < kExperts; ++e) {
+      const std::ptrdiff_t from = 16 * 32 * e;
+      for (const auto& [name, values] : {std::pair{"ffn_gate.", &gate}, {"ffn_up.", &up}}) {
+        checkpoint.put(p + name + std::to_string(e) + ".weight", {16, 32},
+                       {values->begin() + from, values->begin() + from + 16 * 32});
+      }
+      checkpoint.put(p + "ffn_down." + std::to_string(e) + ".weight", {32, 16},
+                     {down.begin() + from, down.begin() + from + 16 * 32});
+    }
+  }
+  return checkpoint;
+}
+
+TEST(Model, StackedExpertsGiveTheLogitsOfSingleOnes) {
+  const std::vector<float> expected = logits_of(tiny_mixtral());
+  TinyCheckpoint stacked = tiny_mixtral();
+  TinyCheckpoint fused = tiny_mixtral();
+  for (const std::string p : {"blk.0.", "blk.1."}) {
+    for (const auto& [name, shape] : {std::pair{"ffn_gate", std::vector<std::int64_t>{3, 16, 32}},
+                                      {"ffn_up", {3, 16, 32}},
+                                      {"ffn_down", {3, 32, 16}}}) {
+      const std::string stem = p + name;
+      stacked.put(stem + "_exps.weight", shape,
+                  take_out(stacked, {stem + ".0.weight", stem + ".1.weight", stem + ".2.weight"}));
+    }
+    fused.put(
+        p + "ffn_gate_up_exps.weight", {3, 32, 32},
+        take_out(fused, {p + "ffn_gate.0.weight", p + "ffn_up.0.weight", p + "ffn_gate.1.weight",
+                         p + "ffn_up.1.weight", p + "ffn_gate.2.weight", p + "ffn_up.2.weight"}));
+  }
+  EXPECT_EQ(logits_of(stacked), expected);
+  EXPECT_EQ(logits_of(fused), expected);
+}
+
+TEST(Model, ARowGoesThroughItsExpertsWhateverElseIsInTheBatch) {
+  const TinyCheckpoint checkpoint = tiny_mixtral();
+  const std::vector<float> expected = logits_of(checkpoint);
+  Rig rig(checkpoint);
+  std::vector<float> got;
+  for (std::size_t at = 0; at < kTokens.size(); ++at) {
+    RaggedBatch batch;
+    append(batch, std::span(kTokens).subspan(at, 1), static_cast<std::int32_t>(at), 0, true);
+    const std::vector<float> logits = rig.run(batch);
+    got.insert(got.end(), logits.begin(), logits.end());
+  }
+  EXPECT_EQ(got, expected);
+}
+
+Error error_of(const TinyCheckpoint& checkpoint) {
+  auto backend = make_backend("ref", 1).value();
+  auto model = make_model(checkpoint, *backend, {});
+  return model ? Error{} : model.error();
+}
+
+TEST(Model, NoTensorIsLeftOutSilently) {
+  TinyCheckpoint extra{TinyOptions{}};
+  extra.put("blk.1.attn_q_norm.weight", {8}, std::vector<float>(8, 1.0F));
+  EXPECT_EQ(error_of(extra).code, ErrorCode::kUnsupported);
+  EXPECT_THAT(error_of(extra).message, HasSubstr("blk.1.attn_q_norm.weight"));
+
+  TinyOptions with_biases;
+  with_biases.biases = true;
+  TinyCheckpoint unexpected(with_biases);
+  unexpected.mutable_config().attention_bias = false;
+  EXPECT_EQ(error_of(unexpected).code, ErrorCode::kUnsupported);
+  EXPECT_THAT(error_of(unexpected).message, HasSubstr("blk.0.attn_q.bias"));
+
+  TinyCheckpoint harmless{TinyOptions{}};
+  harmless.put("blk.0.rope_freqs.weight", {4}, std::vector<float>(4, 1.0F));
+  harmless.put("v.patch_embd.weight", {4}, std::vector<float>(4, 1.0F));
+  harmless.put("output.weight", {96, 32}, std::vector<float>(96 * 32, 1.0F));  // tied: not read
+  EXPECT_EQ(error_of(harmless).message, "");
+}
+
+TEST(Model, BiasesThatAreCalledForMustBeThere) {
+  TinyCheckpoint by_config{TinyOptions{}};
+  by_config.mutable_config().attention_bias = true;
+  EXPECT_EQ(error_of(by_config).code, ErrorCode::kCorrupt);
+  EXPECT_THAT(error_of(by_config).message, HasSubstr("blk.0.attn_q.bias"));
+
+  TinyCheckpoint by_architecture{TinyOptions{}};
+  by_architecture.mutable_config().architecture = "qwen2";
+  EXPECT_EQ(error_of(by_architecture).code, ErrorCode::kCorrupt);
+  EXPECT_THAT(error_of(by_architecture).message, HasSubstr("blk.0.attn_q.bias"));
+
+  TinyCheckpoint of_mlp{TinyOptions{}};
+  of_mlp.mutable_config().mlp_bias = true;
+  EXPECT_THAT(error_of(of_mlp).message, HasSubstr("blk.0.ffn_gate.bias"));
+}
+
+TEST(Model, ExpertsNeedAnArchitectureThatHasThem) {
+  TinyCheckpoint dense = tiny_mixtral();
+  dense.mutable_config().architecture = "mistral";
+  EXPECT_EQ(error_of(dense).code, ErrorCode::kUnsupported);
+  EXPECT_THAT(error_of(dense).message, HasSubstr("3"));
+
+  TinyCheckpoint missing = tiny_mixtral();
+  missing.remove("blk.1.ffn_up.2.weight");
+  EXPECT_EQ(error_of(missing).code, ErrorCode::kCorrupt);
+  EXPECT_THAT(error_of(missing).message, HasSubstr("blk.1.ffn_up"));
+
+  TinyCheckpoint none{TinyOptions{}};
+  none.mutable_config().architecture = "mixtral";
+  EXPECT_EQ(error_of(none).code, ErrorCode::kCorrupt);
+}
+
 TEST(Model, RefusesWhatDoesNotFit) {
-  const auto error_of = [](TinyCheckpoint& checkpoint) {
-    auto backend = make_backend("ref", 1).value();
-    auto model = make_model(checkpoint, *backend, {});
-    return model ? Error{} : model.error();
-  };
   TinyCheckpoint missing{TinyOptions{}};
   missing.remove("blk.1.ffn_up.weight");
   EXPECT_EQ(error_of(missing).code, ErrorCode::kCorrupt);
@@ -172,6 +323,14 @@ TEST(Model, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of(foreign).code, ErrorCode::kUnsupported);
   EXPECT_THAT(error_of(foreign).message, HasSubstr("mamba"));
   EXPECT_THAT(error_of(foreign).message, HasSubstr("llama"));
+  EXPECT_THAT(error_of(foreign).message, HasSubstr("docs/adding_an_architecture.md"));
+  foreign.mutable_config().architecture = "gemma4";
+  EXPECT_THAT(error_of(foreign).message, HasSubstr("nearest is \"gemma"));
+
+  TinyCheckpoint uneven{TinyOptions{}};
+  uneven.mutable_config().rotated_layers = {1};
+  EXPECT_EQ(error_of(uneven).code, ErrorCode::kCorrupt);
+  EXPECT_THAT(error_of(uneven).message, HasSubstr("rotated_layers"));
 }
 
 }  // namespace

@@ -33,11 +33,29 @@ double yarn_frequency(const RopeConfig& rope, std::size_t pair, double frequency
   return frequency * (1.0 - ramp) + frequency / rope.factor * ramp;
 }
 
+float magnitude(const RopeConfig& rope) {
+  const bool scaled =
+      rope.scaling == RopeScalingKind::kYarn || rope.scaling == RopeScalingKind::kLongRope;
+  if (!scaled) return 1.0F;
+  if (rope.attention_factor > 0.0F) return rope.attention_factor;
+  if (rope.factor <= 1.0F) return 1.0F;
+  const double growth = std::log(rope.factor);
+  if (rope.scaling == RopeScalingKind::kYarn) return static_cast<float>(0.1 * growth + 1.0);
+  const double original = rope.original_context_tokens;
+  return static_cast<float>(std::sqrt(1.0 + growth / std::log(original)));
+}
+
+// LongRoPE's list for contexts of this length.
+const std::vector<float>& long_rope_divisors(const RopeConfig& rope, std::int32_t context_tokens) {
+  return context_tokens > rope.original_context_tokens ? rope.long_divisors : rope.short_divisors;
+}
+
 }  // namespace
 
-RopeTable make_rope_table(const RopeConfig& rope) {
+RopeTable make_rope_table(const RopeConfig& rope, std::int32_t context_tokens) {
   RopeTable table;
   table.interleaved = rope.interleaved;
+  table.magnitude = magnitude(rope);
   const auto pairs = static_cast<std::size_t>(rope.dim / 2);
   table.inverse_frequency.resize(pairs);
   for (std::size_t i = 0; i < pairs; ++i) {
@@ -55,14 +73,12 @@ RopeTable make_rope_table(const RopeConfig& rope) {
       case RopeScalingKind::kYarn:
         frequency = yarn_frequency(rope, i, frequency);
         break;
+      case RopeScalingKind::kLongRope:
+        frequency /= long_rope_divisors(rope, context_tokens)[i];
+        break;
     }
     if (i < rope.frequency_divisors.size()) frequency /= rope.frequency_divisors[i];
     table.inverse_frequency[i] = static_cast<float>(frequency);
-  }
-  if (rope.scaling == RopeScalingKind::kYarn) {
-    table.magnitude = rope.attention_factor > 0.0F
-                          ? rope.attention_factor
-                          : static_cast<float>(0.1 * std::log(rope.factor) + 1.0);
   }
   return table;
 }

@@ -1,4 +1,4 @@
-// Expected frequencies: transformers 5.23's ROPE_INIT_FUNCTIONS for head_dim 16.
+// Expected frequencies: transformers 5's ROPE_INIT_FUNCTIONS for head_dim 16.
 #include "model/rope.h"
 
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@ namespace hangar {
 namespace {
 
 void expect_frequencies(const RopeConfig& rope, const std::array<double, 8>& expected,
-                        float magnitude) {
-  const RopeTable table = make_rope_table(rope);
+                        float magnitude, std::int32_t context_tokens = 0) {
+  const RopeTable table = make_rope_table(rope, context_tokens);
   ASSERT_EQ(table.inverse_frequency.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_NEAR(table.inverse_frequency[i] / expected[i], 1.0, 2e-6) << "pair " << i;
@@ -60,14 +60,34 @@ TEST(Rope, YarnAsTransformers) {
                       0.000250000012, 7.90569466e-05},
                      1.138629436F);
   rope.attention_factor = 0.5F;
-  EXPECT_EQ(make_rope_table(rope).magnitude, 0.5F);
+  EXPECT_EQ(make_rope_table(rope, 0).magnitude, 0.5F);
+}
+
+TEST(Rope, LongRopeAsTransformers) {
+  RopeConfig rope;
+  rope.dim = 16;
+  rope.scaling = RopeScalingKind::kLongRope;
+  rope.factor = 4.0F;
+  rope.original_context_tokens = 1024;
+  rope.short_divisors = {1.0F, 1.1F, 1.2F, 1.3F, 1.4F, 1.5F, 1.6F, 1.7F};
+  rope.long_divisors = {2.0F, 2.5F, 3.0F, 4.0F, 5.0F, 6.0F, 7.0F, 8.0F};
+  expect_frequencies(rope,
+                     {1.0, 0.287479758, 0.0833333358, 0.0243252143, 0.00714285718, 0.00210818532,
+                      0.000624999986, 0.000186016332},
+                     1.095445115F, 1024);
+  expect_frequencies(rope,
+                     {0.5, 0.126491114, 0.0333333351, 0.00790569466, 0.00200000009, 0.00052704633,
+                      0.000142857141, 3.95284733e-05},
+                     1.095445115F, 1025);
+  rope.attention_factor = 1.5F;
+  EXPECT_EQ(make_rope_table(rope, 4096).magnitude, 1.5F);
 }
 
 TEST(Rope, FileDivisorsApplyOnTop) {
   RopeConfig rope;
   rope.dim = 4;
   rope.frequency_divisors = {2.0F, 8.0F};
-  const RopeTable table = make_rope_table(rope);
+  const RopeTable table = make_rope_table(rope, 0);
   EXPECT_FLOAT_EQ(table.inverse_frequency[0], 0.5F);
   EXPECT_FLOAT_EQ(table.inverse_frequency[1], 0.01F / 8.0F);
 }

@@ -59,6 +59,10 @@ MemoryPlan plan_memory(const ModelConfig& config, std::uint64_t file_bytes,
   row_elements = sum(row_elements, product({2, q_width}));
   row_elements = sum(row_elements, product({2, kv_width}));
   row_elements = sum(row_elements, product({2, count(config.feed_forward)}));
+  if (config.experts > 0) {  // the router's scores; an expert's inputs, gate and up
+    row_elements = sum(row_elements, sum(count(config.experts), count(config.hidden)));
+    row_elements = sum(row_elements, product({2, count(config.expert_feed_forward)}));
+  }
   const std::uint64_t logit_rows = std::min(rows, count(ModelLimits{}.max_logit_rows));
   plan.scratch_bytes = sum(product({rows, row_elements, kActivationBytes}),
                            product({logit_rows, count(config.vocabulary), kActivationBytes}));

@@ -45,6 +45,14 @@ TEST(PlanMemory, FewRowsNeedFewLogits) {
   EXPECT_EQ(one.scratch_bytes, (3 * 576 + 2 * 576 + 2 * 192 + 2 * 1536 + 49152) * 4U);
 }
 
+TEST(PlanMemory, ExpertsNeedScoresInputsAndTheirOwnGateAndUp) {
+  ModelConfig config = small_model();
+  const std::uint64_t dense = plan_memory(config, 0, 1, 1, 2).scratch_bytes;
+  config.experts = 8;
+  config.expert_feed_forward = 100;
+  EXPECT_EQ(plan_memory(config, 0, 1, 1, 2).scratch_bytes, dense + (8 + 576 + 2 * 100) * 4U);
+}
+
 TEST(PlanMemory, WhatDoesNotFitIsTheLargestNumberNotASmallOne) {
   ModelConfig config = small_model();
   constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();

@@ -5,27 +5,48 @@
 namespace hangar {
 
 Result<GatedMlp> GatedMlp::load(WeightLoader& loader, const ModelConfig& config,
-                                const std::string& prefix) {
+                                const LayerOptions& options, std::int32_t layer) {
+  const std::string prefix = "blk." + std::to_string(layer) + ".";
+  const std::int64_t hidden = config.hidden;
+  const std::int64_t inner = config.feed_forward;
   GatedMlp mlp;
-  HANGAR_TRY(mlp.norm_, loader.load(prefix + "ffn_norm.weight", 1, config.hidden));
-  HANGAR_TRY(mlp.gate_,
-             loader.load(prefix + "ffn_gate.weight", config.feed_forward, config.hidden));
-  HANGAR_TRY(mlp.up_, loader.load(prefix + "ffn_up.weight", config.feed_forward, config.hidden));
-  HANGAR_TRY(mlp.down_,
-             loader.load(prefix + "ffn_down.weight", config.hidden, config.feed_forward));
+  mlp.norm_epsilon_ = config.norm_epsilon;
+  mlp.function_ = config.gate_function;
+  HANGAR_TRY(mlp.norm_, loader.load(prefix + "ffn_norm.weight", 1, hidden));
+
+  // Fused, gate comes first in ffn_up.
+  const bool fused = !loader.has(prefix + "ffn_gate.weight") &&
+                     loader.rows_of(prefix + "ffn_up.weight") == 2 * inner;
+  const std::string gate = prefix + (fused ? "ffn_up" : "ffn_gate");
+  const std::string up = prefix + "ffn_up";
+  const RowRange gate_rows{0, inner, fused ? 2 * inner : inner};
+  const RowRange up_rows{fused ? inner : 0, inner, fused ? 2 * inner : inner};
+  HANGAR_TRY(mlp.gate_, loader.load_rows(gate + ".weight", gate_rows, hidden));
+  HANGAR_TRY(mlp.up_, loader.load_rows(up + ".weight", up_rows, hidden));
+  HANGAR_TRY(mlp.down_, loader.load(prefix + "ffn_down.weight", hidden, inner));
+  HANGAR_TRY(mlp.gate_bias_, loader.load_bias(gate + ".bias", gate_rows, config.mlp_bias));
+  HANGAR_TRY(mlp.up_bias_, loader.load_bias(up + ".bias", up_rows, config.mlp_bias));
+  HANGAR_TRY(mlp.down_bias_,
+             loader.load_bias(prefix + "ffn_down.bias", {0, hidden, hidden}, config.mlp_bias));
+  if (options.post_norms) {
+    HANGAR_TRY(mlp.post_norm_, loader.load(prefix + "post_ffw_norm.weight", 1, hidden));
+  }
   return mlp;
 }
 
-void GatedMlp::forward(Backend& backend, Activation x, const GatedMlpScratch& scratch,
-                       const ModelConfig& config) const {
+void GatedMlp::forward(Backend& backend, Activation x, const GatedMlpScratch& scratch) const {
   const Activation normed = scratch.normed.first_rows(x.rows);
   const Activation gate = scratch.gate.first_rows(x.rows);
   const Activation up = scratch.up.first_rows(x.rows);
   const Activation product = scratch.product.first_rows(x.rows);
-  backend.rms_norm(normed, x, *norm_, config.norm_epsilon);
+  backend.rms_norm(normed, x, *norm_, norm_epsilon_);
   backend.matmul(std::array{gate, up}, normed, std::array{gate_.get(), up_.get()});
-  backend.silu_mul(gate, gate, up);
+  if (gate_bias_) backend.add_bias(gate, *gate_bias_);
+  if (up_bias_) backend.add_bias(up, *up_bias_);
+  backend.gate_mul(gate, gate, up, function_);
   backend.matmul(std::array{product}, gate, std::array{down_.get()});
+  if (down_bias_) backend.add_bias(product, *down_bias_);
+  if (post_norm_) backend.rms_norm(product, product, *post_norm_, norm_epsilon_);
   backend.add(x, product);
 }
 

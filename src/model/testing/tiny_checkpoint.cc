@@ -44,9 +44,7 @@ TinyCheckpoint::TinyCheckpoint(const TinyOptions& o) : state_(o.seed) {
 
 void TinyCheckpoint::add(std::string name, std::int64_t rows, std::int64_t columns, float spread,
                          float mean) {
-  std::vector<float>& values =
-      storage_.emplace_back(name, std::vector<float>(static_cast<std::size_t>(rows * columns)))
-          .second;
+  std::vector<float> values(static_cast<std::size_t>(rows * columns));
   for (float& value : values) {
     state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
     const float uniform = static_cast<float>(state_ >> 40) * 0x1p-24F;  // [0, 1)
@@ -54,7 +52,16 @@ void TinyCheckpoint::add(std::string name, std::int64_t rows, std::int64_t colum
   }
   std::vector<std::int64_t> shape{columns};
   if (rows != 1) shape.insert(shape.begin(), rows);
-  tensors_.push_back({std::move(name), DType::kF32, shape, std::as_bytes(std::span(values))});
+  put(std::move(name), std::move(shape), std::move(values));
+}
+
+void TinyCheckpoint::put(std::string name, std::vector<std::int64_t> shape,
+                         std::vector<float> values) {
+  const auto& stored = storage_.emplace_back(name, std::move(values)).second;
+  TensorView& view = tensors_.emplace_back();
+  view.name = std::move(name);
+  view.shape = std::move(shape);
+  view.data = std::as_bytes(std::span(stored));
 }
 
 void TinyCheckpoint::remove(std::string_view name) {

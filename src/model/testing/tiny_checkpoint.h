@@ -37,6 +37,8 @@ class TinyCheckpoint final : public Checkpoint {
   void reshape(std::string_view name, const std::vector<std::int64_t>& shape);
   // The tensor's values, to change in place; nullptr: not there.
   std::vector<float>* values(std::string_view name);
+  // Adds a tensor; its name is not there yet.
+  void put(std::string name, std::vector<std::int64_t> shape, std::vector<float> values);
   ModelConfig& mutable_config() { return config_; }
 
   std::string_view format() const override { return "memory"; }

@@ -1,0 +1,187 @@
+#include "model/decoder.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "model/layers/attention.h"
+#include "model/layers/gated_mlp.h"
+#include "model/layers/moe.h"
+#include "model/rope.h"
+#include "model/weights.h"
+
+namespace hangar {
+namespace {
+
+// The numbers that only some architectures have; formats/ has held the others to the shapes.
+Status check_config(const ModelConfig& config, const LayerOptions& options) {
+  for (const auto& [name, entries] : {std::pair{"sliding_layers", config.sliding_layers.size()},
+                                      {"rotated_layers", config.rotated_layers.size()},
+                                      {"expert_layers", config.expert_layers.size()}}) {
+    if (entries != 0 && entries != static_cast<std::size_t>(config.layers)) {
+      return make_error(ErrorCode::kCorrupt, "{} has {} entries for {} layers", name, entries,
+                        config.layers);
+    }
+  }
+  const RopeConfig& rope = config.rope;
+  if (rope.scaling == RopeScalingKind::kLongRope) {
+    for (const auto* divisors : {&rope.short_divisors, &rope.long_divisors}) {
+      if (divisors->size() != static_cast<std::size_t>(rope.dim / 2)) {
+        return make_error(ErrorCode::kCorrupt, "longrope has {} divisors for {} rotated pairs",
+                          divisors->size(), rope.dim / 2);
+      }
+    }
+  }
+  if (!options.experts && config.experts > 0) {
+    return make_error(ErrorCode::kUnsupported,
+                      "architecture \"{}\" is not supported with experts; the file has {}",
+                      config.architecture, config.experts);
+  }
+  if (options.experts && (config.experts < 1 || config.experts_used < 1 ||
+                          config.experts_used > config.experts || config.expert_feed_forward < 1)) {
+    return make_error(
+        ErrorCode::kCorrupt,
+        "architecture \"{}\": {} experts of inner size {}, {} used a token; at least one of each "
+        "expected, and no more used than there are",
+        config.architecture, config.experts, config.expert_feed_forward, config.experts_used);
+  }
+  return {};
+}
+
+class Decoder final : public Model {
+ public:
+  Decoder(ModelConfig config, Backend& backend, const ModelLimits& limits)
+      : config_(std::move(config)), backend_(backend) {
+    const std::int32_t context =
+        limits.context_tokens > 0 ? limits.context_tokens : config_.context_tokens;
+    rope_ = make_rope_table(config_.rope, context);
+    if (config_.sliding_rope) sliding_rope_ = make_rope_table(*config_.sliding_rope, context);
+  }
+
+  Status load(const Checkpoint& checkpoint, const LayerOptions& options) {
+    WeightLoader loader(checkpoint, backend_);
+    HANGAR_TRY(embedding_, loader.load("token_embd.weight", config_.vocabulary, config_.hidden));
+    for (std::int32_t i = 0; i < config_.layers; ++i) {
+      HANGAR_TRY(auto attention,
+                 AttentionLayer::load(loader, config_, options, i, rope_of_layer(i)));
+      if (config_.layer_has_experts(i)) {
+        HANGAR_TRY(auto moe, MoeLayer::load(loader, config_, i));
+        layers_.push_back({std::move(attention), std::move(moe)});
+      } else {
+        HANGAR_TRY(auto mlp, GatedMlp::load(loader, config_, options, i));
+        layers_.push_back({std::move(attention), std::move(mlp)});
+      }
+    }
+    HANGAR_TRY(norm_, loader.load("output_norm.weight", 1, config_.hidden));
+    if (!config_.tied_embeddings) {
+      HANGAR_TRY(head_, loader.load("output.weight", config_.vocabulary, config_.hidden));
+    }
+    HANGAR_CHECK_OK(loader.refuse_unused(config_));
+    weight_bytes_ = loader.total_bytes();
+    return {};
+  }
+
+  Status allocate(const ModelLimits& limits) {
+    const std::int64_t rows = limits.max_rows;
+    const std::int64_t q_columns = std::int64_t{config_.heads} * config_.head_dim;
+    const std::int64_t kv_columns = std::int64_t{config_.kv_heads} * config_.head_dim;
+    HANGAR_TRY(x_, backend_.allocate(rows, config_.hidden));
+    HANGAR_TRY(const Activation normed, backend_.allocate(rows, config_.hidden));
+    HANGAR_TRY(const Activation product, backend_.allocate(rows, config_.hidden));
+    attention_.normed = mlp_.normed = moe_.normed = normed;
+    attention_.product = mlp_.product = moe_.product = product;
+    HANGAR_TRY(attention_.q, backend_.allocate(rows, q_columns));
+    HANGAR_TRY(attention_.out, backend_.allocate(rows, q_columns));
+    HANGAR_TRY(attention_.k, backend_.allocate(rows, kv_columns));
+    HANGAR_TRY(attention_.v, backend_.allocate(rows, kv_columns));
+    bool plain = false;
+    bool experts = false;
+    for (std::int32_t i = 0; i < config_.layers; ++i) {
+      (config_.layer_has_experts(i) ? experts : plain) = true;
+    }
+    if (plain) {
+      HANGAR_TRY(mlp_.gate, backend_.allocate(rows, config_.feed_forward));
+      HANGAR_TRY(mlp_.up, backend_.allocate(rows, config_.feed_forward));
+    }
+    if (experts) {
+      HANGAR_TRY(moe_.scores, backend_.allocate(rows, config_.experts));
+      HANGAR_TRY(moe_.gathered, backend_.allocate(rows, config_.hidden));
+      HANGAR_TRY(moe_.gate, backend_.allocate(rows, config_.expert_feed_forward));
+      HANGAR_TRY(moe_.up, backend_.allocate(rows, config_.expert_feed_forward));
+    }
+    HANGAR_TRY(last_, backend_.allocate(limits.max_logit_rows, config_.hidden));
+    HANGAR_TRY(logits_, backend_.allocate(limits.max_logit_rows, config_.vocabulary));
+    return {};
+  }
+
+  const ModelConfig& config() const override { return config_; }
+  std::size_t weight_bytes() const override { return weight_bytes_; }
+
+  KvShape kv_shape(std::int32_t blocks, std::int32_t block_tokens) const override {
+    return {config_.layers, blocks, block_tokens, config_.kv_heads, config_.head_dim};
+  }
+
+  Activation forward(const RaggedBatch& batch, KvCache& cache) override {
+    const Activation x = x_.first_rows(batch.rows());
+    backend_.embed(x, *embedding_, batch.token_ids);
+    if (config_.embedding_scale != 1.0F) backend_.scale(x, config_.embedding_scale);
+    const LayerStep step{backend_, batch, cache};
+    for (const Layer& layer : layers_) {
+      layer.attention.forward(step, x, attention_);
+      if (const auto* moe = std::get_if<MoeLayer>(&layer.mlp)) {
+        moe->forward(backend_, x, moe_);
+      } else {
+        std::get<GatedMlp>(layer.mlp).forward(backend_, x, mlp_);
+      }
+    }
+    const auto wanted = static_cast<std::int64_t>(batch.logit_rows.size());
+    const Activation last = last_.first_rows(wanted);
+    const Activation logits = logits_.first_rows(wanted);
+    if (wanted == 0) return logits;
+    backend_.gather_rows(last, x, batch.logit_rows);
+    backend_.rms_norm(last, last, *norm_, config_.norm_epsilon);
+    const Weight* head = config_.tied_embeddings ? embedding_.get() : head_.get();
+    backend_.matmul(std::array{logits}, last, std::array{head});
+    if (config_.logit_softcap > 0.0F) backend_.softcap(logits, config_.logit_softcap);
+    return logits;
+  }
+
+ private:
+  struct Layer {
+    AttentionLayer attention;
+    std::variant<GatedMlp, MoeLayer> mlp;
+  };
+
+  // nullptr: the layer is not rotated.
+  const RopeTable* rope_of_layer(std::int32_t layer) const {
+    if (!config_.layer_rotates(layer)) return nullptr;
+    return sliding_rope_ && config_.layer_slides(layer) ? &*sliding_rope_ : &rope_;
+  }
+
+  ModelConfig config_;
+  Backend& backend_;
+  RopeTable rope_;  // layers point to it and to the next
+  std::optional<RopeTable> sliding_rope_;
+  WeightPtr embedding_, norm_, head_;  // head_ is nullptr where it is the embedding
+  std::vector<Layer> layers_;
+  std::size_t weight_bytes_ = 0;
+  Activation x_, last_, logits_;
+  AttentionScratch attention_;
+  GatedMlpScratch mlp_;
+  MoeScratch moe_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> make_decoder(const ModelSource& source, ModelConfig config,
+                                            const LayerOptions& options) {
+  HANGAR_CHECK_OK(check_config(config, options));
+  auto model = std::make_unique<Decoder>(std::move(config), source.backend, source.limits);
+  HANGAR_CHECK_OK(model->load(source.checkpoint, options));
+  HANGAR_CHECK_OK(model->allocate(source.limits));
+  return model;
+}
+
+}  // namespace hangar
