@@ -3,90 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <map>
-#include <optional>
-#include <set>
 #include <system_error>
 
 #include "base/nearest.h"
 #include "base/paths.h"
+#include "cli/model_scan.h"
 #include "cli/report.h"
+#include "hub/disk.h"
+#include "hub/local_models.h"
 
 namespace hangar {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSuffix = ".gguf";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
-bool all_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(),
-                                      [](unsigned char c) { return std::isdigit(c) != 0; });
-}
-
-// "-00002-of-00003" at the end of a stem: the part's number and where the mark begins.
-struct SplitMark {
-  std::size_t begin;
-  int part;
-};
-std::optional<SplitMark> split_mark(std::string_view stem) {
-  constexpr std::size_t kLength = std::string_view("-00001-of-00003").size();
-  if (stem.size() <= kLength) return std::nullopt;
-  const std::size_t begin = stem.size() - kLength;
-  const std::string_view mark = stem.substr(begin);
-  if (mark[0] != '-' || mark.substr(6, 4) != "-of-" || !all_digits(mark.substr(1, 5)) ||
-      !all_digits(mark.substr(10))) {
-    return std::nullopt;
-  }
-  return SplitMark{begin, std::stoi(std::string(mark.substr(1, 5)))};
-}
-
-// "q4_k_m", "iq2_xs", "f16", "bf16", "mxfp4", "tq1_0": how the weights are stored, not which they
-// are.
-bool is_quantization(std::string_view word) {
-  if (word == "f16" || word == "f32" || word == "bf16" || word == "fp16" || word == "mxfp4") {
-    return true;
-  }
-  if (word.starts_with("iq") || word.starts_with("tq")) word.remove_prefix(1);
-  return word.size() >= 2 && word[0] == 'q' && std::isdigit(static_cast<unsigned char>(word[1])) &&
-         word.find_first_not_of("0123456789_klmsxn", 1) == std::string_view::npos;
-}
-
-std::string stem_of(std::string_view file_name) {
-  std::string stem = lower(file_name);
-  if (stem.ends_with(kSuffix)) stem.resize(stem.size() - kSuffix.size());
-  if (const auto mark = split_mark(stem)) stem.resize(mark->begin);
-  return stem;
-}
-
-std::vector<fs::path> model_files(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code failure;
-  // A folder that is not there, or may not be read, holds no models.
-  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
-       entry.increment(failure)) {
-    std::error_code ignored;
-    const std::string name = entry->path().filename().string();
-    if (!lower(name).ends_with(kSuffix) || !entry->is_regular_file(ignored)) continue;
-    const auto mark = split_mark(std::string_view(name).substr(0, name.size() - kSuffix.size()));
-    if (mark && mark->part != 1) continue;
-    files.push_back(entry->path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 std::string advice(const std::vector<fs::path>& folders) {
   return fmt::format(
-      "`./dev run` in hangar's source folder fetches the default model; any other GGUF file can be "
-      "named by its path or put into {}",
+      "`hangar models pull hf:ORG/NAME` fetches a model of the Hugging Face hub, `./dev run` in "
+      "hangar's source folder the default model; any other can be named by its path or put into {}",
       folders.empty() ? "a folder of HANGAR_MODELS_DIR" : folders.front().string());
 }
 
@@ -111,16 +45,27 @@ tl::unexpected<Error> not_found(std::string_view name, const std::vector<StoredM
   return tl::unexpected<Error>(with_hint(std::move(error), advice(folders)));
 }
 
-}  // namespace
-
-std::string model_alias(std::string_view file_name) {
-  std::string alias = stem_of(file_name);
-  const std::size_t mark = alias.find_last_of(".-");
-  if (mark != std::string::npos && mark > 0 && is_quantization(alias.substr(mark + 1))) {
-    alias.resize(mark);
-  }
-  return alias;
+// "models/llama/" is called llama.
+std::string id_of_path(const fs::path& path) {
+  std::error_code failure;
+  if (!fs::is_directory(path, failure)) return model_alias(path.filename().string());
+  const fs::path whole = fs::canonical(path, failure);
+  return lower_case((failure ? path : whole).filename().string());
 }
+
+// A lock on the folder or file itself, which no rewritten manifest loses. A file system without
+// locks only means that nobody is kept from removing it.
+std::shared_ptr<const hub::FileLock> mark_in_use(const StoredModel& model) {
+  const fs::path& file = model.folder.empty() ? model.path : model.folder;
+  std::error_code ignored;
+  // Opening a pipe would wait for its other end.
+  if (!fs::is_regular_file(file, ignored) && !fs::is_directory(file, ignored)) return nullptr;
+  auto lock = hub::FileLock::try_take(file, hub::FileLock::Mode::kShared, false);
+  if (!lock || !*lock) return nullptr;
+  return std::make_shared<const hub::FileLock>(std::move(**lock));
+}
+
+}  // namespace
 
 ModelStore ModelStore::from_settings(const Settings& settings) {
   std::vector<fs::path> folders = {cache_folder() / "models"};
@@ -136,70 +81,107 @@ ModelStore ModelStore::from_settings(const Settings& settings) {
   return ModelStore(std::move(folders));
 }
 
+fs::path ModelStore::home() const {
+  return folders_.empty() ? fs::path() : folders_.front();
+}
+
 std::vector<StoredModel> ModelStore::list() const {
+  std::vector<FoundModel> found = scan_models(folders_);
+  give_ids(found);
   std::vector<StoredModel> models;
-  std::set<std::string> seen;  // the same file name in a later folder is hidden by the first
-  std::map<std::string, int> uses;
-  for (const fs::path& folder : folders_) {
-    for (fs::path& path : model_files(folder)) {
-      const std::string file_name = path.filename().string();
-      if (!seen.insert(lower(file_name)).second) continue;
-      models.push_back({std::move(path), model_alias(file_name)});
-      ++uses[models.back().id];
-    }
-  }
-  for (StoredModel& model : models) {
-    const std::string file_name = model.path.filename().string();
-    // The default model keeps its short name whatever lies beside it.
-    if (uses[model.id] > 1 && file_name != kDefaultModelFile) model.id = stem_of(file_name);
-  }
+  for (FoundModel& one : found) models.push_back(std::move(one.stored));
   return models;
 }
 
-Result<StoredModel> ModelStore::resolve(std::string_view name) const {
-  std::error_code ignored;
-  const fs::path as_path(name);
-  const bool looks_like_path = name.find('/') != std::string_view::npos;
-  if (looks_like_path) {
-    if (fs::exists(as_path, ignored)) {
-      return StoredModel{as_path, model_alias(as_path.filename().string())};
-    }
-    return tl::unexpected<Error>(
-        with_hint({ErrorCode::kNotFound, fmt::format("{}: no such file", name), "--model"},
-                  "`hangar models` lists the models that are here"));
-  }
+Result<StoredModel> ModelStore::find_default() const {
   const std::vector<StoredModel> models = list();
-  if (name.empty()) {
-    for (const StoredModel& model : models) {
-      if (model.path.filename().string() == kDefaultModelFile) return model;
-    }
-    if (models.size() == 1) return models.front();
-    Error error{ErrorCode::kNotFound,
-                models.empty() ? std::string("no model: there are no models here")
-                               : "no model chosen; here are: " + ids_of(models),
-                "--model"};
-    return tl::unexpected<Error>(with_hint(
-        std::move(error), models.empty() ? advice(folders_) : "choose one with --model NAME"));
-  }
-  const std::string wanted = lower(name);
-  std::vector<StoredModel> by_alias;
   for (const StoredModel& model : models) {
-    const std::string file_name = model.path.filename().string();
-    if (wanted == model.id || wanted == lower(file_name) || wanted == stem_of(file_name)) {
-      return model;
+    if (model.path.filename().string() == kDefaultModelFile) return model;
+  }
+  if (models.size() == 1) return models.front();
+  Error error{ErrorCode::kNotFound,
+              models.empty() ? std::string("no model: there are no models here")
+                             : "no model chosen; here are: " + ids_of(models),
+              "--model"};
+  return tl::unexpected<Error>(with_hint(
+      std::move(error), models.empty() ? advice(folders_) : "choose one with --model NAME"));
+}
+
+Result<StoredModel> ModelStore::find_hub(std::string_view name) const {
+  HANGAR_TRY(const hub::HubName wanted, hub::parse_hub_name(name));
+  auto pulled = hub::find_pulled(home(), wanted);
+  if (!pulled) {
+    Error error = std::move(pulled.error());
+    error.field = "--model";
+    if (error.code != ErrorCode::kNotFound) return tl::unexpected<Error>(std::move(error));
+    return tl::unexpected<Error>(
+        with_hint(std::move(error), fmt::format("`hangar models pull {}` fetches it", name)));
+  }
+  for (StoredModel& model : list()) {
+    if (model.folder == pulled->folder) return std::move(model);
+  }
+  return make_error(ErrorCode::kNotFound, "model '{}' was removed just now", name);
+}
+
+Result<StoredModel> ModelStore::find_path(std::string_view name) const {
+  std::error_code ignored;
+  const fs::path path(name);
+  if (fs::exists(path, ignored)) {
+    // One that was pulled is known by its folder too.
+    for (StoredModel& model : list()) {
+      if (!model.folder.empty() && (fs::equivalent(path, model.path, ignored) ||
+                                    fs::equivalent(path, model.folder, ignored))) {
+        return std::move(model);
+      }
     }
-    if (wanted == model_alias(file_name)) by_alias.push_back(model);
+    return StoredModel{path, id_of_path(path)};
   }
-  if (by_alias.size() == 1) return by_alias.front();
-  if (by_alias.size() > 1) {
+  Error error{ErrorCode::kNotFound, fmt::format("{}: no such file", name), "--model"};
+  if (hub::looks_like_repo(name)) {
     return tl::unexpected<Error>(with_hint(
-        {ErrorCode::kInvalidArgument, fmt::format("model '{}' is several files", name), "--model"},
-        "name one of: " + ids_of(by_alias)));
+        std::move(error),
+        fmt::format("a model of the Hugging Face hub is named hf:{}; `hangar models pull hf:{}` "
+                    "fetches it",
+                    name, name)));
   }
-  if (fs::is_regular_file(as_path, ignored)) {
-    return StoredModel{as_path, model_alias(as_path.filename().string())};
+  return tl::unexpected<Error>(
+      with_hint(std::move(error), "`hangar models` lists the models that are here"));
+}
+
+Result<StoredModel> ModelStore::find(std::string_view name) const {
+  if (name.empty()) return find_default();
+  if (hub::is_hub_name(name)) return find_hub(name);
+  if (name.find('/') != std::string_view::npos) return find_path(name);
+  std::vector<FoundModel> models = scan_models(folders_);
+  give_ids(models);
+  const std::string wanted = lower_case(name);
+  std::vector<StoredModel> fitting;
+  for (FoundModel& model : models) {
+    const std::vector<std::string>& names = model.names;
+    if (wanted == model.stored.id) return std::move(model.stored);
+    if (wanted == lower_case(model.stored.path.filename().string()) ||
+        std::find(names.begin(), names.end(), wanted) != names.end()) {
+      fitting.push_back(model.stored);
+    }
   }
-  return not_found(name, models, folders_);
+  if (fitting.size() == 1) return std::move(fitting.front());
+  if (fitting.size() > 1) {
+    return tl::unexpected<Error>(with_hint(
+        {ErrorCode::kInvalidArgument, fmt::format("model '{}' is several models", name), "--model"},
+        "name one of: " + ids_of(fitting)));
+  }
+  std::error_code ignored;
+  const fs::path path(name);
+  if (fs::is_regular_file(path, ignored) || is_model_folder(path)) {
+    return StoredModel{path, id_of_path(path)};
+  }
+  return not_found(name, list(), folders_);
+}
+
+Result<StoredModel> ModelStore::resolve(std::string_view name) const {
+  HANGAR_TRY(StoredModel model, find(name));
+  model.in_use = mark_in_use(model);
+  return model;
 }
 
 }  // namespace hangar

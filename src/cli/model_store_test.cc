@@ -7,6 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/model_scan.h"
+#include "hub/disk.h"
+#include "hub/local_models.h"
+
 namespace hangar {
 namespace {
 
@@ -30,8 +34,27 @@ class ModelStoreTest : public testing::Test {
     return out;
   }
 
+  fs::path pulled(const std::string& repo, const std::string& commit, const std::string& file,
+                  std::int64_t asked, const std::string& alias = "") {
+    hub::Manifest manifest;
+    manifest.repo = repo;
+    manifest.commit = commit;
+    manifest.revisions = {{"main", asked}};
+    manifest.alias = alias;
+    manifest.model_file = file;
+    if (!file.empty()) manifest.files = {{file, 1, std::string(64, '0')}};
+    const fs::path folder =
+        hub::model_folder(root_ / "a", repo, commit, file.substr(0, file.find(".gguf")));
+    fs::create_directories(folder);
+    EXPECT_TRUE(hub::write_manifest(folder, manifest).has_value());
+    return folder;
+  }
+
   fs::path root_;
 };
+
+const std::string kOld(40, 'a');
+const std::string kNew(40, 'b');
 
 TEST(ModelAlias, DropsWhatSaysHowNotWhich) {
   EXPECT_EQ(model_alias("SmolLM2-135M-Instruct.Q4_1.gguf"), "smollm2-135m-instruct");
@@ -98,6 +121,81 @@ TEST_F(ModelStoreTest, ANameThatIsNotHereSaysWhatIs) {
   EXPECT_THAT(near.error().message, HasSubstr("here are: llama"));
   EXPECT_THAT(near.error().message, HasSubstr("did you mean 'llama'?"));
   EXPECT_THAT(store().resolve("mistral-large").error().message, HasSubstr("./dev run"));
+  EXPECT_THAT(store().resolve("mistral-large").error().message, HasSubstr("hangar models pull"));
+  EXPECT_THAT(store().resolve("hf:org/name:Q4_0").error().message,
+              HasSubstr("`hangar models pull hf:org/name:Q4_0` fetches it"));
+  EXPECT_EQ(store().resolve("hf:org/name").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store().resolve("hf:org").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(store().resolve("meta-llama/Llama-3.2-1B").error().message,
+              HasSubstr("hangar models pull hf:meta-llama/Llama-3.2-1B"));
+}
+
+TEST_F(ModelStoreTest, PulledModelsAreKnownByEveryName) {
+  const fs::path folder = pulled("org/Name-1B", kNew, "", 5);
+  const fs::path quantized = pulled("org/Name-1B-GGUF", kNew, "Name-1B-Q4_0.gguf", 5);
+  EXPECT_THAT(ids(), ElementsAre("name-1b@bbbbbbb", "name-1b-q4_0"));
+  for (const std::string& name : {std::string("hf:org/Name-1B"), std::string("NAME-1B@bbbbbbb"),
+                                  folder.string(), "hf:org/Name-1B@" + kNew}) {
+    const auto model = store().resolve(name);
+    ASSERT_TRUE(model.has_value()) << name << ": " << model.error().message;
+    EXPECT_EQ(model->path, folder);
+    EXPECT_EQ(model->folder, folder);
+    EXPECT_EQ(model->source, "hf:org/Name-1B@bbbbbbbbbbbb");
+  }
+  for (const std::string& name : {std::string("hf:org/Name-1B-GGUF:q4_0"),
+                                  std::string("name-1b-q4_0"), std::string("Name-1B-Q4_0.gguf")}) {
+    EXPECT_EQ(store().resolve(name)->path, quantized / "Name-1B-Q4_0.gguf") << name;
+  }
+  EXPECT_EQ(store().resolve("name-1b").error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ModelStoreTest, TheLatestCommitHasTheShortNameAndAnAliasIsKept) {
+  pulled("org/m", kOld, "", 5);
+  const fs::path latest = pulled("org/m", kNew, "", 9);
+  EXPECT_THAT(ids(), ElementsAre("m@aaaaaaa", "m"));
+  EXPECT_EQ(store().resolve("m")->path, latest);
+  touch("a/mine-Q4_0.gguf");
+  const fs::path own = pulled("org/other", kOld, "", 9, "mine");
+  EXPECT_EQ(store().resolve("mine")->path, own);
+  EXPECT_EQ(store().resolve("mine-q4_0")->path, root_ / "a/mine-Q4_0.gguf");
+}
+
+TEST_F(ModelStoreTest, FoldersOfSafetensorsAreModels) {
+  fs::create_directories(root_ / "b/My-Model");
+  EXPECT_THAT(ids(), ElementsAre());
+  touch("b/My-Model/config.json");
+  touch("b/My-Model/model.safetensors");
+  EXPECT_THAT(ids(), ElementsAre("my-model"));
+  EXPECT_EQ(store().resolve("My-Model")->path, root_ / "b/My-Model");
+  EXPECT_EQ(store().resolve((root_ / "b/My-Model/").string())->id, "my-model");
+}
+
+TEST_F(ModelStoreTest, WhatIsResolvedIsInUse) {
+  touch("a/m.gguf");
+  const fs::path folder = pulled("org/p", kNew, "", 1);
+  const auto free = [](const fs::path& file) {
+    const auto lock = hub::FileLock::try_take(file, hub::FileLock::Mode::kExclusive, false);
+    return lock.has_value() && lock->has_value();
+  };
+  {
+    const auto file = store().resolve("m");
+    const auto model = store().resolve("p");
+    EXPECT_FALSE(free(root_ / "a/m.gguf"));
+    EXPECT_FALSE(free(folder));
+  }
+  const auto looked_at = store().find("p");
+  EXPECT_TRUE(free(root_ / "a/m.gguf"));
+  EXPECT_TRUE(free(folder));
+}
+
+TEST_F(ModelStoreTest, PartsOfASplitModelBelongTogether) {
+  for (const char* name : {"a/M-00001-of-00002.gguf", "a/M-00002-of-00002.gguf",
+                           "a/M-00001-of-00003.gguf", "a/Other-00002-of-00002.gguf"}) {
+    touch(name);
+  }
+  EXPECT_THAT(parts_of(root_ / "a/M-00001-of-00002.gguf"),
+              ElementsAre(root_ / "a/M-00001-of-00002.gguf", root_ / "a/M-00002-of-00002.gguf"));
+  EXPECT_THAT(parts_of(root_ / "a/single.gguf"), ElementsAre(root_ / "a/single.gguf"));
 }
 
 }  // namespace

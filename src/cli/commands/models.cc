@@ -1,4 +1,4 @@
-// hangar models: what is here; hangar models inspect PATH: what one file holds.
+// hangar models: what is here; and its commands to look into, fetch, check and remove models.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -9,11 +9,15 @@
 #include "base/units.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/models_inspect.h"
+#include "cli/commands/models_pull.h"
+#include "cli/commands/models_rm.h"
+#include "cli/commands/models_verify.h"
 #include "cli/model_store.h"
 #include "cli/model_summary.h"
 #include "cli/report.h"
 #include "cli/setting_flags.h"
 #include "cli/table.h"
+#include "hub/local_models.h"
 
 namespace hangar {
 namespace {
@@ -23,12 +27,13 @@ constexpr const char* kExamples =
     "  hangar models\n"
     "  hangar models --max-context 4096 --json\n"
     "  hangar models inspect smollm2-135m-instruct\n"
+    "  hangar models pull hf:HuggingFaceTB/SmolLM2-135M-Instruct\n"
     "\n"
-    "Models are the *.gguf files in $XDG_CACHE_HOME/hangar/models (~/.cache by default) and in "
-    "the\n"
-    "folders of --models-dir or HANGAR_MODELS_DIR. MEMORY is weights, keys and values for the "
-    "whole\n"
-    "context, and scratch.";
+    "Models are the *.gguf files and safetensors folders in $XDG_CACHE_HOME/hangar/models "
+    "(~/.cache\n"
+    "by default), what `hangar models pull` brought there, and those in the folders of "
+    "--models-dir\n"
+    "or HANGAR_MODELS_DIR. MEMORY is weights, keys and values for the whole context, and scratch.";
 
 class ModelsCommand : public Command {
  public:
@@ -39,10 +44,19 @@ class ModelsCommand : public Command {
     app.footer(kExamples);
     inspect_app_ = app.add_subcommand("inspect", "Show a file's metadata and tensors");
     inspect_.add_options(*inspect_app_);
+    pull_app_ = app.add_subcommand("pull", "Fetch a model of the Hugging Face hub");
+    pull_.add_options(*pull_app_);
+    rm_app_ = app.add_subcommand("rm", "Remove models from the store");
+    rm_.add_options(*rm_app_);
+    verify_app_ = app.add_subcommand("verify", "Check a model's files, byte for byte");
+    verify_.add_options(*verify_app_);
   }
 
   Result<int> run(const CommandContext& context) override {
     if (inspect_app_->parsed()) return inspect_.run(context);
+    if (pull_app_->parsed()) return pull_.run(context);
+    if (rm_app_->parsed()) return rm_.run(context);
+    if (verify_app_->parsed()) return verify_.run(context);
     HANGAR_TRY(const Settings settings, settings_.resolve());
     const ModelStore store = ModelStore::from_settings(settings);
     const std::vector<StoredModel> stored = store.list();
@@ -65,13 +79,25 @@ class ModelsCommand : public Command {
   }
 
  private:
+  static void note_partials(const ModelStore& store) {
+    for (const hub::PartialPull& pull : hub::partial_pulls(store.home())) {
+      report_note(
+          fmt::format("unfinished: hf:{}, {} so far; `hangar models pull` goes on, "
+                      "`hangar models rm hf:{}` removes it",
+                      pull.repo, format_bytes(pull.bytes), pull.repo));
+    }
+  }
+
   static Result<int> print_table(const CommandContext& context, const ModelStore& store,
                                  const std::vector<ModelSummary>& summaries) {
+    note_partials(store);
     if (summaries.empty()) {
       std::vector<std::string> folders;
       for (const auto& folder : store.folders()) folders.push_back(folder.string());
       report_note(fmt::format("No models in {}.", fmt::join(folders, ", ")));
-      report_note("hint: `./dev run` in hangar's source folder fetches the default model");
+      report_note(
+          "hint: `hangar models pull hf:ORG/NAME` fetches a model of the Hugging Face hub, "
+          "`./dev run` in hangar's source folder the default model");
       return 0;
     }
     std::vector<std::vector<std::string>> rows;
@@ -114,7 +140,13 @@ class ModelsCommand : public Command {
 
   SettingFlags settings_;
   ModelsInspect inspect_;
+  ModelsPull pull_;
+  ModelsRm rm_;
+  ModelsVerify verify_;
   CLI::App* inspect_app_ = nullptr;
+  CLI::App* pull_app_ = nullptr;
+  CLI::App* rm_app_ = nullptr;
+  CLI::App* verify_app_ = nullptr;
   bool json_ = false;
   bool names_ = false;
 };

@@ -43,7 +43,7 @@ std::string report_json(const Checkpoint& checkpoint, const ModelSummary& summar
     tensors.push_back({{"name", tensor.name},
                        {"type", dtype_name(tensor.dtype)},
                        {"shape", boost::json::array(tensor.shape.begin(), tensor.shape.end())},
-                       {"bytes", tensor.data.size()}});
+                       {"bytes", tensor_bytes(tensor)}});
   }
   out["tensors"] = std::move(tensors);
   return write_json(out, 1) + "\n";
@@ -63,7 +63,7 @@ std::string report_text(const Checkpoint& checkpoint, const ModelSummary& summar
   rows.clear();
   for (const TensorView& tensor : checkpoint.tensors()) {
     rows.push_back({printable(tensor.name), shape_text(tensor),
-                    std::string(dtype_name(tensor.dtype)), format_bytes(tensor.data.size())});
+                    std::string(dtype_name(tensor.dtype)), format_bytes(tensor_bytes(tensor))});
   }
   out += format_table({{"TENSOR"}, {"SHAPE"}, {"TYPE"}, {"BYTES", true}}, rows);
   return out;
@@ -72,7 +72,7 @@ std::string report_text(const Checkpoint& checkpoint, const ModelSummary& summar
 }  // namespace
 
 void ModelsInspect::add_options(CLI::App& app) {
-  app.add_option("PATH", name_, "A model file, or a name from `hangar models`")
+  app.add_option("PATH", name_, "A model file or folder, or a name from `hangar models`")
       ->type_name("MODEL")
       ->required();
   app.add_flag("--json", json_, "One JSON object");
