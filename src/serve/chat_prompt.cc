@@ -14,7 +14,10 @@ void fill_token(boost::json::object& context, std::string_view key, const Tokeni
 }  // namespace
 
 Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::object context) {
-  if (model.chat_template() == nullptr) {
+  const boost::json::value* tools = context.if_contains("tools");
+  const bool with_tools = tools != nullptr && tools->is_array() && !tools->get_array().empty();
+  const ChatTemplate* chat_template = model.chat_template(with_tools);
+  if (chat_template == nullptr) {
     return make_error(ErrorCode::kUnsupported,
                       "the model \"{}\" has no chat template; use /v1/completions, or a model that "
                       "was made for conversations",
@@ -27,13 +30,9 @@ Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::objec
   if (!context.contains("add_generation_prompt")) context["add_generation_prompt"] = true;
 
   ChatPrompt prompt;
-  HANGAR_TRY(prompt.text, model.chat_template()->render(context));
-  // An eos at the end would close the answer before it began, so only bos is taken from the file's
-  // wishes, and only where the template has not written it.
+  HANGAR_TRY(prompt.text, chat_template->render(context));
+  // The template writes bos itself where the model wants it, as transformers has it.
   prompt.ids = tokenizer.encode(prompt.text, {.add_special = false, .parse_special = true});
-  if (spec.add_bos && spec.bos && (prompt.ids.empty() || prompt.ids.front() != *spec.bos)) {
-    prompt.ids.insert(prompt.ids.begin(), *spec.bos);
-  }
   return prompt;
 }
 

@@ -1,7 +1,8 @@
 // From chat messages to the model's prompt ids: template, then tokenizer.
 //
-// Promise: the text is what the model's own template makes of the messages; bos is not added twice
-//   when the template writes it itself.
+// Promise: the text is what the model's own template makes of the messages; the ids are those of
+// the
+//   text alone: no bos or eos that the template did not write.
 // Errors: kUnsupported where the model has no template; kInvalidArgument with the template's words.
 // Threads: any.
 #pragma once

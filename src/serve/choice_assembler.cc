@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "text/post_processor.h"
+
 namespace hangar {
 
 ChoiceAssembler::ChoiceAssembler(const Tokenizer& tokenizer, std::int32_t choice,
@@ -37,7 +39,7 @@ void ChoiceAssembler::take_echo(OutputPiece& piece) {
   // A bos that the tokenizer put in front is no part of what the caller wrote.
   std::span<const TokenId> ids = *options_.echo;
   const TokenizerSpec& spec = tokenizer_.spec();
-  const bool added_bos = spec.add_bos && spec.bos && !ids.empty() && ids.front() == *spec.bos;
+  const bool added_bos = begins_with_bos(spec) && !ids.empty() && ids.front() == *spec.bos;
   if (added_bos) {
     ids = ids.subspan(1);
     if (!prompt_tokens_.empty()) prompt_tokens_.erase(prompt_tokens_.begin());

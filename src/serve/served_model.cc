@@ -182,11 +182,13 @@ class PumpedStream final : public OutputStream {
 }  // namespace
 
 ServedModel::ServedModel(std::string id, std::unique_ptr<const Tokenizer> tokenizer,
-                         std::optional<ChatTemplate> chat_template, std::unique_ptr<Engine> engine)
+                         ChatTemplates templates, std::unique_ptr<Engine> engine,
+                         GenerationDefaults defaults)
     : id_(std::move(id)),
       created_unix_s_(static_cast<std::int64_t>(std::time(nullptr))),
       tokenizer_(std::move(tokenizer)),
-      chat_template_(std::move(chat_template)),
+      templates_(std::move(templates)),
+      defaults_(std::move(defaults)),
       engine_(std::move(engine)),
       pump_(std::make_shared<Pump>(*engine_)) {
   pump_->thread = std::thread([pump = pump_.get()] { pump->run(); });
@@ -217,6 +219,8 @@ Result<std::unique_ptr<OutputStream>> ServedModel::generate(TextRequest text_req
   base.max_tokens = static_cast<std::int32_t>(std::min(wanted, context - prompt_tokens));
   base.min_tokens = std::clamp(base.min_tokens, 0, std::max(base.max_tokens, 0));
   base.stop_tokens = tokenizer_->end_of_generation();
+  base.stop_tokens.insert(base.stop_tokens.end(), defaults_.end_of_generation.begin(),
+                          defaults_.end_of_generation.end());
 
   auto stream = std::make_shared<RunningStream>();
   stream->discard_output = discard;

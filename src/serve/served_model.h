@@ -12,15 +12,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/local_engine.h"
+#include "formats/checkpoint.h"
+#include "serve/chat_templates.h"
 #include "serve/output_stream.h"
-#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace hangar {
@@ -34,8 +34,8 @@ struct TextRequest {
 
 class ServedModel {
  public:
-  ServedModel(std::string id, std::unique_ptr<const Tokenizer> tokenizer,
-              std::optional<ChatTemplate> chat_template, std::unique_ptr<Engine> engine);
+  ServedModel(std::string id, std::unique_ptr<const Tokenizer> tokenizer, ChatTemplates templates,
+              std::unique_ptr<Engine> engine, GenerationDefaults defaults = {});
   ~ServedModel();
   ServedModel(const ServedModel&) = delete;
   ServedModel& operator=(const ServedModel&) = delete;
@@ -43,7 +43,11 @@ class ServedModel {
   const std::string& id() const { return id_; }
   std::int64_t created_unix_s() const { return created_unix_s_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const ChatTemplate* chat_template() const { return chat_template_ ? &*chat_template_ : nullptr; }
+  // nullptr: the model has none.
+  const ChatTemplate* chat_template(bool with_tools = false) const {
+    return templates_.choose(with_tools);
+  }
+  const GenerationDefaults& generation_defaults() const { return defaults_; }
   Engine& engine() { return *engine_; }
   // request.choices continuations of one prompt; choice i samples with seed + i. max_tokens is cut
   // to what the context leaves; 0 computes nothing but the prompt's log-probabilities. Stop strings
@@ -56,7 +60,8 @@ class ServedModel {
   std::string id_;
   std::int64_t created_unix_s_;
   std::unique_ptr<const Tokenizer> tokenizer_;
-  std::optional<ChatTemplate> chat_template_;
+  ChatTemplates templates_;
+  GenerationDefaults defaults_;
   std::unique_ptr<Engine> engine_;
   std::shared_ptr<Pump> pump_;  // streams that outlive the model hold it too
 };

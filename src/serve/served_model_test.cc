@@ -277,7 +277,7 @@ TEST(OutputQueueTest, CallbackComesOnceAnArming) {
   EXPECT_EQ(called, 2);
 }
 
-TEST(ChatPromptTest, RendersAndEncodesWithOneBos) {
+TEST(ChatPromptTest, RendersAndAddsNothingToTheTemplatesText) {
   Fixture fixture({});
   boost::json::object context;
   context["messages"] = boost::json::array{{{"role", "user"}, {"content", "hi<|mark|>"}}};
@@ -287,13 +287,14 @@ TEST(ChatPromptTest, RendersAndEncodesWithOneBos) {
   EXPECT_EQ(prompt->ids[8], MockTokenizer::kMark);
 
   const auto with_bos = [&](std::string_view source) {
+    const std::vector<ChatTemplateSource> sources{{"default", std::string(source)}};
     ServedModel model("bos", std::make_unique<MockTokenizer>(true),
-                      std::move(ChatTemplate::parse(source).value()),
+                      std::move(ChatTemplates::parse(sources).value()),
                       std::make_unique<MockEngine>(MockEngine::Options{}));
     return make_chat_prompt(model, context).value().ids;
   };
   EXPECT_THAT(with_bos("{{ bos_token }}a"), ElementsAre(MockTokenizer::kBos, 'a'));
-  EXPECT_THAT(with_bos("a"), ElementsAre(MockTokenizer::kBos, 'a'));
+  EXPECT_THAT(with_bos("a"), ElementsAre('a'));
 }
 
 TEST(ChatPromptTest, AModelWithoutATemplateIsRefused) {

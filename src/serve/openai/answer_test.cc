@@ -192,6 +192,57 @@ TEST(ChatAnswerTest, FieldsReachTheEngine) {
   EXPECT_EQ(request.logprobs, -1);
 }
 
+TEST(ChatAnswerTest, TemplatesSeeTheRequestsVariables) {
+  Door door({.scripts = {MockEngine::bytes("ok")}});
+  const Answer answer = door.chat(
+      R"(,"chat_template_kwargs":{"style":"terse"},"documents":[{"title":"a"},{"title":"b"}])"
+      R"(,"add_generation_prompt":false)");
+  ASSERT_EQ(answer.status, 200) << answer.text;
+  EXPECT_EQ(door.engine->seen().at(0).request.prompt,
+            MockEngine::bytes("user: hi\nterse\n2 documents\n"));
+}
+
+TEST(ChatAnswerTest, WhatTheTemplateRaisesIsTheClientsToRead) {
+  Gateway gateway;
+  const std::vector<ChatTemplateSource> sources{
+      {"default", "{{ raise_exception('Conversation roles must alternate!') }}"}};
+  gateway.add(std::make_unique<ServedModel>("strict", std::make_unique<MockTokenizer>(),
+                                            std::move(ChatTemplates::parse(sources).value()),
+                                            std::make_unique<MockEngine>(MockEngine::Options{})));
+  HttpRequest request;
+  request.method = "POST";
+  request.target = "/v1/chat/completions";
+  request.body = R"({"model":"strict","messages":[{"role":"user","content":"hi"}]})";
+  HandlerResult result = handle_request(gateway, request);
+  const auto* response = std::get_if<HttpResponse>(&result);
+  ASSERT_NE(response, nullptr);
+  EXPECT_EQ(response->status, 400);
+  EXPECT_THAT(response->body, HasSubstr("Conversation roles must alternate!"));
+}
+
+TEST(ChatAnswerTest, ModelsDefaultsApplyWhereTheRequestIsSilent) {
+  auto owned =
+      std::make_unique<MockEngine>(MockEngine::Options{.scripts = {MockEngine::bytes("ab")}});
+  MockEngine* engine = owned.get();
+  GenerationDefaults defaults;
+  defaults.temperature = 0.25F;
+  defaults.top_k = 7;
+  defaults.end_of_generation = {'b'};
+  Gateway gateway;
+  gateway.add(make_mock_model(std::move(owned), "mock", true, defaults));
+  HttpRequest request;
+  request.method = "POST";
+  request.target = "/v1/chat/completions";
+  request.body =
+      R"({"model":"mock","messages":[{"role":"user","content":"hi"}],"top_k":3,"max_tokens":1})";
+  HandlerResult result = handle_request(gateway, request);
+  ASSERT_TRUE(std::holds_alternative<std::unique_ptr<PendingResponse>>(result));
+  const Request seen = engine->seen().at(0).request;
+  EXPECT_EQ(seen.sampling.temperature, 0.25F);
+  EXPECT_EQ(seen.sampling.top_k, 3);
+  EXPECT_THAT(seen.stop_tokens, ::testing::Contains('b'));
+}
+
 TEST(AnswerTest, ErrorsThatNeedTheModel) {
   Door door({.scripts = {MockEngine::bytes("x")}, .context_tokens = 40});
   const auto expect = [](const Answer& answer, int status, std::string_view param,

@@ -23,7 +23,7 @@ HandlerResult chat_completions(Gateway& gateway, const HttpRequest& request,
     return error_response(status.error());
   }
 
-  boost::json::object context;
+  boost::json::object context = std::move(chat->template_variables);
   context["messages"] = std::move(chat->messages);
   Result<ChatPrompt> prompt = make_chat_prompt(model, std::move(context));
   if (!prompt) {
@@ -36,7 +36,7 @@ HandlerResult chat_completions(Gateway& gateway, const HttpRequest& request,
   const auto max_tokens = fit_context(model, prompt->ids.size(), chat->max_tokens, "messages");
   if (!max_tokens) return error_response(max_tokens.error());
 
-  TextRequest text = text_request_of(chat->common, chat->logprobs);
+  TextRequest text = text_request_of(model, chat->common, chat->logprobs);
   text.request.prompt = std::move(prompt->ids);
   text.request.max_tokens = *max_tokens;
   std::vector<TextRequest> requests;

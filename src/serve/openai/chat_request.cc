@@ -63,7 +63,6 @@ constexpr std::array kClosedFields{
     ClosedField{"moderation", &never, "there is no moderation."},
     ClosedField{"store", &is_false, "answers are not stored."},
     ClosedField{"service_tier", &is_default_tier, "only \"auto\" and \"default\" are supported."},
-    ClosedField{"chat_template_kwargs", &is_empty, "template variables are not supported yet."},
     ClosedField{"echo", &is_false, "only /v1/completions can echo its prompt."},
 };
 
@@ -175,6 +174,35 @@ ApiResult<json::object> read_message(const json::value& value, const std::string
   return message;
 }
 
+// What only the model's template looks at. Names that the request has fields of its own for are
+// refused: two values for one thing would hide one of them.
+json::object read_template_variables(FieldReader& reader) {
+  constexpr std::array<std::string_view, 4> kFields{"messages", "tools", "documents",
+                                                    "add_generation_prompt"};
+  json::object variables;
+  if (const json::object* given = reader.object("chat_template_kwargs")) {
+    variables = *given;
+    for (const std::string_view name : kFields) {
+      if (!variables.contains(name)) continue;
+      reader.fail(
+          invalid_value(fmt::format("{}.{}", reader.path_of("chat_template_kwargs"), name),
+                        fmt::format("'{}' is a field of the request itself; set it there.", name)));
+    }
+  }
+  if (const json::array* documents = reader.array("documents")) {
+    for (std::size_t i = 0; i < documents->size(); ++i) {
+      if ((*documents)[i].is_object()) continue;
+      reader.fail(invalid_type(fmt::format("{}[{}]", reader.path_of("documents"), i), "an object",
+                               (*documents)[i]));
+    }
+    variables["documents"] = *documents;
+  }
+  if (const auto prompt = reader.boolean("add_generation_prompt")) {
+    variables["add_generation_prompt"] = *prompt;
+  }
+  return variables;
+}
+
 // max_completion_tokens and its older name max_tokens.
 std::optional<std::int32_t> read_max_tokens(FieldReader& reader) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
@@ -221,6 +249,7 @@ ApiResult<ChatRequest> read_chat_request(const json::object& body) {
       reader.fail(std::move(messages.error()));
     }
   }
+  request.template_variables = read_template_variables(reader);
   request.max_tokens = read_max_tokens(reader);
   if (request.max_tokens && request.common.min_tokens > *request.max_tokens) {
     reader.fail(invalid_value("min_tokens", "it is larger than the most tokens allowed."));

@@ -17,6 +17,8 @@ namespace hangar {
 struct ChatRequest {
   GenerationFields common;
   boost::json::array messages;  // as templates see them: role, content as one string, name
+  // What else the template sees: chat_template_kwargs, documents, add_generation_prompt.
+  boost::json::object template_variables;
   std::optional<std::int32_t> max_tokens;  // none: all that the context leaves
   std::int32_t logprobs = -1;              // how many alternatives; -1: no log-probabilities
 };

@@ -69,7 +69,7 @@ HandlerResult completions(Gateway& gateway, const HttpRequest& request,
     if (!ids) return error_response(ids.error());
     const auto max_tokens = fit_context(model, ids->size(), completion->max_tokens, param);
     if (!max_tokens) return error_response(max_tokens.error());
-    TextRequest text = text_request_of(fields, completion->logprobs);
+    TextRequest text = text_request_of(model, fields, completion->logprobs);
     text.request.prompt = std::move(*ids);
     text.request.max_tokens = *max_tokens;
     text.request.prompt_logprobs = echo && completion->logprobs >= 0;

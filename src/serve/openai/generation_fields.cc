@@ -17,12 +17,14 @@ constexpr std::size_t kMaxStops = 4;
 constexpr std::size_t kMaxStopBytes = 4096;
 constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
 
-void read_float(FieldReader& reader, std::string_view name, NumberRange range, float& out) {
+// False: the body does not hold it.
+bool read_float(FieldReader& reader, std::string_view name, NumberRange range, float& out) {
   const auto value = reader.number(name, range);
-  if (!value) return;
+  if (!value) return false;
   out = static_cast<float>(*value);
   // What is above zero stays above it in single precision.
   if (range.above_low && out <= 0.0F) out = std::numeric_limits<float>::min();
+  return true;
 }
 
 // Keys are token ids written as strings; whether the model has them is checked with the model.
@@ -132,15 +134,18 @@ GenerationFields read_generation_fields(FieldReader& reader) {
     fields.model.assign(model->data(), model->size());
   }
   SamplingParams& sampling = fields.sampling;
-  read_float(reader, "temperature", {0.0, 2.0}, sampling.temperature);
-  read_float(reader, "top_p", {0.0, 1.0, true}, sampling.top_p);
+  SamplingGiven& given = fields.given;
+  given.temperature = read_float(reader, "temperature", {0.0, 2.0}, sampling.temperature);
+  given.top_p = read_float(reader, "top_p", {0.0, 1.0, true}, sampling.top_p);
   read_float(reader, "presence_penalty", {-2.0, 2.0}, sampling.presence_penalty);
   read_float(reader, "frequency_penalty", {-2.0, 2.0}, sampling.frequency_penalty);
-  read_float(reader, "min_p", {0.0, 1.0}, sampling.min_p);
-  read_float(reader, "repetition_penalty", {0.0, 10.0, true}, sampling.repetition_penalty);
+  given.min_p = read_float(reader, "min_p", {0.0, 1.0}, sampling.min_p);
+  given.repetition_penalty =
+      read_float(reader, "repetition_penalty", {0.0, 10.0, true}, sampling.repetition_penalty);
   // -1 means off to clients of other servers, 0 to the engine.
-  const std::int64_t top_k = reader.integer("top_k", -1, kMaxInt32).value_or(0);
-  sampling.top_k = static_cast<std::int32_t>(std::max<std::int64_t>(top_k, 0));
+  const std::optional<std::int64_t> top_k = reader.integer("top_k", -1, kMaxInt32);
+  given.top_k = top_k.has_value();
+  sampling.top_k = static_cast<std::int32_t>(std::max<std::int64_t>(top_k.value_or(0), 0));
   if (const auto seed = reader.integer("seed", std::numeric_limits<std::int64_t>::min(),
                                        std::numeric_limits<std::int64_t>::max())) {
     sampling.seed = static_cast<std::uint64_t>(*seed);

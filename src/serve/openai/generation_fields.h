@@ -16,6 +16,7 @@
 
 #include "engine/request.h"
 #include "serve/openai/field_reader.h"
+#include "serve/sampling_defaults.h"
 
 namespace hangar {
 
@@ -24,6 +25,7 @@ constexpr std::int64_t kMaxChoices = 128;
 struct GenerationFields {
   std::string model;
   SamplingParams sampling;
+  SamplingGiven given;  // which of them the body holds; the model's defaults fill in the rest
   std::int32_t choices = 1;
   std::vector<std::string> stop;
   bool stream = false;

@@ -65,10 +65,12 @@ ApiResult<void> check_logit_bias(ServedModel& model, const SamplingParams& sampl
   return {};
 }
 
-TextRequest text_request_of(const GenerationFields& fields, std::int32_t logprobs) {
+TextRequest text_request_of(const ServedModel& model, const GenerationFields& fields,
+                            std::int32_t logprobs) {
   TextRequest text;
   text.request.choices = fields.choices;
   text.request.sampling = fields.sampling;
+  apply_generation_defaults(model.generation_defaults(), fields.given, text.request.sampling);
   text.request.min_tokens = fields.min_tokens;
   text.request.ignore_eos = fields.ignore_eos;
   text.request.logprobs = logprobs;

@@ -27,8 +27,10 @@ ApiResult<void> check_token_ids(ServedModel& model, const std::vector<TokenId>& 
                                 const std::string& param);
 ApiResult<void> check_logit_bias(ServedModel& model, const SamplingParams& sampling);
 
-// Everything of a TextRequest but its prompt and limits.
-TextRequest text_request_of(const GenerationFields& fields, std::int32_t logprobs);
+// Everything of a TextRequest but its prompt and limits; what the body leaves open is sampled as
+// the model's authors recommend.
+TextRequest text_request_of(const ServedModel& model, const GenerationFields& fields,
+                            std::int32_t logprobs);
 
 HandlerResult start_generation(ServedModel& model, const GenerationFields& fields,
                                std::unique_ptr<AnswerFormat> format,

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/post_processor.h"
 #include "text/tokenizer.h"
 
 namespace hangar {
@@ -26,12 +27,12 @@ class MockTokenizer final : public Tokenizer {
     for (const std::string_view text : kControls) spec_.tokens.emplace_back(text);
     spec_.bos = kBos;
     spec_.eos = kEos;
-    spec_.add_bos = add_bos;
+    wrap_in_bos_eos(add_bos, false, spec_);
   }
 
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options) const override {
     std::vector<TokenId> ids;
-    if (options.add_special && spec_.add_bos) ids.push_back(kBos);
+    if (options.add_special && begins_with_bos(spec_)) ids.push_back(kBos);
     while (!text.empty()) {
       TokenId id = static_cast<unsigned char>(text.front());
       std::size_t taken = 1;
@@ -44,6 +45,16 @@ class MockTokenizer final : public Tokenizer {
       text.remove_prefix(taken);
     }
     return ids;
+  }
+  Encoding encode_pair(std::string_view first, std::string_view second,
+                       EncodeOptions options) const override {
+    Encoding both{.ids = encode(first, options), .type_ids = {}};
+    both.type_ids.assign(both.ids.size(), 0);
+    const std::vector<TokenId> ids =
+        encode(second, {.add_special = false, .parse_special = options.parse_special});
+    both.ids.insert(both.ids.end(), ids.begin(), ids.end());
+    both.type_ids.resize(both.ids.size(), 1);
+    return both;
   }
   std::string_view token_bytes(TokenId id) const override {
     return id >= 0 && id < vocabulary() ? spec_.tokens[static_cast<std::size_t>(id)]

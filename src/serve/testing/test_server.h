@@ -28,16 +28,21 @@ namespace hangar {
 // "mock", a model whose template writes role, content and a mark for each message.
 inline std::unique_ptr<ServedModel> make_mock_model(std::unique_ptr<Engine> engine,
                                                     std::string id = "mock",
-                                                    bool with_template = true) {
-  std::optional<ChatTemplate> chat_template;
+                                                    bool with_template = true,
+                                                    GenerationDefaults defaults = {}) {
+  ChatTemplates templates;
   if (with_template) {
-    auto parsed = ChatTemplate::parse(
-        "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
-        "{% if add_generation_prompt %}assistant: {% endif %}");
-    if (parsed) chat_template = std::move(*parsed);
+    const std::vector<ChatTemplateSource> sources{
+        {"default",
+         "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+         "{% if style is defined %}{{ style }}\n{% endif %}"
+         "{% if documents %}{{ documents|length }} documents\n{% endif %}"
+         "{% if add_generation_prompt %}assistant: {% endif %}"}};
+    if (auto parsed = ChatTemplates::parse(sources)) templates = std::move(*parsed);
   }
   return std::make_unique<ServedModel>(std::move(id), std::make_unique<MockTokenizer>(),
-                                       std::move(chat_template), std::move(engine));
+                                       std::move(templates), std::move(engine),
+                                       std::move(defaults));
 }
 
 struct TestServer {
