@@ -1,6 +1,8 @@
 # Every library that Hangar is built from, found once. `./dev` installs them.
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(CURL 7.85 REQUIRED)  # its headers: src/hub/curl_library.h loads the rest
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 find_package(tl-expected REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)

@@ -13,6 +13,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace hangar {
 
@@ -29,6 +30,8 @@ class Progress {
   using Sink = std::function<void(std::string_view)>;
 
   Progress(std::string label, std::uint64_t total, Style style, Sink sink, std::int64_t now_us);
+  // What later lines begin with.
+  void set_label(std::string label) { label_ = std::move(label); }
   void update(std::uint64_t done, std::int64_t now_us);
   void finish(std::int64_t now_us);
 

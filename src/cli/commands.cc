@@ -7,7 +7,7 @@
 namespace hangar {
 namespace {
 
-constexpr std::array<CommandEntry, 9> kCommands = {{
+constexpr std::array<CommandEntry, 10> kCommands = {{
     {"serve", "Answer over HTTP, as OpenAI's API does", make_serve_command},
     {"chat", "Talk to a model in the terminal", make_chat_command},
     {"generate", "Continue a prompt: text in, text out", make_generate_command},
@@ -16,6 +16,7 @@ constexpr std::array<CommandEntry, 9> kCommands = {{
     {"detokenize", "Turn token ids into text", make_detokenize_command},
     {"render", "Render a chat template", make_render_command},
     {"bench", "Measure how fast a model runs here", make_bench_command},
+    {"eval", "Measure how well a model predicts a text", make_eval_command},
     {"completion", "Print a completion script for bash or zsh", make_completion_command},
 }};
 

@@ -12,13 +12,18 @@ constexpr std::uint32_t kKvElementBytes = 2;  // f16, as the CPU backend keeps k
 
 }  // namespace
 
+std::uint64_t tensor_bytes(const TensorView& tensor) {
+  if (!tensor.data.empty()) return tensor.data.size();
+  return row_bytes(tensor.dtype, tensor.columns()) * static_cast<std::uint64_t>(tensor.rows());
+}
+
 void count_tensors(const Checkpoint& checkpoint, ModelSummary& summary) {
   std::map<std::string_view, std::uint64_t> elements_of_type;
   std::uint64_t bytes = 0;
   for (const TensorView& tensor : checkpoint.tensors()) {
     const auto elements = static_cast<std::uint64_t>(tensor.elements());
     summary.parameters += elements;
-    bytes += tensor.data.size();
+    bytes += tensor_bytes(tensor);
     elements_of_type[dtype_name(tensor.dtype)] += elements;
   }
   std::uint64_t most = 0;
@@ -65,6 +70,7 @@ boost::json::object summary_json(const ModelSummary& summary) {
   boost::json::object out;
   out["id"] = summary.stored.id;
   out["path"] = summary.stored.path.string();
+  if (!summary.stored.source.empty()) out["source"] = summary.stored.source;
   out["format"] = summary.format;
   out["architecture"] = summary.architecture;
   out["name"] = summary.name;

@@ -37,6 +37,8 @@ struct ModelSummary {
 // context_tokens: 0 for the model's own.
 ModelSummary summarize_model(const StoredModel& stored, std::int32_t context_tokens);
 void count_tensors(const Checkpoint& checkpoint, ModelSummary& summary);
+// What the data take, also where they are made only when read (repacked formats).
+std::uint64_t tensor_bytes(const TensorView& tensor);
 boost::json::object summary_json(const ModelSummary& summary);
 
 }  // namespace hangar

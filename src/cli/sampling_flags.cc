@@ -19,23 +19,38 @@ Status check_range(std::string_view flag, double value, double least, double mos
   return tl::unexpected<Error>(std::move(error));
 }
 
+bool was_given(const CLI::Option* option) {
+  return option != nullptr && option->count() > 0;
+}
+
 }  // namespace
 
 void SamplingFlags::add(CLI::App& app) {
-  app.add_option("--temperature", temperature_,
-                 fmt::format("0: always the likeliest token; up to 2 (default: {})", temperature_))
-      ->type_name("X")
-      ->group(kGroup);
-  app.add_option("--top-p", top_p_, "Only the likeliest tokens that make up this much (default: 1)")
-      ->type_name("X")
-      ->group(kGroup);
-  app.add_option("--top-k", top_k_, "Only so many of the likeliest tokens; 0: all (default: 0)")
-      ->type_name("N")
-      ->group(kGroup);
-  app.add_option("--min-p", min_p_,
-                 "Only tokens at least this likely, next to the likeliest (default: 0)")
-      ->type_name("X")
-      ->group(kGroup);
+  temperature_option_ =
+      app.add_option(
+             "--temperature", temperature_,
+             fmt::format(
+                 "0: always the likeliest token; up to 2 (default: the model's own, else {})",
+                 temperature_))
+          ->type_name("X")
+          ->group(kGroup);
+  top_p_option_ =
+      app.add_option(
+             "--top-p", top_p_,
+             "Only the likeliest tokens that make up this much (default: the model's own, else 1)")
+          ->type_name("X")
+          ->group(kGroup);
+  top_k_option_ =
+      app.add_option(
+             "--top-k", top_k_,
+             "Only so many of the likeliest tokens; 0: all (default: the model's own, else 0)")
+          ->type_name("N")
+          ->group(kGroup);
+  min_p_option_ = app.add_option("--min-p", min_p_,
+                                 "Only tokens at least this likely, next to the likeliest "
+                                 "(default: the model's own, else 0)")
+                      ->type_name("X")
+                      ->group(kGroup);
   app.add_option("--presence-penalty", presence_penalty_,
                  "Against tokens already generated, once; -2 to 2 (default: 0)")
       ->type_name("X")
@@ -44,10 +59,12 @@ void SamplingFlags::add(CLI::App& app) {
                  "Against tokens already generated, each time; -2 to 2 (default: 0)")
       ->type_name("X")
       ->group(kGroup);
-  app.add_option("--repetition-penalty", repetition_penalty_,
-                 "Divides what prompt and answer hold already (default: 1)")
-      ->type_name("X")
-      ->group(kGroup);
+  repetition_penalty_option_ =
+      app.add_option(
+             "--repetition-penalty", repetition_penalty_,
+             "Divides what prompt and answer hold already (default: the model's own, else 1)")
+          ->type_name("X")
+          ->group(kGroup);
   seed_option_ =
       app.add_option("--seed", seed_, "The same seed gives the same text (default: a random one)")
           ->type_name("N")
@@ -70,7 +87,8 @@ void SamplingFlags::add(CLI::App& app) {
       ->group(kGroup);
 }
 
-Status SamplingFlags::apply(Request& request, std::int32_t context_tokens) const {
+Status SamplingFlags::apply(Request& request, std::int32_t context_tokens,
+                            const GenerationDefaults& defaults) const {
   constexpr double kMany = 1 << 24;
   HANGAR_CHECK_OK(check_range("--temperature", temperature_, 0, 2));
   HANGAR_CHECK_OK(check_range("--top-p", top_p_, 1e-6, 1));
@@ -92,11 +110,18 @@ Status SamplingFlags::apply(Request& request, std::int32_t context_tokens) const
   sampling.presence_penalty = static_cast<float>(presence_penalty_);
   sampling.frequency_penalty = static_cast<float>(frequency_penalty_);
   sampling.repetition_penalty = static_cast<float>(repetition_penalty_);
-  if (seed_option_ != nullptr && seed_option_->count() > 0) sampling.seed = seed_;
+  apply_generation_defaults(defaults,
+                            {.temperature = was_given(temperature_option_),
+                             .top_p = was_given(top_p_option_),
+                             .top_k = was_given(top_k_option_),
+                             .min_p = was_given(min_p_option_),
+                             .repetition_penalty = was_given(repetition_penalty_option_)},
+                            sampling);
+  if (was_given(seed_option_)) sampling.seed = seed_;
   request.max_tokens = max_tokens_;
   request.min_tokens = min_tokens_;
   request.ignore_eos = ignore_eos_;
-  if (max_tokens_option_ == nullptr || max_tokens_option_->count() == 0) {
+  if (!was_given(max_tokens_option_)) {
     const auto prompt_tokens =
         static_cast<std::int32_t>(std::min<std::size_t>(request.prompt.size(), 1U << 30U));
     request.max_tokens = std::max(1, std::min(max_tokens_, context_tokens - prompt_tokens));

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "engine/request.h"
+#include "serve/sampling_defaults.h"
 
 namespace hangar {
 
@@ -22,8 +23,10 @@ class SamplingFlags {
 
   void add(CLI::App& app);
   // Checks the values and writes them into the request. max_tokens is cut to what the context
-  // leaves beside the prompt, unless the flag was given.
-  Status apply(Request& request, std::int32_t context_tokens) const;
+  // leaves beside the prompt, unless the flag was given. Flags that were not given take the model's
+  // own defaults where it has some.
+  Status apply(Request& request, std::int32_t context_tokens,
+               const GenerationDefaults& defaults = {}) const;
   const std::vector<std::string>& stop() const { return stop_; }
   std::int32_t max_tokens() const { return max_tokens_; }
 
@@ -40,6 +43,11 @@ class SamplingFlags {
   std::int32_t min_tokens_ = 0;
   bool ignore_eos_ = false;
   std::vector<std::string> stop_;
+  CLI::Option* temperature_option_ = nullptr;
+  CLI::Option* top_p_option_ = nullptr;
+  CLI::Option* top_k_option_ = nullptr;
+  CLI::Option* min_p_option_ = nullptr;
+  CLI::Option* repetition_penalty_option_ = nullptr;
   CLI::Option* seed_option_ = nullptr;
   CLI::Option* max_tokens_option_ = nullptr;
 };

@@ -18,6 +18,20 @@ Status parse(SamplingFlags& flags, std::vector<std::string> arguments, Request& 
   return flags.apply(request, context_tokens);
 }
 
+TEST(SamplingFlags, ModelsDefaultsFillInForFlagsNotGiven) {
+  SamplingFlags flags(0.7, 128);
+  CLI::App app;
+  flags.add(app);
+  app.parse(std::vector<std::string>{"5", "--top-k"});
+  GenerationDefaults defaults;
+  defaults.temperature = 0.25F;
+  defaults.top_k = 40;
+  Request request;
+  ASSERT_TRUE(flags.apply(request, 100, defaults));
+  EXPECT_EQ(request.sampling.temperature, 0.25F);
+  EXPECT_EQ(request.sampling.top_k, 5);
+}
+
 TEST(SamplingFlags, ReachTheRequest) {
   SamplingFlags flags(0, 128);
   Request request;

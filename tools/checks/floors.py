@@ -9,7 +9,7 @@ import common
 
 FLOORS = {
     "base": 0,
-    "tensor": 1, "text": 1, "store": 1, "kv": 1,
+    "tensor": 1, "text": 1, "store": 1, "kv": 1, "hub": 1,
     "sched": 2, "quant": 2,
     "formats": 3, "backend": 3, "comm": 3,
     "model": 4,

@@ -7,6 +7,15 @@ needed_libraries() {
   ldd "$1" | sed -n 's/^[[:space:]]*\([^ ]*\) => \(\/[^ ]*\) .*/\1 \2/p' | grep -vE "$C_LIBRARY" | sort -u
 }
 
+# The same of a library that is loaded only when wanted: itself, and what it needs.
+loaded_library() {
+  local path
+  path=$(/sbin/ldconfig -p | sed -n "s,^[[:space:]]*$1 (.*x86-64.*) => \\(/.*\\)\$,\\1,p" | head -1)
+  [ -n "$path" ] || die "no $1 here: the bundle could not pull models"
+  echo "$1 $path"
+  needed_libraries "$path"
+}
+
 # The licence texts of everything that is inside: the libraries, and the headers compiled in.
 copy_licenses() {
   local folder=$1 package
@@ -39,7 +48,10 @@ make_bundle() {
   strip --strip-unneeded "$folder/bin/hangar"
   # shellcheck disable=SC2016
   patchelf --set-rpath '$ORIGIN/../lib' "$folder/bin/hangar"
-  needed_libraries build/release/hangar >"$scratch/libraries"
+  {
+    needed_libraries build/release/hangar
+    loaded_library libcurl.so.4
+  } | sort -u >"$scratch/libraries"
   while read -r library path; do
     install -m 644 "$(realpath "$path")" "$folder/lib/$library"
     # shellcheck disable=SC2016

@@ -123,6 +123,27 @@ def openai(options):
     return counted(code, text)
 
 
+def tokenizers(options):
+    """Tokenizers of every kind, and the default model's, against Hugging Face's package, id for id."""
+    build("release", options.jobs, ["tokenizer_dump"])
+    python = environment(ROOT / "tests/requirements.txt")
+    code, text = run("tokenizers", [python, ROOT / "tools/tokenizer_diff.py", "--dump", ROOT / "build/release/bin/tokenizer_dump",
+                                    "--tiny", "--gguf", options.model], 600)
+    outcome = counted(code, text)
+    outcome.notes += [line for line in text.splitlines() if re.match(r"\d+ texts compared", line)]
+    return outcome
+
+
+def templates(options):
+    """Random template programs, ours against Jinja2's sandbox as transformers sets it up."""
+    build("release", options.jobs, ["template_lines"])
+    python = environment(ROOT / "tests/requirements.txt")
+    script = ROOT / "tools/template_diff.py"
+    command = [python, script, "--renderer", ROOT / "build/release/bin/template_lines", "--programs", "2000"]
+    code, text = run("templates", command, 900)
+    return counted(code, text)
+
+
 def fuzz(options):
     """Each libFuzzer target for a bounded time on its committed corpus, under asan and ubsan (clang)."""
     names = sorted(p.name.removesuffix("_fuzz.cc") for p in (ROOT / "tests/fuzz").glob("*_fuzz.cc"))
@@ -171,7 +192,7 @@ def tsan(options):
     return ctest("tsan", "tsan", options, {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, still)
 
 
-SUITES = {f.__name__: f for f in (unit, e2e, openai, asan, fuzz, tsan)}
+SUITES = {f.__name__: f for f in (unit, e2e, openai, tokenizers, templates, asan, fuzz, tsan)}
 
 # --- what they share ---------------------------------------------------------------------------------
 

@@ -144,7 +144,8 @@ Status Chat::answer(const std::string& question, bool interactive) {
   Status status = ids ? Status() : Status(tl::unexpected<Error>(ids.error()));
   if (status) {
     request.request.prompt = std::move(*ids);
-    status = sampling_.apply(request.request, model_.engine().info().context_tokens);
+    status = sampling_.apply(request.request, model_.engine().info().context_tokens,
+                             model_.generation_defaults());
   }
   if (!status) {
     conversation_.drop_last();

@@ -19,6 +19,7 @@ std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_detokenize_command();
 std::unique_ptr<Command> make_render_command();
 std::unique_ptr<Command> make_bench_command();
+std::unique_ptr<Command> make_eval_command();
 std::unique_ptr<Command> make_completion_command();
 
 }  // namespace hangar

@@ -237,7 +237,8 @@ Result<int> GenerateCommand::run(const CommandContext& context) {
   const std::int64_t load_us = steady_now_us() - load_start_us;
   HANGAR_TRY(const std::vector<TokenId> ids, encode(*model, prompt));
   request.request.prompt = ids;
-  HANGAR_CHECK_OK(sampling_.apply(request.request, model->engine().info().context_tokens));
+  HANGAR_CHECK_OK(sampling_.apply(request.request, model->engine().info().context_tokens,
+                                  model->generation_defaults()));
   request.request.logprobs = json_ ? std::max(logprobs_, 0) : -1;
   request.request.prompt_logprobs = json_ && echo_;
   request.stop = sampling_.stop();
