@@ -387,7 +387,7 @@ class Generator:
             body += self.output(self.pick("loop.index", "loop.index0", "loop.first", "loop.last", "loop.revindex", "loop.length",
                                           "loop.previtem", "loop.nextitem", "loop.cycle('a', 'b', 'c')", "loop.depth0", "loop.changed(x)"))
         if recursive and self.chance(0.6):
-            body += self.tag("if x is iterable and x is not string and loop.depth < 4") + "[" + self.output("loop(x)") + "]" + self.tag("endif")
+            body += self.tag("if x is iterable and x is not string and x|length < 5 and loop.depth < 4") + "[" + self.output("loop(x)") + "]" + self.tag("endif")
         other = self.tag("else") + self.block(depth + 1) if self.chance(0.2) else ""
         target = self.target()
         if source in ("d.items()", "nested|dictsort", "rows|groupby('b')"):

@@ -19,7 +19,7 @@ std::string object_name(const Value& value) {
 Value missing(Heap& heap, const Value& base, const Value& key) {
   if (key.is_string()) {
     return heap.undefined(fmt::format("'{}' has no attribute {}", object_name(base),
-                                      string_repr(key.as_text().substr(0, 200))));
+                                      string_repr(start_of(key.as_text(), 200))));
   }
   std::string text;
   append_repr(heap, text, key);

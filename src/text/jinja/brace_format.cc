@@ -6,6 +6,7 @@
 #include "text/jinja/format_spec.h"
 #include "text/jinja/heap.h"
 #include "text/jinja/text_form.h"
+#include "text/jinja/unicode.h"
 
 namespace hangar::jinja {
 namespace {
@@ -127,7 +128,7 @@ class BraceFormatter {
     for (const auto& [key, value] : args_.named) {
       if (key == name) return value;
     }
-    fail_type("no argument '{}' for the format", name.substr(0, 100));
+    fail_type("no argument '{}' for the format", start_of(name, 100));
   }
 
   Heap& heap_;

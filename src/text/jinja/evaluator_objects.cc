@@ -37,6 +37,7 @@ std::optional<Value> MacroObject::attribute(Heap& heap, std::string_view name) {
 }
 
 std::string MacroObject::repr(Heap& /*heap*/, std::uint32_t /*depth*/) const {
+  if (macro_.name.empty()) return "<Macro anonymous>";  // the body of a call block
   return fmt::format("<Macro '{}'>", macro_.name);
 }
 

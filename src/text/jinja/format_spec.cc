@@ -136,7 +136,7 @@ FormatSpec parse_format_spec(std::string_view text) {
     spec.precision = static_cast<int>(*precision);
   }
   take_char(text, "bcdeEfFgGnosxX%", spec.type);
-  if (!text.empty()) fail_type("Invalid format specifier '{}'", whole.substr(0, 100));
+  if (!text.empty()) fail_type("Invalid format specifier '{}'", start_of(whole, 100));
   return spec;
 }
 

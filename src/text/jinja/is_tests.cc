@@ -106,13 +106,21 @@ bool compares(Heap& heap, const Value& value, const Args& args) {
   return compare(heap, kOp, value, Arguments(args, "test", {"other"}, 1).at(0));
 }
 
+// Both look the name up in a dictionary.
+void require_hashable(const Value& value) {
+  const bool hashable = !value.is_dict() && !(value.is_list() && !value.as_list().is_tuple());
+  if (!hashable) fail_type("unhashable type: '{}'", type_name(value));
+}
+
 bool names_filter(Heap& /*heap*/, const Value& value, const Args& args) {
   Arguments(args, "filter", {});
+  require_hashable(value);
   return value.is_string() && find_filter(value.as_text()) != nullptr;
 }
 
 bool names_test(Heap& /*heap*/, const Value& value, const Args& args) {
   Arguments(args, "test", {});
+  require_hashable(value);
   return value.is_string() && find_test(value.as_text()) != nullptr;
 }
 

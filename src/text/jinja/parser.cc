@@ -248,7 +248,6 @@ class StatementParser {
     if (!std::holds_alternative<ast::Call>(block.call->node)) {
       fail_at(line, ErrorCode::kCorrupt, "expected a call behind 'call'");
     }
-    block.caller.name = "caller";
     block.caller.body = parse_macro_body("endcall", block.caller.signature, line);
     return {line, std::move(block)};
   }

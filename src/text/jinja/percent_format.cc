@@ -97,6 +97,14 @@ class PercentFormatter {
     zero_ = zero && spec.align == 0;
   }
 
+  // The character whose first byte was just taken as a type.
+  [[noreturn]] void fail_unsupported() const {
+    const std::size_t begin = place_ - 1;
+    std::size_t end = begin;
+    next_code_point(format_, end);
+    fail_type("unsupported format character '{}'", format_.substr(begin, end - begin));
+  }
+
   std::string one() {
     if (peek() == '%') {
       ++place_;
@@ -169,7 +177,7 @@ class PercentFormatter {
         fill_zeros(spec);
         return format_real(heap_, value.as_double(), spec);
       default:
-        fail_type("unsupported format character '{}'", std::string(1, spec.type));
+        fail_unsupported();
     }
   }
 

@@ -215,7 +215,7 @@ std::optional<std::int64_t> parse_int(std::string_view text, int base) {
   const char* end = signed_digits.data() + signed_digits.size();
   const auto [stop, error] = std::from_chars(signed_digits.data(), end, result, base);
   if (error == std::errc::result_out_of_range && stop == end) {
-    fail(ErrorCode::kInvalidArgument, "integer {} does not fit in 64 bits", text.substr(0, 40));
+    fail(ErrorCode::kInvalidArgument, "integer {} does not fit in 64 bits", start_of(text, 40));
   }
   if (error != std::errc() || stop != end) return std::nullopt;
   return result;

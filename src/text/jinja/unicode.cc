@@ -134,6 +134,12 @@ std::size_t count_code_points(std::string_view text) {
   return count;
 }
 
+std::string_view start_of(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
+  return text.substr(0, bytes);
+}
+
 std::size_t offset_of_code_point(std::string_view text, std::size_t index) {
   std::size_t offset = 0;
   while (index > 0 && offset < text.size()) {

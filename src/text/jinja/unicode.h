@@ -20,6 +20,8 @@ bool is_valid_utf8(std::string_view text);
 std::size_t count_code_points(std::string_view text);
 // The byte offset of code point `index`; the length in bytes where there are fewer.
 std::size_t offset_of_code_point(std::string_view text, std::size_t index);
+// As much of the start of `text` as fits `bytes` without cutting a code point: for messages.
+std::string_view start_of(std::string_view text, std::size_t bytes);
 std::vector<std::string_view> split_code_points(std::string_view text);
 
 bool is_space(char32_t code_point);
