@@ -45,8 +45,9 @@ std::optional<ContentRange> parse_range(std::string_view text) {
   const std::string_view first = text.substr(0, dash);
   const std::string_view total = text.substr(slash + 1);
   const auto whole = [](std::string_view digits, auto& value) {
-    const char* const end = digits.data() + digits.size();
-    const auto [stopped, failure] = std::from_chars(digits.data(), end, value);
+    const char* const begin = digits.data();
+    const char* const end = begin + digits.size();
+    const auto [stopped, failure] = std::from_chars(begin, end, value);
     return failure == std::errc() && stopped == end;
   };
   if (!whole(first, range.first)) return std::nullopt;

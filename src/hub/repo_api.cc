@@ -95,7 +95,7 @@ Result<std::string> resolve_commit(Session& session, const std::string& repo,
                                     url_encoded(revision, false)),
                         what));
   const auto root = parse_json(answer.body, what);
-  const std::string commit = root && root->is_object() ? text_of(root->get_object(), "sha") : "";
+  std::string commit = root && root->is_object() ? text_of(root->get_object(), "sha") : "";
   if (!is_hex(commit, kSha1Digits) && !is_hex(commit, kSha256Digits)) {
     return make_error(ErrorCode::kCorrupt, "{}: {} does not answer as a hub does (no \"sha\")",
                       what, shown_url(session.endpoint));

@@ -38,7 +38,8 @@ class ByteLevelDecoder final : public DecoderStage {
   void decode(std::vector<std::string>& tokens) const override {
     std::string all;
     for (const std::string& token : tokens) append(token, all);
-    tokens.assign(1, std::move(all));
+    tokens.clear();
+    tokens.push_back(std::move(all));
   }
   void decode_inside(std::string& token) const override {
     std::string bytes;

@@ -14,7 +14,18 @@
 #endif
 
 // Before a loop of a few constant turns over registers: the arrays there must become registers.
-#if defined(__clang__)
+// Not under sanitizers: what they add to each turn would make one file compile for minutes.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HANGAR_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HANGAR_SANITIZED
+#endif
+#if defined(HANGAR_SANITIZED)
+#define HANGAR_UNROLL
+#elif defined(__clang__)
 #define HANGAR_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define HANGAR_UNROLL _Pragma("GCC unroll 16")

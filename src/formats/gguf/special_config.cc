@@ -99,7 +99,8 @@ Status SpecialReader::read_scores() {
     if (value) *field = *value;
   }
   if (config_.attention_scale == 0.0F && config_.layers == facts_.hidden_scaled_layers) {
-    config_.attention_scale = 1.0F / std::sqrt(static_cast<float>(config_.hidden / config_.heads));
+    const std::int32_t share = config_.hidden / config_.heads;
+    config_.attention_scale = 1.0F / std::sqrt(static_cast<float>(share));
   }
   return {};
 }

@@ -3,7 +3,8 @@
 // Promise: read_tokenizer fills a TokenizerSpec whose ids all lie inside the vocabulary; its
 //   end_of_generation holds the file's end of turn and end of message, and text/ adds what it knows
 //   by the tokens' names.
-// Errors: kCorrupt (key, what was found), kUnsupported (a tokenizer model or a pre-tokenizer that is
+// Errors: kCorrupt (key, what was found), kUnsupported (a tokenizer model or a pre-tokenizer that
+// is
 //   not known, by name).
 // Threads: pure functions.
 #pragma once

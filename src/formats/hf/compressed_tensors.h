@@ -1,7 +1,8 @@
 // compressed-tensors checkpoints (LLM Compressor, AutoFP8's successors): groups of modules, each
 // with a scheme of its own.
 //
-// Promise: reads what `compressed_tensors` decompresses: pack-quantized 4 and 8 bits (weight_packed,
+// Promise: reads what `compressed_tensors` decompresses: pack-quantized 4 and 8 bits
+// (weight_packed,
 //   weight_scale, packed weight_zero_point, weight_g_idx), int-quantized (an int8 weight) and
 //   float-quantized (FP8), per group, channel, tensor, and block for FP8. Modules are told by
 //   targets and ignore: exact names, then "re:" expressions, then classes ("Linear", "Embedding").

@@ -56,7 +56,7 @@ Result<fs::path> FolderFiles::find(std::string_view name) const {
     return make_error(ErrorCode::kCorrupt, "{}: file name '{}' leads out of the folder",
                       path_.string(), gguf::printable(name, 200));
   }
-  const fs::path path = path_ / name;
+  fs::path path = path_ / name;
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   if (error) {

@@ -303,7 +303,10 @@ std::string_view JsonScanner::number_text() {
   } else if (!digits()) {
     return {};
   }
-  if (p != end_ && *p == '.' && (++p, !digits())) return {};
+  if (p != end_ && *p == '.') {
+    ++p;
+    if (!digits()) return {};
+  }
   if (p != end_ && (*p == 'e' || *p == 'E')) {
     ++p;
     if (p != end_ && (*p == '+' || *p == '-')) ++p;

@@ -22,9 +22,8 @@ Status ScriptedClient::step(std::int64_t) {
   waiting_.pop_front();
   ScriptedAnswer answer = std::move(answers.front());
   answers.pop_front();
-  if (answer.outcome.end != HttpEnd::kUnreachable && !sink.head(answer.head)) {
-    answer.outcome = {HttpEnd::kSinkStopped, "stopped"};
-  } else if (!answer.body.empty() && !sink.body(answer.body)) {
+  const bool head_taken = answer.outcome.end == HttpEnd::kUnreachable || sink.head(answer.head);
+  if (!head_taken || (!answer.body.empty() && !sink.body(answer.body))) {
     answer.outcome = {HttpEnd::kSinkStopped, "stopped"};
   }
   sink.end(answer.outcome);
