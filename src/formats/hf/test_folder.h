@@ -56,7 +56,7 @@ class SafetensorsWriter {
   SafetensorsWriter& add_f32(std::string_view name, const std::vector<std::int64_t>& shape,
                              const std::vector<float>& values) {
     std::string bytes(values.size() * sizeof(float), '\0');
-    std::memcpy(bytes.data(), values.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
     return add(name, "F32", shape, bytes);
   }
   SafetensorsWriter& metadata(std::string_view key, std::string_view value) {
