@@ -140,6 +140,7 @@ TEST(ChatTemplate, FollowsJinja2sOddities) {
   EXPECT_THAT(error_of("{% filter length %}ab{% endfilter %}").message,
               HasSubstr("expected str instance, int found"));
   EXPECT_EQ(render("{{ '%s' % [1] }}|{{ [1, 2]|truncate(5) }}"), "[1]|[1, 2]");
+  EXPECT_EQ(render("{{ 'a' % missing }}|{{ 'b' % [1] }}"), "a|b");
 }
 
 TEST(ChatTemplate, NamesTheLineOfARenderError) {

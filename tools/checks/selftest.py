@@ -15,6 +15,7 @@ import tests_register
 CONTRACT = "// Thing: a thing.\n//\n// Promise: it is one.\n// Threads: any.\n#pragma once\n"
 # The words the checks look for are put together here, so that this file itself passes them.
 HOME, TMP, REGISTRY = "/" + "home/alice/src", "/" + "tmp/build", "py" + "pi.org"
+WORK = "/" + "work/"  # a machine's folder, but not behind a host's name
 
 # check, bad samples (files of one small tree), good samples
 CASES = [
@@ -94,7 +95,7 @@ CASES = [
             {"docs/a.md": "built on kestrel-7\n"},
         ],
         [
-            {"README.md": "cd ~/hangar; ls ${TMPDIR:-/tmp}/x; see https://example.com/work/ and ./home/x\n"},
+            {"README.md": "cd ~/hangar; ls ${TMPDIR:-/tmp}/x; see https://example.com" + WORK + " and ./home/x\n"},
             {"tests/data/a.txt": f"{HOME}\n"},
         ],
     ),

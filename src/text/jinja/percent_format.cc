@@ -19,7 +19,8 @@ class PercentFormatter {
         markup_(format.is_markup()),
         arguments_(arguments),
         is_tuple_(arguments.is_list() && arguments.as_list().is_tuple()),
-        is_list_(arguments.is_list() && !is_tuple_) {}
+        is_mapping_(arguments.is_dict() || arguments.is_undefined() ||
+                    (arguments.is_list() && !is_tuple_)) {}
 
   Value run() {
     std::string out;
@@ -31,7 +32,7 @@ class PercentFormatter {
       heap_.append(out, one());
     }
     const std::size_t count = is_tuple_ ? arguments_.as_list().items.size() : 1;
-    if (next_ < count && !arguments_.is_dict() && !is_list_ && (is_tuple_ || !used_names_)) {
+    if (next_ < count && !is_mapping_ && (is_tuple_ || !used_names_)) {
       fail_type("not all arguments converted during string formatting");
     }
     return heap_.string(std::move(out), markup_);
@@ -208,7 +209,7 @@ class PercentFormatter {
   bool markup_;
   const Value& arguments_;
   bool is_tuple_;
-  bool is_list_;  // as a mapping, it may have more than is asked for
+  bool is_mapping_;  // has a subscript, as Python sees it: may hold more than is asked for
   bool zero_ = false;
   bool used_names_ = false;
   std::size_t place_ = 0;
