@@ -138,9 +138,16 @@ class HfCheckpoint final : public Checkpoint {
         HANGAR_TRY(quantization, text->fields("quantization_config"));
       }
     }
-    if (!quantization) return {};
-    Result<std::unique_ptr<const LinearFormat>> format = make_linear_format(quantization->object());
-    if (!format) return with_context(std::move(format.error()), config.file());
+    if (quantization) return use_format(quantization->object(), config.file());
+    if (!parts_.quantization_json) return {};
+    const std::string file = parts_.folder + "/" + parts_.quantization_file;
+    HANGAR_TRY(const boost::json::object object, parse_object(*parts_.quantization_json, file));
+    return use_format(object, file);
+  }
+
+  Status use_format(const boost::json::object& quantization, const std::string& file) {
+    Result<std::unique_ptr<const LinearFormat>> format = make_linear_format(quantization);
+    if (!format) return with_context(std::move(format.error()), file);
     linear_ = std::move(*format);
     format_ += ", " + linear_->description();
     return {};

@@ -27,6 +27,9 @@ struct ModelParts {
   std::string license;
   std::optional<std::string> config_json;  // with tensors
   std::optional<std::string> generation_config_json;
+  // Of older AWQ and GPTQ folders, whose config.json says nothing of it.
+  std::string quantization_file;  // "quantize_config.json"
+  std::optional<std::string> quantization_json;
   std::vector<ChatTemplateSource> templates;
   std::function<Result<TokenizerSpec>()> read_tokenizer;  // called when the tokenizer is asked for
   std::unique_ptr<const RawTensors> tensors;              // nullptr: a tokenizer alone

@@ -39,6 +39,11 @@ Result<ModelParts> read_parts(const FolderFiles& folder) {
   HANGAR_TRY(parts.config_json, folder.read_optional("config.json", kMaxConfigBytes));
   HANGAR_TRY(parts.generation_config_json,
              folder.read_optional("generation_config.json", kMaxConfigBytes));
+  for (const std::string_view name : {"quantize_config.json", "quant_config.json"}) {
+    if (parts.quantization_json) break;
+    parts.quantization_file = name;
+    HANGAR_TRY(parts.quantization_json, folder.read_optional(name, kMaxConfigBytes));
+  }
   HANGAR_TRY(parts.templates, read_chat_templates(folder));
   // A model card is for people; one that cannot be read costs only the license's name.
   const Result<std::optional<std::string>> card = folder.read_optional("README.md", kMaxCardBytes);

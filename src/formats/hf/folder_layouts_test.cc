@@ -169,6 +169,23 @@ TEST(FolderLayoutsTest, GemmasNormsGetTheirOneBack) {
             model.tensors["model.layers.1.self_attn.q_proj.weight"].values);
 }
 
+// Older folders have a file of their own for it; config.json's word goes first.
+TEST(FolderLayoutsTest, QuantizationMayStandInAFileOfItsOwn) {
+  const TestFolder folder;
+  TestModel model;
+  model.write(folder);
+  write_file(folder / "quantize_config.json",
+             R"({"bits": 4, "group_size": 32, "desc_act": false, "sym": true})");
+  const auto checkpoint = right(folder);
+  ASSERT_TRUE(checkpoint);
+  EXPECT_THAT(std::string(checkpoint->format()), HasSubstr("GPTQ"));
+  model.config["quantization_config"] = {{"quant_method", "fp8"}};
+  model.write(folder);
+  const auto both = right(folder);
+  ASSERT_TRUE(both);
+  EXPECT_THAT(std::string(both->format()), HasSubstr("FP8"));
+}
+
 TEST(FolderLayoutsTest, EightBitWeightsAreMadeWhenRead) {
   const TestFolder folder;
   TestModel model;

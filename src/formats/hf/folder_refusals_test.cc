@@ -178,6 +178,17 @@ TEST(FolderRefusalsTest, AnUnknownQuantization) {
   EXPECT_THAT(error.message, HasSubstr("config.json"));
 }
 
+TEST(FolderRefusalsTest, AnUnknownQuantizationInAFileOfItsOwn) {
+  const TestFolder folder;
+  TestModel().write(folder);
+  write_file(folder / "quant_config.json", R"({"load_in_4bit": true})");
+  const Error error = error_of(folder.path());
+  EXPECT_EQ(error.code, ErrorCode::kUnsupported);
+  EXPECT_THAT(error.message, HasSubstr("quant_config.json"));
+  write_file(folder / "quant_config.json", "{");
+  EXPECT_EQ(error_of(folder.path()).code, ErrorCode::kCorrupt);
+}
+
 TEST(FolderRefusalsTest, BrokenSmallFiles) {
   const TestFolder folder;
   TestModel().write(folder);
