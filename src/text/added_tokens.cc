@@ -67,7 +67,7 @@ std::vector<AddedToken> added_tokens_of_kinds(const TokenizerSpec& spec) {
     if (kind != TokenKind::kControl && kind != TokenKind::kUserDefined) continue;
     if (spec.tokens[i].empty()) continue;
     added.push_back({.id = static_cast<TokenId>(i),
-                     .content = spec.tokens[i],
+                     .content = std::string(spec.tokens[i]),
                      .special = kind == TokenKind::kControl});
   }
   return added;

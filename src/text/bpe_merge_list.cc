@@ -20,70 +20,102 @@ bool begins_character(char byte) {
 // A merge on its way into the table. Most of the time goes into waiting for memory, so they go in
 // groups, each step for the whole group, and what the next step needs is asked for.
 struct Listed {
-  std::string_view left_text, right_text, joined_text;
-  TokenIndex::Hash left_hash = 0, right_hash = 0;
+  std::string_view text;
+  std::size_t left_bytes = 0;
+  TokenIndex::Key left_key = 0, right_key = 0;
   TokenId left = 0, right = 0;
+
+  std::string_view left_text() const { return text.substr(0, left_bytes); }
+  std::string_view right_text() const { return text.substr(left_bytes); }
 };
 constexpr std::size_t kGroup = 32;
 
+// The tokens that merges make. Vocabularies mostly list them in the order of their merges, so that
+// the one looked for is the one found last or the next.
+class JoinedTokens {
+ public:
+  JoinedTokens(const TokenizerSpec& spec, const TokenIndex& index)
+      : index_(index),
+        prefix_(spec.subword_prefix),
+        final_(static_cast<TokenId>(index.size()) - 1) {}
+
+  TokenId find(const Listed& listed, const char* end) {
+    std::string_view text = listed.text;
+    if (!prefix_.empty()) {
+      text = joined_.assign(listed.left_text()).append(listed.right_text().substr(prefix_.size()));
+      end = text.data() + text.size();
+    }
+    const TokenIndex::Key key = TokenIndex::key_of(text, end);
+    const TokenId guess = last_ + (key != index_.key(last_) && last_ != final_ ? 1 : 0);
+    const TokenId id = index_.is(guess, text, key) ? guess : index_.find(text, key);
+    if (id >= 0) last_ = id;
+    return id;
+  }
+
+ private:
+  const TokenIndex& index_;
+  std::string_view prefix_;
+  std::string joined_;
+  TokenId last_ = 0;
+  TokenId final_;  // of the vocabulary
+};
+
+tl::unexpected<Error> no_token(std::size_t rank, const Listed& listed) {
+  return make_error(ErrorCode::kCorrupt,
+                    "tokenizer: merge {}, \"{}\" with \"{}\": \"{}\" is no token of the vocabulary",
+                    rank, shown(listed.left_text()), shown(listed.right_text()),
+                    shown(listed.left < 0    ? listed.left_text()
+                          : listed.right < 0 ? listed.right_text()
+                                             : listed.text));
+}
+
+tl::unexpected<Error> too_many(std::string_view what, std::size_t found, std::size_t most) {
+  return make_error(ErrorCode::kUnsupported, "tokenizer: {} {} found, at most {} are supported",
+                    found, what, most);
+}
+
 Result<BpeMerges> listed_merges(const TokenizerSpec& spec, const TokenIndex& index) {
+  if (spec.merges.size() > BpeMerges::kMaxMerges) {
+    return too_many("merges", spec.merges.size(), BpeMerges::kMaxMerges);
+  }
   BpeMerges merges;
   merges.reserve(spec.merges.size());
+  JoinedTokens joined_tokens(spec, index);
   const std::size_t prefix_bytes = spec.subword_prefix.size();
+  const char* const end = spec.merges.bytes_end();
   std::array<Listed, kGroup> group;
-  std::string without_prefix;
-  std::size_t guess = 0;
-  std::size_t next_guess = 0;
   for (std::size_t begin = 0; begin < spec.merges.size(); begin += kGroup) {
     const std::size_t count = std::min(kGroup, spec.merges.size() - begin);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::string_view text = spec.merges[begin + i].text;
-      const std::size_t left_bytes = spec.merges[begin + i].left_bytes;
+      const auto [text, left_bytes] = spec.merges[begin + i];
       if (left_bytes == 0 || left_bytes >= text.size() || text.size() - left_bytes < prefix_bytes) {
         return make_error(ErrorCode::kCorrupt, "tokenizer: merge {}, \"{}\", is not a pair",
                           begin + i, shown(text));
       }
       Listed& listed = group[i];
-      listed.left_text = text.substr(0, left_bytes);
-      listed.right_text = text.substr(left_bytes);
-      listed.joined_text = text;
-      listed.left_hash = TokenIndex::hash_of(listed.left_text);
-      listed.right_hash = TokenIndex::hash_of(listed.right_text);
-      index.prefetch_slot(listed.left_hash);
-      index.prefetch_slot(listed.right_hash);
+      listed.text = text;
+      listed.left_bytes = left_bytes;
+      listed.left_key = TokenIndex::key_of(listed.left_text(), end);
+      listed.right_key = TokenIndex::key_of(listed.right_text(), end);
+      index.prefetch(listed.left_key);
+      index.prefetch(listed.right_key);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      index.prefetch_text(group[i].left_hash);
-      index.prefetch_text(group[i].right_hash);
+      index.prefetch_found(group[i].left_key);
+      index.prefetch_found(group[i].right_key);
     }
     for (std::size_t i = 0; i < count; ++i) {
       Listed& listed = group[i];
-      listed.left = index.find(listed.left_text, listed.left_hash);
-      listed.right = index.find(listed.right_text, listed.right_hash);
+      listed.left = index.find(listed.left_text(), listed.left_key);
+      listed.right = index.find(listed.right_text(), listed.right_key);
+      if (listed.left < 0 || listed.right < 0) return no_token(begin + i, listed);
       merges.prefetch(listed.left, listed.right);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      Listed& listed = group[i];
-      if (prefix_bytes > 0) {
-        listed.joined_text =
-            without_prefix.assign(listed.left_text).append(listed.right_text.substr(prefix_bytes));
-      }
-      // Vocabularies mostly list joined tokens in the order of their merges.
-      while (guess < next_guess && spec.tokens[guess] != listed.joined_text) ++guess;
-      const TokenId joined =
-          guess < next_guess ? static_cast<TokenId>(guess) : index.find(listed.joined_text);
-      if (listed.left < 0 || listed.right < 0 || joined < 0) {
-        return make_error(ErrorCode::kCorrupt,
-                          "tokenizer: merge {}, \"{}\" with \"{}\": \"{}\" is no token of the "
-                          "vocabulary",
-                          begin + i, shown(listed.left_text), shown(listed.right_text),
-                          shown(listed.left < 0    ? listed.left_text
-                                : listed.right < 0 ? listed.right_text
-                                                   : listed.joined_text));
-      }
+      const Listed& listed = group[i];
+      const TokenId joined = joined_tokens.find(listed, end);
+      if (joined < 0) return no_token(begin + i, listed);
       merges.add(listed.left, listed.right, joined);
-      guess = static_cast<std::size_t>(joined);
-      next_guess = std::min(guess + 3, spec.tokens.size());
     }
   }
   return merges;
@@ -119,21 +151,17 @@ class Splitter {
     while (powers_.size() <= text.size()) powers_.push_back(powers_.back() * TokenIndex::kBase);
     // In steps, each for all places, for the memory that the next step needs.
     for (Place& place : places_) {
-      place.left_hash = starts_[place.at];
-      place.right_hash = starts_.back() - starts_[place.at] * powers_[text.size() - place.at];
-      index_.prefetch_slot(place.left_hash);
-      index_.prefetch_slot(place.right_hash);
+      place.left_key = key_of(text, 0, place.at);
+      place.right_key = key_of(text, place.at, text.size());
+      index_.prefetch(place.left_key);
+      index_.prefetch(place.right_key);
     }
     std::erase_if(places_, [&](const Place& place) {
-      return !index_.may_hold(place.left_hash) || !index_.may_hold(place.right_hash);
+      return !index_.may_hold(place.left_key) || !index_.may_hold(place.right_key);
     });
     for (const Place& place : places_) {
-      index_.prefetch_text(place.left_hash);
-      index_.prefetch_text(place.right_hash);
-    }
-    for (const Place& place : places_) {
-      const TokenId left = index_.find(text.substr(0, place.at), place.left_hash);
-      const TokenId right = index_.find(text.substr(place.at), place.right_hash);
+      const TokenId left = index_.find(text.substr(0, place.at), place.left_key);
+      const TokenId right = index_.find(text.substr(place.at), place.right_key);
       if (left < 0 || right < 0) continue;
       splits.push_back({.left = left,
                         .right = right,
@@ -148,9 +176,19 @@ class Splitter {
   struct Place {
     std::size_t at = 0;
     std::uint32_t left_characters = 0;
-    TokenIndex::Hash left_hash = 0;
-    TokenIndex::Hash right_hash = 0;
+    TokenIndex::Key left_key = 0;
+    TokenIndex::Key right_key = 0;
   };
+
+  // Of the bytes from `begin` to `end` of the text whose starts are known.
+  TokenIndex::Key key_of(std::string_view text, std::size_t begin, std::size_t end) const {
+    constexpr std::size_t kEnd = TokenIndex::kEndBytes;
+    const std::size_t bytes = end - begin;
+    const TokenIndex::Hash between =
+        bytes > 2 * kEnd ? starts_[end - kEnd] - starts_[begin + kEnd] * powers_[bytes - 2 * kEnd]
+                         : 0;
+    return TokenIndex::key_of(text.substr(begin, bytes), between);
+  }
 
   const TokenizerSpec& spec_;
   const TokenIndex& index_;
@@ -198,6 +236,9 @@ Result<BpeMerges> implied_merges(const TokenizerSpec& spec, const TokenIndex& in
       if (a.right_characters != b.right_characters) return a.right_characters > b.right_characters;
       return a.joined < b.joined;
     });
+    if (splits.size() > BpeMerges::kMaxMerges - merges.size()) {
+      return too_many("merges", merges.size() + splits.size(), BpeMerges::kMaxMerges);
+    }
     for (const Split& split : splits) merges.add(split.left, split.right, split.joined);
   }
   return merges;
@@ -206,6 +247,9 @@ Result<BpeMerges> implied_merges(const TokenizerSpec& spec, const TokenIndex& in
 }  // namespace
 
 Result<BpeMerges> bpe_merges_of(const TokenizerSpec& spec, const TokenIndex& index) {
+  if (spec.tokens.size() > BpeMerges::kMaxTokens) {
+    return too_many("tokens", spec.tokens.size(), BpeMerges::kMaxTokens);
+  }
   if (spec.merges.empty() && !spec.scores.empty()) return implied_merges(spec, index);
   return listed_merges(spec, index);
 }

@@ -6,6 +6,7 @@
 //   the order of Hugging Face's converter. Time is linear in the vocabulary's text but for the
 //   sorting.
 // Errors: kCorrupt: a merge that is no pair, or names no token; too many scores; a NaN score.
+//   kUnsupported: more tokens or merges than BpeMerges takes.
 // Threads: pure function.
 #pragma once
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 #include <utility>
 
 #include "text/merge_queue.h"
@@ -15,59 +14,40 @@ namespace {
 constexpr std::size_t kShortSymbols = 64;
 constexpr std::size_t kKeptSymbols = std::size_t{1} << 16U;  // a Scratch keeps room for so many
 constexpr std::uint32_t kNoSymbol = UINT32_MAX;
-constexpr BpeMerges::Merge kNoMerge = std::numeric_limits<BpeMerges::Merge>::max();
-
-std::uint32_t rank_of(BpeMerges::Merge merge) {
-  return static_cast<std::uint32_t>(merge >> 32U);
-}
-
-TokenId joined_of(BpeMerges::Merge merge) {
-  return static_cast<TokenId>(static_cast<std::uint32_t>(merge));
-}
 
 }  // namespace
 
 void BpeMerges::reserve(std::size_t merges) {
   const std::size_t slots = std::bit_ceil(merges + merges / 2 + 2);
   if (slots > slots_.size()) grow(slots);
+  joined_.reserve(merges);
 }
 
 void BpeMerges::grow(std::size_t slots) {
-  std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots));
+  const std::vector<std::uint64_t> old =
+      std::exchange(slots_, std::vector<std::uint64_t>(slots, kFree));
   shift_ = 64U - static_cast<unsigned>(std::countr_zero(slots));
-  for (const Slot& slot : old) {
-    if (slot.left >= 0) slot_of(slot.left, slot.right) = slot;
+  for (const std::uint64_t slot : old) {
+    if (slot != kFree) slots_[place_of(slot >> kRankBits)] = slot;
   }
 }
 
-BpeMerges::Slot& BpeMerges::slot_of(TokenId left, TokenId right) {
+std::size_t BpeMerges::place_of(std::uint64_t pair) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t at = home_of(left, right);
-  while (slots_[at].left >= 0 && (slots_[at].left != left || slots_[at].right != right)) {
-    at = (at + 1) & mask;
-  }
-  return slots_[at];
+  std::size_t at = home_of(pair);
+  while (slots_[at] != kFree && (slots_[at] >> kRankBits) != pair) at = (at + 1) & mask;
+  return at;
 }
 
 void BpeMerges::add(TokenId left, TokenId right, TokenId joined) {
   if (3 * (taken_ + 1) > 2 * slots_.size()) grow(2 * slots_.size());
-  Slot& slot = slot_of(left, right);
-  if (slot.left < 0) ++taken_;
+  const std::uint64_t pair = pair_of(left, right);
+  std::uint64_t& slot = slots_[place_of(pair)];
+  if (slot == kFree) ++taken_;
   note_in_pair(left);
   note_in_pair(right);
-  slot = {.left = left,
-          .right = right,
-          .merge = (static_cast<Merge>(added_) << 32U) | static_cast<std::uint32_t>(joined)};
-  ++added_;
-}
-
-BpeMerges::Merge BpeMerges::find(TokenId left, TokenId right) const {
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = home_of(left, right);; at = (at + 1) & mask) {
-    const Slot& slot = slots_[at];
-    if (slot.left == left && slot.right == right) return slot.merge;
-    if (slot.left < 0) return kNoMerge;
-  }
+  slot = (pair << kRankBits) | joined_.size();
+  joined_.push_back(joined);
 }
 
 void BpeMerges::note_in_pair(TokenId id) {
@@ -105,38 +85,37 @@ std::size_t BpeMerges::merge_row(std::span<TokenId> row, Scratch& scratch) const
 
 std::size_t BpeMerges::merge_short(std::span<TokenId> row, Scratch& scratch) const {
   if (row.size() < 2) return row.size();
-  std::vector<Merge>& merges = scratch.merges;  // merges[i]: of symbols i and i + 1
-  merges.resize(row.size() - 1);
-  for (std::size_t i = 0; i < merges.size(); ++i) merges[i] = find(row[i], row[i + 1]);
-  while (!merges.empty()) {
-    const auto best = std::min_element(merges.begin(), merges.end());
+  std::vector<Rank>& ranks = scratch.ranks;  // ranks[i]: of symbols i and i + 1
+  ranks.resize(row.size() - 1);
+  for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i] = find(row[i], row[i + 1]);
+  while (!ranks.empty()) {
+    const auto best = std::min_element(ranks.begin(), ranks.end());
     if (*best == kNoMerge) break;
-    const auto at = static_cast<std::size_t>(best - merges.begin());
-    row[at] = joined_of(*best);
+    const auto at = static_cast<std::size_t>(best - ranks.begin());
+    row[at] = joined_[*best];
     std::copy(row.begin() + static_cast<std::ptrdiff_t>(at) + 2, row.end(),
               row.begin() + static_cast<std::ptrdiff_t>(at) + 1);
     row = row.first(row.size() - 1);
-    merges.erase(best);
-    if (at < merges.size()) merges[at] = find(row[at], row[at + 1]);
-    if (at > 0) merges[at - 1] = find(row[at - 1], row[at]);
+    ranks.erase(best);
+    if (at < ranks.size()) ranks[at] = find(row[at], row[at + 1]);
+    if (at > 0) ranks[at - 1] = find(row[at - 1], row[at]);
   }
   return row.size();
 }
 
 std::size_t BpeMerges::merge_long(std::span<TokenId> row, Scratch& scratch) const {
   const auto count = static_cast<std::uint32_t>(row.size());
-  std::vector<Merge>& merges =
-      scratch.merges;  // of a symbol and the next; kNoMerge where it is gone
+  std::vector<Rank>& ranks = scratch.ranks;  // of a symbol and the next; kNoMerge where it is gone
   std::vector<std::uint32_t>& next = scratch.next;
   std::vector<std::uint32_t>& previous = scratch.previous;
-  merges.resize(count);
+  ranks.resize(count);
   next.resize(count);
   previous.resize(count);
 
   MergeQueue queue;
   const auto look_at_pair = [&](std::uint32_t at) {
-    merges[at] = next[at] == kNoSymbol ? kNoMerge : find(row[at], row[next[at]]);
-    if (merges[at] != kNoMerge) queue.push({.rank = rank_of(merges[at]), .position = at});
+    ranks[at] = next[at] == kNoSymbol ? kNoMerge : find(row[at], row[next[at]]);
+    if (ranks[at] != kNoMerge) queue.push({.rank = ranks[at], .position = at});
   };
   for (std::uint32_t i = 0; i < count; ++i) {
     next[i] = i + 1 < count ? i + 1 : kNoSymbol;
@@ -146,10 +125,10 @@ std::size_t BpeMerges::merge_long(std::span<TokenId> row, Scratch& scratch) cons
   while (const auto entry = queue.pop()) {
     const std::uint32_t at = entry->position;
     // Entries are not taken back: one whose pair has changed since is of another rank now.
-    if (merges[at] == kNoMerge || rank_of(merges[at]) != entry->rank) continue;
+    if (ranks[at] != entry->rank) continue;
     const std::uint32_t gone = next[at];
-    row[at] = joined_of(merges[at]);
-    merges[gone] = kNoMerge;
+    row[at] = joined_[ranks[at]];
+    ranks[gone] = kNoMerge;
     next[at] = next[gone];
     if (next[at] != kNoSymbol) previous[next[at]] = at;
     look_at_pair(at);

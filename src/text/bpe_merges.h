@@ -3,6 +3,7 @@
 // Promise: merge(symbols) joins, again and again, the neighbouring pair of best rank (of those with
 //   the same rank the leftmost), until no pair is in the table. Time is O(n^2) for short rows, with
 //   a small constant, and O(n log n) for long ones.
+// Limits: kMaxMerges, and ids below kMaxTokens: a merge is 8 bytes in the table, 4 beside it.
 // Source: Sennrich, Haddow and Birch, "Neural machine translation of rare words with subword units"
 //   (2016).
 // Threads: const and thread-safe once all merges are added; a Scratch belongs to one thread.
@@ -19,33 +20,38 @@ namespace hangar {
 
 class BpeMerges {
  public:
-  // What a pair becomes: its rank in the upper half, so that the better is the smaller, and the
-  // joined token in the lower one.
-  using Merge = std::uint64_t;
+  static constexpr unsigned kRankBits = 22;
+  static constexpr unsigned kIdBits = 21;
+  static constexpr std::size_t kMaxMerges = std::size_t{1} << kRankBits;
+  static constexpr std::size_t kMaxTokens = (std::size_t{1} << kIdBits) - 1;
+
+  using Rank = std::uint32_t;  // the better is the smaller
 
   // Memory that a merge works in, kept from one call to the next unless a row was very long.
   struct Scratch {
-    std::vector<Merge> merges;
+    std::vector<Rank> ranks;
     std::vector<std::uint32_t> next;
     std::vector<std::uint32_t> previous;
   };
 
-  BpeMerges() : slots_(2) {}
+  BpeMerges() : slots_(2, kFree) {}
   void reserve(std::size_t merges);
-  // Adds the next best merge; at most 2^32 - 1 of them. A pair that is there already takes this
+  // Adds the next best merge, one of at most kMaxMerges. A pair that is there already takes this
   // rank and token (as Hugging Face's tokenizers has it).
   void add(TokenId left, TokenId right, TokenId joined);
-  std::size_t size() const { return added_; }
+  std::size_t size() const { return joined_.size(); }
   // A hint that the pair will be added soon; inlined by force, as g++ drops calls of mere hints.
   [[gnu::always_inline]] void prefetch(TokenId left, TokenId right) const {
-    __builtin_prefetch(&slots_[home_of(left, right)], 1);
+    __builtin_prefetch(&slots_[home_of(pair_of(left, right))], 1);
   }
 
   // Calls visit(left, right) for each pair, in no order.
   template <typename Visit>
   void for_each(Visit visit) const {
-    for (const Slot& slot : slots_) {
-      if (slot.left >= 0) visit(slot.left, slot.right);
+    for (const std::uint64_t slot : slots_) {
+      if (slot == kFree) continue;
+      const std::uint64_t pair = slot >> kRankBits;
+      visit(static_cast<TokenId>(pair >> kIdBits), static_cast<TokenId>(pair & kMaxTokens));
     }
   }
 
@@ -53,20 +59,27 @@ class BpeMerges {
   void merge(std::vector<TokenId>& symbols, Scratch& scratch) const;
 
  private:
-  struct Slot {
-    TokenId left = -1;  // -1: free
-    TokenId right = -1;
-    Merge merge = 0;
-  };
+  static constexpr std::uint64_t kFree = UINT64_MAX;  // no id is kMaxTokens
+  static constexpr Rank kNoMerge = UINT32_MAX;
 
-  std::size_t home_of(TokenId left, TokenId right) const {
-    const std::uint64_t mixed = static_cast<std::uint32_t>(left) * 0x9E3779B97F4A7C15U +
-                                static_cast<std::uint32_t>(right) * 0xC2B2AE3D27D4EB4FU;
-    return static_cast<std::size_t>((mixed ^ (mixed >> 32U)) * 0xD6E8FEB86659FD93U >> shift_);
+  static std::uint64_t pair_of(TokenId left, TokenId right) {
+    return (static_cast<std::uint64_t>(left) << kIdBits) | static_cast<std::uint64_t>(right);
   }
-  Slot& slot_of(TokenId left, TokenId right);  // its slot, or the free one where it would go
+  std::size_t home_of(std::uint64_t pair) const {
+    pair *= 0x9E3779B97F4A7C15U;
+    return static_cast<std::size_t>((pair ^ (pair >> 32U)) * 0xD6E8FEB86659FD93U >> shift_);
+  }
+  std::size_t place_of(std::uint64_t pair) const;  // where it is, or would go
   void grow(std::size_t slots);
-  Merge find(TokenId left, TokenId right) const;
+  Rank find(TokenId left, TokenId right) const {
+    const std::uint64_t pair = pair_of(left, right);
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t at = home_of(pair);; at = (at + 1) & mask) {
+      const std::uint64_t slot = slots_[at];
+      if ((slot >> kRankBits) == pair) return static_cast<Rank>(slot & (kMaxMerges - 1));
+      if (slot == kFree) return kNoMerge;
+    }
+  }
   bool is_in_some_pair(TokenId id) const {
     const auto index = static_cast<std::size_t>(id);
     return index < in_some_pair_.size() && in_some_pair_[index] != 0;
@@ -77,10 +90,10 @@ class BpeMerges {
   std::size_t merge_short(std::span<TokenId> row, Scratch& scratch) const;
   std::size_t merge_long(std::span<TokenId> row, Scratch& scratch) const;
 
-  std::vector<Slot> slots_;  // a power of two, at most two thirds full
-  unsigned shift_ = 63;      // 64 - log2 of the slots
+  std::vector<std::uint64_t> slots_;  // pair and rank; a power of two, at most two thirds full
+  unsigned shift_ = 63;               // 64 - log2 of the slots
   std::size_t taken_ = 0;
-  std::size_t added_ = 0;
+  std::vector<TokenId> joined_;             // by rank
   std::vector<std::uint8_t> in_some_pair_;  // by id
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "text/bpe_merges.h"
 #include "text/token_model_test_data.h"
 #include "text/utf8.h"
 
@@ -13,7 +14,6 @@ namespace hangar {
 namespace {
 
 using Ids = std::vector<TokenId>;
-using test::merge_of;
 using test::ModelUnderTest;
 
 // Letters, an unknown token and random merges of what is there.
@@ -26,11 +26,11 @@ TokenizerSpec random_spec(test::Random& random, bool across_words) {
   std::set<std::string> known(spec.tokens.begin(), spec.tokens.end());
   for (std::uint32_t n = random.below(30); n > 0; --n) {
     const auto count = static_cast<std::uint32_t>(spec.tokens.size() - 1);
-    const std::string left = spec.tokens[1 + random.below(count)];
-    const std::string right = spec.tokens[1 + random.below(count)];
+    const std::string left(spec.tokens[1 + random.below(count)]);
+    const std::string right(spec.tokens[1 + random.below(count)]);
     const bool crosses = right.starts_with("\u2581") && !left.ends_with("\u2581");
     if ((crosses && !across_words) || left.size() + right.size() > 24) continue;
-    spec.merges.push_back(merge_of(left, right));
+    spec.merges.add(left, right);
     if (known.insert(left + right).second) spec.tokens.push_back(left + right);
   }
   return spec;
@@ -46,7 +46,9 @@ Ids by_definition(const TokenizerSpec& spec, std::string_view piece) {
   std::map<std::pair<TokenId, TokenId>, std::size_t> ranks;
   for (std::size_t i = 0; i < spec.merges.size(); ++i) {
     const auto& [text, left_bytes] = spec.merges[i];
-    ranks[{ids.at(text.substr(0, left_bytes)), ids.at(text.substr(left_bytes))}] = i;
+    const std::string left(text.substr(0, left_bytes));
+    const std::string right(text.substr(left_bytes));
+    ranks[{ids.at(left), ids.at(right)}] = i;
   }
   Ids row;
   bool after_unknown = false;
@@ -69,7 +71,7 @@ Ids by_definition(const TokenizerSpec& spec, std::string_view piece) {
       }
     }
     if (!best) return row;
-    row[best_at] = ids.at(spec.merges[*best].text);
+    row[best_at] = ids.at(std::string(spec.merges[*best].text));
     row.erase(row.begin() + static_cast<std::ptrdiff_t>(best_at) + 1);
   }
 }
@@ -100,7 +102,9 @@ TEST(BpeModel, AsByDefinitionWhateverIsCutAndRemembered) {
 TEST(BpeModel, TakesTimeNearLinearInAPieceWithoutAnyCut) {
   TokenizerSpec spec;
   spec.tokens = {"a", "b", "ab", "abab", "ba"};
-  spec.merges = {merge_of("a", "b"), merge_of("ab", "ab"), merge_of("b", "a")};
+  spec.merges.add("a", "b");
+  spec.merges.add("ab", "ab");
+  spec.merges.add("b", "a");
   ModelUnderTest model(spec);
   std::string text;
   for (int i = 0; i < 150000; ++i) text += "ab";
@@ -168,24 +172,41 @@ TEST(BpeModel, OfEqualScoresTheLongerLeftPartThenTheLowerIdMergesFirst) {
 TEST(MakeBpeModel, SaysWhatIsWrong) {
   TokenizerSpec spec;
   spec.tokens = {"a", "b", "ab", "##b"};
-  const auto with_merge = [&](MergeSpec merge) {
+  const auto with_merge = [&](std::string_view left, std::string_view right) {
     TokenizerSpec broken = spec;
-    broken.merges = {merge_of("a", "b"), std::move(merge)};
+    broken.merges.add("a", "b");
+    broken.merges.add(left, right);
     return broken;
   };
-  test::expect_corrupt(with_merge({.text = "ab", .left_bytes = 0}),
-                       "merge 1, \"ab\", is not a pair");
-  test::expect_corrupt(with_merge({.text = "ab", .left_bytes = 2}), "is not a pair");
-  test::expect_corrupt(with_merge(merge_of("x", "b")), "\"x\" is no token");
-  test::expect_corrupt(with_merge(merge_of("a", "y")), "\"y\" is no token");
-  test::expect_corrupt(with_merge(merge_of("b", "a")), "\"ba\" is no token");
-  TokenizerSpec prefixed = with_merge(merge_of("a", "##b"));
+  test::expect_corrupt(with_merge("", "ab"), "merge 1, \"ab\", is not a pair");
+  test::expect_corrupt(with_merge("ab", ""), "is not a pair");
+  test::expect_corrupt(with_merge("x", "b"), "\"x\" is no token");
+  test::expect_corrupt(with_merge("a", "y"), "\"y\" is no token");
+  test::expect_corrupt(with_merge("b", "a"), "\"ba\" is no token");
+  TokenizerSpec prefixed = with_merge("a", "##b");
   prefixed.subword_prefix = "##";
   test::expect_corrupt(prefixed, "merge 0, \"ab\", is not a pair");
   spec.scores = {0, 0, 0, 0, 0};
   test::expect_corrupt(spec, "5 scores for 4 tokens");
   spec.scores = {0, std::nan(""), 0, 0};
   test::expect_corrupt(spec, "score of token 1");
+}
+
+TEST(MakeBpeModel, RefusesMoreTokensThanItsMergesTake) {
+  TokenizerSpec spec;
+  spec.tokens = {"a", "b", "ab"};
+  spec.merges.add("a", "b");
+  spec.tokens.resize(BpeMerges::kMaxTokens);
+  spec.tokens.set(BpeMerges::kMaxTokens - 1, "b");
+  ModelUnderTest most(spec);
+  ASSERT_FALSE(most.error().has_value());
+  EXPECT_EQ(most.encode("ab"), Ids{2});
+  spec.tokens.push_back("c");
+  const ModelUnderTest more(spec);
+  ASSERT_TRUE(more.error().has_value());
+  EXPECT_EQ(more.error()->code, ErrorCode::kUnsupported);
+  EXPECT_NE(more.error()->message.find("2097152 tokens found"), std::string::npos)
+      << more.error()->message;
 }
 
 }  // namespace

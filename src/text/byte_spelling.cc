@@ -67,23 +67,26 @@ std::optional<std::string> unspell_bytes(std::string_view spelled) {
 
 bool append_unspelled(std::string_view spelled, std::string& out) {
   const std::size_t before = out.size();
-  for (std::size_t at = 0; at < spelled.size();) {
-    const auto lead = static_cast<std::uint8_t>(spelled[at]);
-    char32_t character = lead;
-    std::size_t bytes = 1;
-    if (lead >= 0x80) {
-      const Utf8Unit unit = next_utf8(spelled.substr(at));
-      character = unit.valid ? unit.code_point : kCharacters;
-      bytes = unit.bytes;
+  out.resize(before + spelled.size());  // no byte is spelled in less than one
+  char* to = out.data() + before;
+  const char* const end = spelled.data() + spelled.size();
+  for (const char* p = spelled.data(); p != end;) {
+    char32_t character = static_cast<std::uint8_t>(*p++);
+    if (character >= 0x80) {
+      // All that stand for a byte and are no ASCII have two bytes.
+      const bool two = character >= 0xC2 && character < 0xE0 && p != end &&
+                       (static_cast<std::uint8_t>(*p) & 0xC0U) == 0x80U;
+      character =
+          two ? (character & 0x1FU) << 6U | (static_cast<std::uint8_t>(*p++) & 0x3FU) : kCharacters;
     }
     const std::int16_t byte = character < kCharacters ? kMaps.byte[character] : std::int16_t{-1};
     if (byte < 0) {
       out.resize(before);
       return false;
     }
-    out.push_back(static_cast<char>(byte));
-    at += bytes;
+    *to++ = static_cast<char>(byte);
   }
+  out.resize(static_cast<std::size_t>(to - out.data()));
   return true;
 }
 

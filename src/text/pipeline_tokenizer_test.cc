@@ -36,7 +36,7 @@ TokenizerSpec spec_of(const boost::json::value& row) {
     if (static_cast<std::size_t>(id) >= spec.tokens.size()) {
       spec.tokens.resize(static_cast<std::size_t>(id) + 1);
     }
-    spec.tokens[static_cast<std::size_t>(id)] = content;
+    spec.tokens.set(static_cast<std::size_t>(id), content);
   }
   return spec;
 }

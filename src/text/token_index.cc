@@ -4,31 +4,30 @@
 
 namespace hangar {
 
-TokenIndex::TokenIndex(std::span<const std::string> tokens)
-    : tokens_(tokens), slots_(std::bit_ceil(2 * tokens.size() + 2)) {
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t id = 0; id < tokens.size(); ++id) {
-    const std::string_view text = tokens[id];
-    if (text.empty()) continue;
-    const Hash hash = mixed(hash_of(text));
-    const auto tag = static_cast<std::uint32_t>(hash >> 32U);
-    std::size_t at = hash & mask;
-    while (slots_[at].id != kNone && (slots_[at].tag != tag || text_of(slots_[at].id) != text)) {
-      at = (at + 1) & mask;
-    }
-    if (slots_[at].id == kNone) slots_[at] = {.tag = tag, .id = static_cast<TokenId>(id)};
+static_assert(std::endian::native == std::endian::little);  // a text's first byte is the lowest
+
+TokenIndex::TokenIndex(const TextList& tokens)
+    : tokens_(&tokens), slots_(2 * tokens.size() + tokens.size() / 2 + 2, kNone) {
+  constexpr std::size_t kAhead = 16;  // memory is asked for so many steps before it is needed
+  const std::size_t count = tokens.size();
+  keys_.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) keys_.push_back(key_of(tokens[i], tokens.bytes_end()));
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) __builtin_prefetch(&slots_[home_of(keys_[i + kAhead])], 1);
+    if (keys_[i] != 0) add(static_cast<TokenId>(i));
   }
 }
 
-TokenId TokenIndex::find(std::string_view text, Hash hash) const {
-  hash = mixed(hash);
-  const std::size_t mask = slots_.size() - 1;
-  const auto tag = static_cast<std::uint32_t>(hash >> 32U);
-  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
-    const Slot& slot = slots_[at];
-    if (slot.id == kNone) return kNone;
-    if (slot.tag == tag && text_of(slot.id) == text) return slot.id;
+void TokenIndex::add(TokenId id) {
+  const Key key = this->key(id);
+  std::size_t at = home_of(key);
+  for (; slots_[at] != kNone; at = after(at)) {
+    if (!is(slots_[at], text_of(id), key)) continue;
+    if (!twice_) twice_ = {slots_[at], id};
+    keys_[static_cast<std::size_t>(id)] = 0;
+    return;
   }
+  slots_[at] = id;
 }
 
 }  // namespace hangar

@@ -11,7 +11,7 @@
 //   a spec, built fast) and text/piece_cache.h.
 // Errors: make_*: kCorrupt (a merge that names no token, scores missing, a WordPiece
 //   vocabulary without an unknown token), naming what is wrong. kUnsupported: a vocabulary too long
-//   for its trie (2^28 nodes).
+//   for its trie (2^28 nodes) or its merges (text/bpe_merges.h).
 // Threads: const and thread-safe; a Scratch belongs to one thread at a time.
 #pragma once
 

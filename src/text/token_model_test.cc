@@ -30,7 +30,7 @@ TokenizerSpec spec_of(const boost::json::object& model, const boost::json::array
   spec.tokens = list_of<std::string>(listed("tokens"));
   if (model.contains("merges")) {
     for (const auto& pair : listed("merges").as_array()) {
-      spec.merges.push_back(test::merge_of(pair.at(0).as_string(), pair.at(1).as_string()));
+      spec.merges.add(pair.at(0).as_string(), pair.at(1).as_string());
     }
   }
   if (model.contains("scores")) spec.scores = list_of<double>(model.at("scores"));

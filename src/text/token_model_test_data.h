@@ -60,9 +60,4 @@ inline void expect_corrupt(TokenizerSpec spec, std::string_view words) {
   EXPECT_NE(model.error()->message.find(words), std::string::npos) << model.error()->message;
 }
 
-inline MergeSpec merge_of(std::string_view left, std::string_view right) {
-  return {.text = std::string(left).append(right),
-          .left_bytes = static_cast<std::uint32_t>(left.size())};
-}
-
 }  // namespace hangar::test

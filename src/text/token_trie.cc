@@ -26,7 +26,7 @@ std::uint64_t big_endian(std::string_view text) {
 
 class Keys {
  public:
-  Keys(std::span<const std::string> tokens, std::span<const TokenId> ids) : tokens_(tokens) {
+  Keys(const TextList& tokens, std::span<const TokenId> ids) : tokens_(tokens) {
     keys_.reserve(ids.size());
     for (const TokenId id : ids) {
       const std::string_view text = text_of(id);
@@ -69,14 +69,13 @@ class Keys {
     return std::min({bytes, text_of(a.id).size(), text_of(b.id).size()});
   }
 
-  std::span<const std::string> tokens_;
+  const TextList& tokens_;
   std::vector<Key> keys_;
 };
 
 }  // namespace
 
-Result<TokenTrie> TokenTrie::build(std::span<const std::string> tokens,
-                                   std::span<const TokenId> ids) {
+Result<TokenTrie> TokenTrie::build(const TextList& tokens, std::span<const TokenId> ids) {
   if (tokens.size() >= kNone) {
     return make_error(ErrorCode::kUnsupported, "tokenizer: {} tokens are more than can be indexed",
                       tokens.size());
@@ -91,7 +90,7 @@ Result<TokenTrie> TokenTrie::build(std::span<const std::string> tokens,
   for (std::size_t i = 0; i < keys.sorted().size(); ++i) {
     // Texts lie in the order of ids: they are asked for ahead.
     if (i + kAhead < keys.sorted().size()) {
-      __builtin_prefetch(&tokens[static_cast<std::size_t>(keys.sorted()[i + kAhead].id)]);
+      __builtin_prefetch(keys.text_of(keys.sorted()[i + kAhead].id).data());
     }
     const Key& key = keys.sorted()[i];
     const std::string_view text = keys.text_of(key.id);

@@ -12,11 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "text/text_list.h"
 #include "text/tokenizer_spec.h"
 
 namespace hangar {
@@ -27,7 +27,7 @@ class TokenTrie {
   static constexpr Node kNone = (Node{1} << 28U) - 1;
 
   // The tokens of `ids`, which index `tokens`. Empty texts are left out.
-  static Result<TokenTrie> build(std::span<const std::string> tokens, std::span<const TokenId> ids);
+  static Result<TokenTrie> build(const TextList& tokens, std::span<const TokenId> ids);
 
   Node root() const { return root_; }
   // kNone where no token goes on so. `node` is not kNone.

@@ -4,6 +4,8 @@
 
 #include <map>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "text/token_index.h"
 #include "text/tokenizer_test_data.h"
@@ -58,26 +60,72 @@ TEST(TokenTrie, FindsEachTokenAndEachOfItsStarts) {
   }
 }
 
-TEST(TokenIndex, FindsTheFirstOfEachTextAndEndsByTheirHash) {
+TEST(TokenIndex, FindsTheFirstOfEachText) {
   test::Random random(4);
-  const std::vector<std::string> tokens = random_tokens(random, 6000);
+  const TextList tokens = random_tokens(random, 6000);
   std::map<std::string, TokenId> first;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    first.try_emplace(tokens[i], static_cast<TokenId>(i));
+    first.try_emplace(std::string(tokens[i]), static_cast<TokenId>(i));
   }
   const TokenIndex index(tokens);
   EXPECT_EQ(index.find(""), TokenIndex::kNone);
+  ASSERT_TRUE(index.twice().has_value());
+  const auto [one, again] = *index.twice();
+  EXPECT_LT(one, again);
+  EXPECT_EQ(tokens[static_cast<std::size_t>(one)], tokens[static_cast<std::size_t>(again)]);
   for (const auto& [text, id] : first) {
     if (text.empty()) continue;
     ASSERT_EQ(index.find(text), id);
+    ASSERT_TRUE(index.may_hold(TokenIndex::key_of(text)));
     const std::string longer = text + "b";
     ASSERT_EQ(index.find(longer), first.contains(longer) ? first[longer] : TokenIndex::kNone);
-    // The hash of an end from those of the starts.
-    TokenIndex::Hash power = 1;
-    for (std::size_t i = 1; i < text.size(); ++i) power *= TokenIndex::kBase;
-    const TokenIndex::Hash end =
-        TokenIndex::hash_of(text) - TokenIndex::hash_of(text.substr(0, 1)) * power;
-    ASSERT_EQ(end, TokenIndex::hash_of(std::string_view(text).substr(1)));
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].empty()) continue;
+    const auto id = static_cast<TokenId>(i);
+    const bool is_first = first[std::string(tokens[i])] == id;
+    ASSERT_EQ(index.is(id, tokens[i], TokenIndex::key_of(tokens[i])), is_first);
+  }
+  EXPECT_FALSE(TokenIndex(TextList({"a", "", "b", "", "ab"})).twice().has_value());
+}
+
+TEST(TokenIndex, FindsWhatItWasMadeOfWhileTheListGrows) {
+  TextList tokens;
+  for (int i = 0; i < 100; ++i) tokens.push_back("a token of some length, " + std::to_string(i));
+  const TokenIndex index(tokens);
+  for (int i = 0; i < 10000; ++i) tokens.push_back("later " + std::to_string(i));
+  EXPECT_EQ(index.find("a token of some length, 42"), 42);
+  EXPECT_EQ(index.find("later 42"), TokenIndex::kNone);
+}
+
+TEST(TokenIndex, KeysAreTheSameHoweverTheyAreHad) {
+  test::Random random(6);
+  for (std::size_t length = 0; length < 100; ++length) {
+    std::string padded(8, '\0');
+    std::string text;
+    std::vector<TokenIndex::Hash> starts = {0};
+    for (std::size_t i = 0; i < length; ++i) {
+      text.push_back(static_cast<char>(random.below(256)));
+      starts.push_back(TokenIndex::extended(starts.back(), text.back()));
+    }
+    ASSERT_EQ(starts.back(), TokenIndex::hash_of(text));
+    padded.insert(0, text);
+    const TokenIndex::Key key = TokenIndex::key_of(text);
+    const std::string_view in_padded = std::string_view(padded).substr(0, length);
+    ASSERT_EQ(TokenIndex::key_of(in_padded, padded.data() + padded.size()), key);
+    ASSERT_EQ(TokenIndex::key_of(text, text.data() + text.size()), key);
+    TokenIndex::Hash between = 0;
+    if (length > TokenIndex::kPlainBytes) {
+      TokenIndex::Hash power = 1;  // of kBase
+      for (std::size_t i = TokenIndex::kPlainBytes; i < length; ++i) power *= TokenIndex::kBase;
+      const std::size_t end = length - TokenIndex::kEndBytes;
+      between = starts[end] - starts[TokenIndex::kEndBytes] * power;
+    }
+    ASSERT_EQ(TokenIndex::key_of(text, between), key);
+    if (length > 0) {  // each byte counts
+      text[random.below(static_cast<std::uint32_t>(length))] ^= 1;
+      ASSERT_NE(TokenIndex::key_of(text), key);
+    }
   }
 }
 

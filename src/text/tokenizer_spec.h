@@ -13,6 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "text/merge_list.h"
+#include "text/text_list.h"
+
 namespace hangar {
 
 using TokenId = std::int32_t;
@@ -20,12 +23,6 @@ using TokenId = std::int32_t;
 enum class TokenizerModel : std::uint8_t { kBpe, kUnigram, kWordPiece };
 
 enum class TokenKind : std::uint8_t { kNormal, kUnknown, kControl, kUserDefined, kUnused, kByte };
-
-// "left right" of a merge: text is both joined, the first left_bytes of it are the left one.
-struct MergeSpec {
-  std::string text;
-  std::uint32_t left_bytes = 0;
-};
 
 // A pattern is a string taken as it is, or a regular expression (Oniguruma's syntax as far as real
 // tokenizers use it).
@@ -131,19 +128,19 @@ struct AddedToken {
 
 struct TokenizerSpec {
   TokenizerModel model = TokenizerModel::kBpe;
-  std::string model_name;           // as the file says: "gpt2", "BPE": for messages
-  std::vector<std::string> tokens;  // id -> text, in the vocabulary's own spelling; a hole is ""
-  std::vector<TokenKind> kinds;     // same length; empty: all normal
+  std::string model_name;        // as the file says: "gpt2", "BPE": for messages
+  TextList tokens;               // id -> text, in the vocabulary's own spelling; a hole is ""
+  std::vector<TokenKind> kinds;  // same length; empty: all normal
   // Unigram: log-probabilities (double: as tokenizer.json has them, ties hang on it). BPE without
   // merges: the better score merges first (SentencePiece; for Gemma's GGUF files -id, whose scores
   // do not follow its merges). Ids at or past the end are added tokens, not the model's.
   std::vector<double> scores;
-  std::vector<MergeSpec> merges;  // best first
-  bool byte_fallback = false;     // what the vocabulary lacks is spelled in <0x00> .. <0xFF>
-  bool ignore_merges = false;     // a pre-token that is a token is taken whole
-  bool fuse_unknown = false;      // unknown characters in a row are one unknown token
-  std::string subword_prefix;     // WordPiece, BPE: of pieces inside a word: "##"
-  std::string word_suffix;        // BPE: of a word's last piece: "</w>"
+  MergeList merges;            // best first
+  bool byte_fallback = false;  // what the vocabulary lacks is spelled in <0x00> .. <0xFF>
+  bool ignore_merges = false;  // a pre-token that is a token is taken whole
+  bool fuse_unknown = false;   // unknown characters in a row are one unknown token
+  std::string subword_prefix;  // WordPiece, BPE: of pieces inside a word: "##"
+  std::string word_suffix;     // BPE: of a word's last piece: "</w>"
   std::int32_t max_word_characters = 100;  // WordPiece
 
   std::vector<NormalizerSpec> normalizers;

@@ -33,8 +33,7 @@ Error refused(TokenizerSpec spec) {
 // A byte vocabulary with "ab", "abc" and special tokens.
 TokenizerSpec small_spec() {
   TokenizerSpec spec = test::byte_spec("gpt-2");
-  spec.tokens.insert(spec.tokens.end(),
-                     {"ab", "abc", "<|im_start|>", "<|im_end|>", "[x]", "<unk>"});
+  spec.tokens.append({"ab", "abc", "<|im_start|>", "<|im_end|>", "[x]", "<unk>"});
   test::add_merge("a b", spec);
   test::add_merge("ab c", spec);
   spec.kinds.assign(spec.tokens.size(), TokenKind::kNormal);
@@ -143,7 +142,7 @@ TEST(Tokenizer, EndOfGenerationTakesTheFilesIdsAndTheKnownTurnEnds) {
   TokenizerSpec spec = small_spec();
   spec.eos = 5;
   spec.end_of_generation = {7, 5};
-  spec.tokens.insert(spec.tokens.end(), {"<|eot_id|>", "<|endoftext|>", "<|other|>"});
+  spec.tokens.append({"<|eot_id|>", "<|endoftext|>", "<|other|>"});
   spec.kinds.insert(spec.kinds.end(),
                     {TokenKind::kControl, TokenKind::kNormal, TokenKind::kControl});
   const TokenizerPtr tokenizer = made(spec);
@@ -195,7 +194,7 @@ TEST(Tokenizer, BrokenBytesAreTakenOneByOne) {
 
 TEST(Tokenizer, AByteWithoutATokenGivesNoneAndItsNeighboursMeet) {
   TokenizerSpec spec = small_spec();
-  spec.tokens[4] = "<gone>";
+  spec.tokens.set(4, "<gone>");
   const TokenizerPtr tokenizer = made(spec);
   EXPECT_EQ(tokenizer->encode("\x04\x04", kPlain), Ids{});
   EXPECT_EQ(tokenizer->encode("a\x04", kPlain), Ids{'a'});
@@ -224,7 +223,7 @@ TEST(Tokenizer, ATokenThatNoMergeReachesIsTakenOnlyWhereMergesAreIgnored) {
 
 TEST(Tokenizer, KindsThatAreNotNormalKeepTheirOwnText) {
   TokenizerSpec spec = test::byte_spec("gpt-2");
-  spec.tokens.insert(spec.tokens.end(), {"Ġa", "Ġb", "<0x0A>", "<0xZZ>", "中"});
+  spec.tokens.append({"Ġa", "Ġb", "<0x0A>", "<0xZZ>", "中"});
   spec.kinds.assign(spec.tokens.size(), TokenKind::kNormal);
   spec.kinds[257] = TokenKind::kUserDefined;
   spec.kinds[258] = spec.kinds[259] = TokenKind::kByte;
@@ -250,9 +249,9 @@ TEST(MakeTokenizer, SaysWhatIsWrong) {
     EXPECT_NE(error.message.find(words), std::string::npos) << error.message;
     EXPECT_EQ(valid_utf8_prefix(error.message), error.message.size());
   };
-  for (const std::uint32_t left_bytes : {0U, 2U, 3U, UINT32_MAX}) {
+  for (const auto& [left, right] : {std::pair{"", "ab"}, std::pair{"ab", ""}, std::pair{"", ""}}) {
     spec = small_spec();
-    spec.merges.push_back({.text = "ab", .left_bytes = left_bytes});
+    spec.merges.add(left, right);
     expect_corrupt(spec, "merge 2");
   }
   for (const char* merge : {"zz a", "a zz", "b c", "\xFF\xFF \xFE"}) {

@@ -44,10 +44,9 @@ inline void apply(std::string_view pre_tokenizer, TokenizerSpec& spec) {
 }
 
 // "left right".
-inline void add_merge(std::string pair, TokenizerSpec& spec) {
+inline void add_merge(std::string_view pair, TokenizerSpec& spec) {
   const std::size_t space = pair.find(' ', 1);
-  pair.erase(space, 1);
-  spec.merges.push_back({.text = pair, .left_bytes = static_cast<std::uint32_t>(space)});
+  spec.merges.add(pair.substr(0, space), pair.substr(space + 1));
 }
 
 // A token for each byte, by value, and nothing else.

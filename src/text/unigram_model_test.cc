@@ -52,7 +52,7 @@ double best_score(const TokenizerSpec& spec, std::string_view text) {
   if (text.empty()) return 0;
   std::map<std::string, double> scores;
   for (std::size_t id = 1; id < spec.tokens.size(); ++id) {
-    if (text.starts_with(spec.tokens[id])) scores[spec.tokens[id]] = spec.scores[id];
+    if (text.starts_with(spec.tokens[id])) scores[std::string(spec.tokens[id])] = spec.scores[id];
   }
   double best = -std::numeric_limits<double>::infinity();
   for (const auto& [token, score] : scores) {
@@ -65,7 +65,7 @@ TEST(UnigramModel, FindsTheBestOfAllWays) {
   test::Random random(11);
   for (int round = 0; round < 120; ++round) {
     TokenizerSpec spec = random_spec(random);
-    spec.tokens.insert(spec.tokens.end(), {"a", "b", "é"});  // so that nothing is unknown
+    spec.tokens.append({"a", "b", "é"});  // so that nothing is unknown
     spec.scores.insert(spec.scores.end(), {-4, -4, -4});
     ModelUnderTest model(spec);
     std::string text;
@@ -93,7 +93,7 @@ Ids by_definition(const TokenizerSpec& spec, std::string_view text) {
   std::map<std::string, TokenId, std::less<>> ids;
   std::size_t longest = 0;
   for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
-    ids[spec.tokens[i]] = static_cast<TokenId>(i);
+    ids[std::string(spec.tokens[i])] = static_cast<TokenId>(i);
     longest = std::max(longest, spec.tokens[i].size());
   }
   std::vector<Way> ways(text.size() + 1);
@@ -160,7 +160,7 @@ TEST(UnigramModel, ARowOfUnknownCharactersIsSpelledInBytesWhereAllAreThere) {
   TokenizerSpec spec = small_spec();
   spec.byte_fallback = true;
   for (const char* byte : {"<0x78>", "<0xE4>", "<0xB8>", "<0xAD>"}) {
-    spec.tokens.emplace_back(byte);
+    spec.tokens.push_back(byte);
     spec.scores.push_back(-5);
   }
   ModelUnderTest model(spec);
@@ -174,7 +174,7 @@ TEST(UnigramModel, ARowOfUnknownCharactersIsSpelledInBytesWhereAllAreThere) {
 
 TEST(UnigramModel, AControlTokenIsNeverHadFromText) {
   TokenizerSpec spec = small_spec();
-  spec.tokens.emplace_back("aba");
+  spec.tokens.push_back("aba");
   spec.scores.push_back(5);
   EXPECT_EQ(ModelUnderTest(spec).encode("aba"), Ids{6});
   spec.kinds.assign(7, TokenKind::kNormal);
@@ -184,7 +184,7 @@ TEST(UnigramModel, AControlTokenIsNeverHadFromText) {
 
 TEST(UnigramModel, TokensPastTheScoresAreNotTheModels) {
   TokenizerSpec spec = small_spec();
-  spec.tokens.emplace_back("aba");
+  spec.tokens.push_back("aba");
   EXPECT_EQ(ModelUnderTest(spec).encode("aba"), (Ids{3, 1}));
 }
 
@@ -197,7 +197,7 @@ TEST(UnigramModel, BrokenBytesAreUnknown) {
 
 TEST(UnigramModel, ManyPlacesWithoutACutTakeLinearTime) {
   TokenizerSpec spec = small_spec();
-  spec.tokens.emplace_back("aa");
+  spec.tokens.push_back("aa");
   spec.scores.push_back(-1);
   ModelUnderTest model(spec);
   EXPECT_EQ(model.encode(std::string(200000, 'a')), Ids(100000, 6));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -20,17 +21,16 @@ namespace hangar {
 class Vocabulary {
  public:
   static Result<Vocabulary> build(TokenizerSpec spec);
-  // The index points into the tokens: moving keeps them, copying would not.
   Vocabulary(Vocabulary&&) noexcept = default;
   Vocabulary& operator=(Vocabulary&&) noexcept = default;
 
-  const TokenizerSpec& spec() const { return spec_; }
-  std::int32_t size() const { return static_cast<std::int32_t>(spec_.tokens.size()); }
+  const TokenizerSpec& spec() const { return *spec_; }
+  std::int32_t size() const { return static_cast<std::int32_t>(spec_->tokens.size()); }
   bool contains(TokenId id) const { return id >= 0 && id < size(); }
   TokenKind kind(TokenId id) const {  // id is inside
-    return spec_.kinds.empty() ? TokenKind::kNormal : spec_.kinds[static_cast<std::size_t>(id)];
+    return spec_->kinds.empty() ? TokenKind::kNormal : spec_->kinds[static_cast<std::size_t>(id)];
   }
-  std::string_view text(TokenId id) const { return spec_.tokens[static_cast<std::size_t>(id)]; }
+  std::string_view text(TokenId id) const { return spec_->tokens[static_cast<std::size_t>(id)]; }
 
   const TokenIndex& index() const { return index_; }
   std::optional<TokenId> find_text(std::string_view text) const {
@@ -39,9 +39,10 @@ class Vocabulary {
   }
 
  private:
-  explicit Vocabulary(TokenizerSpec spec) : spec_(std::move(spec)), index_(spec_.tokens) {}
+  explicit Vocabulary(TokenizerSpec spec)
+      : spec_(std::make_unique<const TokenizerSpec>(std::move(spec))), index_(spec_->tokens) {}
 
-  TokenizerSpec spec_;
+  std::unique_ptr<const TokenizerSpec> spec_;  // stays where it is, as the index points to it
   TokenIndex index_;
 };
 

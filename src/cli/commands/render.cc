@@ -56,7 +56,7 @@ void fill_token(boost::json::object& context, const char* key, const TokenizerSp
                 std::optional<TokenId> id) {
   if (context.contains(key) || !id || *id < 0) return;
   const auto index = static_cast<std::size_t>(*id);
-  if (index < spec.tokens.size()) context[key] = spec.tokens[index];
+  if (index < spec.tokens.size()) context[key] = boost::json::string(spec.tokens[index]);
 }
 
 class RenderCommand : public Command {

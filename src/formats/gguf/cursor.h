@@ -23,6 +23,7 @@ class Cursor {
 
   std::size_t offset() const { return offset_; }
   std::size_t remaining() const { return bytes_.size() - offset_; }
+  std::span<const std::byte> rest() const { return bytes_.subspan(offset_); }
   std::string_view file() const { return file_; }
 
   // T: an unsigned or signed integer, float or double. `what` names the field in errors.

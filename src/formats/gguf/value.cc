@@ -99,11 +99,7 @@ Result<Value> read_array(Cursor& cursor, std::string_view key, int depth) {
     HANGAR_TRY(array.scalars, cursor.take(array.count * scalar_bytes, what));
     if (array.element == ValueType::kBool) HANGAR_CHECK_OK(check_bools(array.scalars, cursor, key));
   } else if (array.element == ValueType::kString) {
-    array.strings.reserve(array.count);
-    for (std::uint64_t i = 0; i < array.count; ++i) {
-      HANGAR_TRY(const std::string_view text, cursor.read_string(what));
-      array.strings.push_back(text);
-    }
+    HANGAR_TRY(array.strings, StringArray::read(cursor, array.count, what));
   } else {
     for (std::uint64_t i = 0; i < array.count; ++i) {
       HANGAR_TRY(Value inner, read_value(cursor, ValueType::kArray, key, depth + 1));
@@ -116,10 +112,11 @@ Result<Value> read_array(Cursor& cursor, std::string_view key, int depth) {
 std::string array_text(const Array& array) {
   std::string out = fmt::format("{}[{}] [", value_type_name(array.element), array.count);
   const std::uint64_t shown = std::min(array.count, kShownElements);
+  StringArray::Iterator string = array.strings.begin();
   for (std::uint64_t i = 0; i < shown; ++i) {
     if (i != 0) out += ", ";
     if (array.element == ValueType::kString) {
-      out += fmt::format("\"{}\"", printable(array.strings[i], kShownStringBytes));
+      out += fmt::format("\"{}\"", printable(*string++, kShownStringBytes));
     } else if (array.element == ValueType::kArray) {
       out += to_text(array.arrays[i]);
     } else {
@@ -131,6 +128,25 @@ std::string array_text(const Array& array) {
 }
 
 }  // namespace
+
+Result<StringArray> StringArray::read(Cursor& cursor, std::uint64_t count, std::string_view what) {
+  const std::span<const std::byte> rest = cursor.rest();
+  StringArray array;
+  std::size_t at = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::size_t left = rest.size() - at;
+    if (left < kLengthBytes || length_at(rest.data() + at) > left - kLengthBytes) {
+      // The cursor says it, as of any string.
+      HANGAR_CHECK_OK(cursor.take(at, what));
+      HANGAR_CHECK_OK(cursor.read_string(what));
+    }
+    const std::size_t length = length_at(rest.data() + at);
+    array.text_bytes_ += length;
+    at += kLengthBytes + length;
+  }
+  HANGAR_TRY(array.bytes_, cursor.take(at, what));
+  return array;
+}
 
 std::string_view value_type_name(ValueType type) {
   return kTypes[static_cast<std::size_t>(type)].name;

@@ -5,7 +5,7 @@
 //   by the tokens' names.
 // Errors: kCorrupt (key, what was found), kUnsupported (a tokenizer model or a pre-tokenizer that
 // is
-//   not known, by name).
+//   not known, by name; 4 GiB of texts).
 // Threads: pure functions.
 #pragma once
 

@@ -13,13 +13,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "tokenizer.ggml.";
 
-}  // namespace
-
-std::string tokenizer_key(std::string_view name) {
-  return fmt::format("{}{}", kPrefix, name);
-}
-
-Result<std::vector<std::string>> token_texts(const Metadata& metadata, std::string_view name) {
+// An array of strings, not empty and not longer than a TextList or a MergeList takes.
+Result<const Array*> texts(const Metadata& metadata, std::string_view name) {
   const std::string key = tokenizer_key(name);
   HANGAR_TRY(const Array* array, metadata.array(key, ValueType::kString));
   if (array == nullptr || array->count == 0) {
@@ -27,7 +22,27 @@ Result<std::vector<std::string>> token_texts(const Metadata& metadata, std::stri
                       "{}: metadata '{}' is missing or empty, strings expected", metadata.file(),
                       key);
   }
-  return std::vector<std::string>(array->strings.begin(), array->strings.end());
+  if (array->strings.text_bytes() >= TextList::kMaxBytes) {
+    return make_error(ErrorCode::kUnsupported,
+                      "{}: metadata '{}': {} bytes of text found, less than {} are supported",
+                      metadata.file(), key, array->strings.text_bytes(), TextList::kMaxBytes);
+  }
+  return array;
+}
+
+}  // namespace
+
+std::string tokenizer_key(std::string_view name) {
+  return fmt::format("{}{}", kPrefix, name);
+}
+
+Result<TextList> token_texts(const Metadata& metadata) {
+  HANGAR_TRY(const Array* array, texts(metadata, "tokens"));
+  TextList list;
+  list.reserve(array->count, array->strings.text_bytes());
+  const char* const end = array->strings.readable_end();
+  for (const std::string_view text : array->strings) list.push_back(text, end);
+  return list;
 }
 
 Result<std::vector<TokenKind>> token_kinds(const Metadata& metadata, std::size_t tokens) {
@@ -73,20 +88,20 @@ Result<std::optional<TokenId>> token_id(const Metadata& metadata, std::string_vi
   return static_cast<TokenId>(*id);
 }
 
-Result<std::vector<MergeSpec>> token_merges(const Metadata& metadata) {
-  HANGAR_TRY(std::vector<std::string> pairs, token_texts(metadata, "merges"));
-  std::vector<MergeSpec> merges;
-  merges.reserve(pairs.size());
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    std::string& pair = pairs[i];
+Result<MergeList> token_merges(const Metadata& metadata) {
+  HANGAR_TRY(const Array* array, texts(metadata, "merges"));
+  MergeList merges;
+  merges.reserve(array->count, array->strings.text_bytes());
+  const char* const end = array->strings.readable_end();
+  for (const std::string_view pair : array->strings) {
     // A token may begin with a space, none is empty.
     const std::size_t space = pair.find(' ', 1);
-    if (space == std::string::npos || space + 1 == pair.size()) {
+    if (space == std::string_view::npos || space + 1 == pair.size()) {
       return make_error(ErrorCode::kCorrupt, "{}: metadata '{}': merge {}, '{}', is not a pair",
-                        metadata.file(), tokenizer_key("merges"), i, printable(pair, 100));
+                        metadata.file(), tokenizer_key("merges"), merges.size(),
+                        printable(pair, 100));
     }
-    pair.erase(space, 1);
-    merges.push_back({.text = std::move(pair), .left_bytes = static_cast<std::uint32_t>(space)});
+    merges.add(pair.substr(0, space), end, pair.substr(space + 1), end);
   }
   return merges;
 }
@@ -115,7 +130,7 @@ Result<std::vector<double>> token_scores(const Metadata& metadata, std::size_t t
 }
 
 Status read_tokens(const Metadata& metadata, TokenizerSpec& spec) {
-  HANGAR_TRY(spec.tokens, token_texts(metadata, "tokens"));
+  HANGAR_TRY(spec.tokens, token_texts(metadata));
   if (spec.tokens.size() > static_cast<std::size_t>(std::numeric_limits<TokenId>::max())) {
     return make_error(ErrorCode::kCorrupt,
                       "{}: metadata '{}': {} tokens found, at most {} expected", metadata.file(),
@@ -159,7 +174,8 @@ void add_tokens_of_kinds(TokenizerSpec& spec) {
   const auto unknown = static_cast<std::size_t>(*spec.unknown);
   if (unknown >= spec.kinds.size() || spec.kinds[unknown] != TokenKind::kUnknown) return;
   if (spec.tokens[unknown].empty()) return;
-  spec.added.push_back({.id = *spec.unknown, .content = spec.tokens[unknown], .special = true});
+  spec.added.push_back(
+      {.id = *spec.unknown, .content = std::string(spec.tokens[unknown]), .special = true});
 }
 
 }  // namespace hangar::gguf

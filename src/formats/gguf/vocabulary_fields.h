@@ -19,13 +19,13 @@ namespace hangar::gguf {
 
 std::string tokenizer_key(std::string_view name);
 
-Result<std::vector<std::string>> token_texts(const Metadata& metadata, std::string_view name);
+Result<TextList> token_texts(const Metadata& metadata);
 // Empty where the file has none.
 Result<std::vector<TokenKind>> token_kinds(const Metadata& metadata, std::size_t tokens);
 Result<std::vector<double>> token_scores(const Metadata& metadata, std::size_t tokens);
 Result<std::optional<TokenId>> token_id(const Metadata& metadata, std::string_view name,
                                         std::size_t tokens);
-Result<std::vector<MergeSpec>> token_merges(const Metadata& metadata);
+Result<MergeList> token_merges(const Metadata& metadata);
 
 // spec.tokens and spec.kinds.
 Status read_tokens(const Metadata& metadata, TokenizerSpec& spec);

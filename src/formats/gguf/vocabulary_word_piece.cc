@@ -14,21 +14,24 @@ constexpr std::string_view kInside = "##";
 // The converter marks the pieces that begin a word instead of those inside one. A lone mark can
 // only be the piece "##\u2581".
 void unmark(TokenizerSpec& spec) {
+  TextList unmarked;
   for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (id < spec.kinds.size() && spec.kinds[id] == TokenKind::kControl) continue;
-    std::string& text = spec.tokens[id];
-    if (text.starts_with(kMark) && text.size() > kMark.size()) {
-      text.erase(0, kMark.size());
+    const std::string_view text = spec.tokens[id];
+    if (id < spec.kinds.size() && spec.kinds[id] == TokenKind::kControl) {
+      unmarked.push_back(text);
+    } else if (text.starts_with(kMark) && text.size() > kMark.size()) {
+      unmarked.push_back(text.substr(kMark.size()));
     } else {
-      text.insert(0, kInside);
+      unmarked.push_back(std::string(kInside).append(text));
     }
   }
+  spec.tokens = std::move(unmarked);
 }
 
 // The file does not say whether the model lower-cases; a vocabulary without any word in capitals
 // does. Names in brackets, [UNK] and the like, are no words.
 bool is_cased(const TokenizerSpec& spec) {
-  return std::any_of(spec.tokens.begin(), spec.tokens.end(), [](const std::string& text) {
+  return std::any_of(spec.tokens.begin(), spec.tokens.end(), [](std::string_view text) {
     return !text.starts_with('[') && !text.starts_with('<') &&
            std::any_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   });

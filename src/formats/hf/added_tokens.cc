@@ -8,13 +8,14 @@ namespace {
 
 class Placer {
  public:
-  Placer(const TextIds& index, std::size_t token_count, TokenizerSpec& spec)
+  Placer(const TokenIndex& index, std::size_t token_count, TokenizerSpec& spec)
       : index_(index), next_(static_cast<std::int64_t>(token_count)), spec_(spec) {}
 
   // The id the token must have: that of its text in the vocabulary, or the next free one.
   Status place(const AddedToken& token, std::string_view file) {
-    const std::optional<TokenId> known = index_.find(token.content);
-    const std::int64_t expected = known ? *known : next_;
+    const TokenId found = index_.find(token.content);
+    const bool known = found != TokenIndex::kNone;
+    const std::int64_t expected = known ? found : next_;
     if (token.id != expected) {
       return make_error(ErrorCode::kCorrupt, "{}: added token '{}' has id {}, but {} is {}", file,
                         token.content.substr(0, 100), token.id,
@@ -32,13 +33,13 @@ class Placer {
     return {};
   }
 
-  // Only now, for index_ looks at the tokens.
+  // Only now, for index_ looks at the tokens as they are.
   void write_texts() {
-    for (const auto& [at, text] : added_texts_) spec_.tokens[at] = *text;
+    for (const auto& [at, text] : added_texts_) spec_.tokens.set(at, *text);
   }
 
  private:
-  const TextIds& index_;
+  const TokenIndex& index_;
   std::int64_t next_;
   TokenizerSpec& spec_;
   std::vector<std::pair<std::size_t, const std::string*>> added_texts_;
@@ -46,7 +47,7 @@ class Placer {
 
 }  // namespace
 
-Result<AddedByText> place_added_tokens(const TextIds& index, std::size_t token_count,
+Result<AddedByText> place_added_tokens(const TokenIndex& index, std::size_t token_count,
                                        const std::vector<AddedToken>& from_settings,
                                        TokenizerSpec& spec) {
   Placer placer(index, token_count, spec);

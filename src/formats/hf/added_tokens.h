@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "formats/hf/text_ids.h"
+#include "text/token_index.h"
 #include "text/tokenizer_spec.h"
 
 namespace hangar::hf {
@@ -25,8 +25,8 @@ namespace hangar::hf {
 using AddedByText = std::unordered_map<std::string_view, TokenId>;  // views on spec.added
 using TokenFinderByText = std::function<std::optional<TokenId>(std::string_view)>;
 
-// `index` knows the model's tokens alone, `token_count` of which have a text.
-Result<AddedByText> place_added_tokens(const TextIds& index, std::size_t token_count,
+// `index` is of spec.tokens and knows the model's tokens alone, `token_count` of which have a text.
+Result<AddedByText> place_added_tokens(const TokenIndex& index, std::size_t token_count,
                                        const std::vector<AddedToken>& from_settings,
                                        TokenizerSpec& spec);
 

@@ -1,8 +1,10 @@
 #include "formats/hf/folder_tokenizer.h"
 
+#include <filesystem>
 #include <optional>
 
 #include "base/json.h"
+#include "base/mapped_file.h"
 #include "formats/hf/fields.h"
 #include "formats/hf/strict_json.h"
 #include "formats/hf/tokenizer_json.h"
@@ -59,6 +61,22 @@ Result<boost::json::array> read_added(const Fields& config) {
     added.push_back(std::move(entry));
   }
   return added;
+}
+
+// A file of many megabytes, which is not copied.
+Result<std::optional<MappedFile>> map_optional(const FolderFiles& folder, std::string_view name) {
+  if (!folder.has(name)) return std::nullopt;
+  HANGAR_TRY(const std::filesystem::path path, folder.find(name));
+  HANGAR_TRY(MappedFile file, MappedFile::open(path));
+  if (file.bytes().size() > kMaxTokenizerBytes) {
+    return make_error(ErrorCode::kCorrupt, "{}: {} bytes, more than the limit of {}", path.string(),
+                      file.bytes().size(), kMaxTokenizerBytes);
+  }
+  return file;
+}
+
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 tl::unexpected<Error> no_tokenizer(const FolderFiles& folder) {
@@ -146,18 +164,19 @@ Result<TokenizerSpec> read_folder_tokenizer(const FolderFiles& folder) {
   const auto read = [&](std::string_view name) {
     return folder.read_optional(name, kMaxTokenizerBytes);
   };
-  HANGAR_TRY(std::optional<std::string> tokenizer, read("tokenizer.json"));
+  HANGAR_TRY(const std::optional<MappedFile> file, map_optional(folder, "tokenizer.json"));
   HANGAR_TRY(const std::optional<std::string> config, read("tokenizer_config.json"));
   HANGAR_TRY(const std::optional<std::string> special, read("special_tokens_map.json"));
-  if (!tokenizer) {
+  std::string made;  // of older files
+  if (!file) {
     HANGAR_TRY(const std::optional<std::string> vocabulary, read("vocab.json"));
     HANGAR_TRY(const std::optional<std::string> merges, read("merges.txt"));
     if (!vocabulary || !merges) return no_tokenizer(folder);
-    HANGAR_TRY(tokenizer, tokenizer_json_of(*vocabulary, *merges, config.value_or(""),
-                                            folder.path().string()));
+    HANGAR_TRY(
+        made, tokenizer_json_of(*vocabulary, *merges, config.value_or(""), folder.path().string()));
   }
   Result<TokenizerSpec> spec =
-      read_tokenizer_json({*tokenizer, config ? std::string_view(*config) : "",
+      read_tokenizer_json({file ? text_of(*file) : made, config ? std::string_view(*config) : "",
                            special ? std::string_view(*special) : ""});
   if (!spec) return with_context(std::move(spec.error()), folder.path().string());
   return spec;

@@ -26,13 +26,6 @@ constexpr std::uint64_t special_bytes(std::uint64_t word) {
          ((word - kOnes * 0x20) & ~word & kHighs);
 }
 
-// The high bit of each byte that is `c`, and of no other.
-constexpr std::uint64_t equal_bytes(std::uint64_t word, char c) {
-  constexpr std::uint64_t kLows = ~kHighs;
-  const std::uint64_t x = word ^ (kOnes * static_cast<unsigned char>(c));
-  return ~(((x & kLows) + kLows) | x) & kHighs;
-}
-
 // The high bits of its bytes, if `word` begins with U+0120: the space of byte-level vocabularies,
 // and often the only letter of a token that is no ASCII.
 constexpr std::uint64_t space_letter(std::uint64_t word) {
@@ -43,6 +36,10 @@ std::uint64_t load(const char* p) {
   std::uint64_t word;
   std::memcpy(&word, p, sizeof(word));
   return word;
+}
+
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
 bool is_digit(char c) {
@@ -93,17 +90,51 @@ Status JsonScanner::status() const {
 }
 
 void JsonScanner::skip_spaces() {
-  while (end_ - at_ >= 8) {
-    const std::uint64_t word = load(at_);
-    const std::uint64_t spaces = equal_bytes(word, ' ') | equal_bytes(word, '\n') |
-                                 equal_bytes(word, '\r') | equal_bytes(word, '\t');
-    if (spaces != kHighs) {
-      at_ += std::countr_zero(spaces ^ kHighs) / 8;
+  const char* p = at_;
+  while (end_ - p >= 8) {
+    std::uint64_t other = load(p) ^ (kOnes * ' ');
+    if (*p == '\n') other &= ~0xFFULL;  // mostly with some spaces after it
+    if (other == 0) {
+      p += 8;
+      continue;
+    }
+    p += std::countr_zero(other) / 8;
+    if (!is_space(*p)) {
+      at_ = p;
       return;
     }
-    at_ += 8;
+    if (*p != '\n') ++p;
   }
-  while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
+  while (p != end_ && is_space(*p)) ++p;
+  at_ = p;
+}
+
+inline void JsonScanner::skip(Gap& gap) {
+  constexpr std::ptrdiff_t kLooked = 17;  // two words, and the byte after them
+  if (end_ - at_ >= kLooked) {
+    const std::uint64_t other = ((load(at_) ^ gap.first) & gap.first_mask) |
+                                ((load(at_ + 8) ^ gap.second) & gap.second_mask);
+    if (other == 0 && static_cast<unsigned char>(at_[gap.bytes]) > ' ') {
+      at_ += gap.bytes;
+      return;
+    }
+  }
+  skip_other(gap);
+}
+
+void JsonScanner::skip_other(Gap& gap) {
+  const char* const begin = at_;
+  skip_space();
+  const auto bytes = static_cast<std::size_t>(at_ - begin);
+  if (bytes > 16 || end_ - begin < 16) return;
+  const auto mask_of = [](std::size_t count) {  // of the first bytes of a word
+    return count >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * count)) - 1;
+  };
+  gap = {.first = load(begin),
+         .first_mask = mask_of(bytes),
+         .second = load(begin + 8),
+         .second_mask = mask_of(bytes < 8 ? 0 : bytes - 8),
+         .bytes = bytes};
 }
 
 JsonScanner::Kind JsonScanner::peek() {
@@ -127,7 +158,7 @@ JsonScanner::Kind JsonScanner::peek() {
   }
 }
 
-bool JsonScanner::enter(char bracket, const char* expected) {
+inline bool JsonScanner::enter(char bracket, const char* expected) {
   if (error_) return false;
   skip_space();
   if (at_ == end_ || *at_ != bracket) return fail(fmt::format("{} expected", expected));
@@ -145,9 +176,10 @@ bool JsonScanner::enter_array() {
   return enter('[', "an array");
 }
 
-bool JsonScanner::next(char bracket) {
+inline bool JsonScanner::next(char bracket) {
   if (error_) return false;
-  skip_space();
+  Gaps& gaps = gaps_[depth_];
+  skip(first_ ? gaps.after_comma : gaps.after_value);  // a list begins as it goes on
   if (at_ != end_ && *at_ == bracket) {
     ++at_;
     --depth_;
@@ -157,49 +189,35 @@ bool JsonScanner::next(char bracket) {
   if (!first_) {
     if (at_ == end_ || *at_ != ',') return fail(fmt::format("',' or '{}' expected", bracket));
     ++at_;
-    skip_space();
+    skip(gaps.after_comma);
   }
   first_ = false;
   if (at_ == end_) return fail("the text ends too early");
   return true;
 }
 
-bool JsonScanner::next_key(std::string_view& key) {
-  if (!next('}') || !read_string(key)) return false;
-  skip_space();
-  if (at_ == end_ || *at_ != ':') return fail("':' expected");
-  ++at_;
-  return true;
-}
-
-bool JsonScanner::next_element() {
-  return next(']');
-}
-
-bool JsonScanner::read_string(std::string_view& value) {
+inline bool JsonScanner::read_string(std::string_view& value, std::string& unescaped) {
   if (error_) return false;
   skip_space();
   if (at_ == end_ || *at_ != '"') return fail("a string expected");
   const char* const begin = at_ + 1;
   const char* p = begin;
   std::uint64_t high = 0;  // the high bits of the bytes inside, a first space letter's aside
-  while (end_ - p >= 8) {
+  bool found = false;      // what ends the run of plain bytes
+  while (!found && end_ - p >= 8) {
     const std::uint64_t word = load(p);
     const std::uint64_t special = special_bytes(word);
     const std::uint64_t inside = (special & (0 - special)) - 1;  // all, where none is special
     high |= word & inside & ~(p == begin ? space_letter(word) : 0);
-    if (special != 0) {
-      p += std::countr_zero(special) / 8;
-      break;
-    }
-    p += 8;
+    found = special != 0;
+    p += found ? std::countr_zero(special) / 8 : 8;
   }
-  while (p != end_ && !is_special(*p)) high |= static_cast<unsigned char>(*p++);
+  while (!found && p != end_ && !is_special(*p)) high |= static_cast<unsigned char>(*p++);
   if (p == end_) return fail("a string does not end");
   value = std::string_view(begin, static_cast<std::size_t>(p - begin));
   if (*p != '"') {
-    if (!unescape(begin, p)) return false;
-    value = scratch_;
+    if (!unescape(begin, p, unescaped)) return false;
+    value = unescaped;
     high = kHighs;
   } else {
     at_ = p + 1;
@@ -208,9 +226,35 @@ bool JsonScanner::read_string(std::string_view& value) {
   return true;
 }
 
-// The string from `begin` on is plain as far as `special`; what it stands for goes to scratch_.
-bool JsonScanner::unescape(const char* begin, const char* special) {
-  scratch_.assign(begin, special);
+bool JsonScanner::next_key(std::string_view& key) {
+  if (!next('}') || !read_string(key)) return false;
+  skip_space();
+  if (at_ == end_ || *at_ != ':') return fail("':' expected");
+  ++at_;
+  skip(gaps_[depth_].after_colon);
+  return true;
+}
+
+bool JsonScanner::next_element() {
+  return next(']');
+}
+
+bool JsonScanner::read_string(std::string_view& value) {
+  return read_string(value, scratch_);
+}
+
+bool JsonScanner::read_string_pair(std::string_view& first, std::string_view& second) {
+  if (!enter_array() || !next_element() || !read_string(first, scratch_) || !next_element() ||
+      !read_string(second, second_scratch_)) {
+    return fail("[left, right] expected");
+  }
+  if (next_element()) return fail("[left, right] expected");
+  return ok();
+}
+
+// The string from `begin` on is plain as far as `special`; what it stands for goes to `unescaped`.
+bool JsonScanner::unescape(const char* begin, const char* special, std::string& unescaped) {
+  unescaped.assign(begin, special);
   const char* p = special;
   while (p != end_ && *p != '"') {
     if (static_cast<unsigned char>(*p) < 0x20) {
@@ -218,19 +262,19 @@ bool JsonScanner::unescape(const char* begin, const char* special) {
       return fail("a control character in a string");
     }
     if (*p == '\\') {
-      if (!read_escape(p)) return false;
+      if (!read_escape(p, unescaped)) return false;
       continue;
     }
     const char* const run = p;
     while (p != end_ && !is_special(*p)) ++p;
-    scratch_.append(run, p);
+    unescaped.append(run, p);
   }
   if (p == end_) return fail("a string does not end");
   at_ = p + 1;
   return true;
 }
 
-bool JsonScanner::read_escape(const char*& p) {
+bool JsonScanner::read_escape(const char*& p, std::string& unescaped) {
   constexpr std::string_view kLetters = "\"\\/bfnrt";
   constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
   at_ = p;
@@ -238,7 +282,7 @@ bool JsonScanner::read_escape(const char*& p) {
   const char letter = p[1];
   p += 2;
   if (const std::size_t index = kLetters.find(letter); index != std::string_view::npos) {
-    scratch_ += kMeanings[index];
+    unescaped += kMeanings[index];
     return true;
   }
   if (letter != 'u') return fail("an unknown escape in a string");
@@ -255,7 +299,7 @@ bool JsonScanner::read_escape(const char*& p) {
     if (low < 0xDC00 || low >= 0xE000) return fail("half a surrogate pair in a string");
     unit = 0x10000 + ((unit - 0xD800) << 10U) + (low - 0xDC00);
   }
-  append_utf8(static_cast<char32_t>(unit), scratch_);
+  append_utf8(static_cast<char32_t>(unit), unescaped);
   return true;
 }
 

@@ -8,7 +8,9 @@
 // Threads: one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,7 +33,9 @@ class JsonScanner {
   bool enter_array();
   bool next_element();                        // false: the array has ended, or an error
   bool read_string(std::string_view& value);  // good until the next call
-  bool read_integer(std::int64_t& value);     // a whole number without fraction or exponent
+  // ["a", "b"]; both are good until the next call.
+  bool read_string_pair(std::string_view& first, std::string_view& second);
+  bool read_integer(std::int64_t& value);  // a whole number without fraction or exponent
   bool read_number(double& value);
   bool read_bool(bool& value);
   bool read_null();
@@ -42,18 +46,38 @@ class JsonScanner {
   bool fail(std::string message);  // false, so that a caller may return it
   bool ok() const { return !error_.has_value(); }
   Status status() const;
+  // As far as memory may be read past a string that was read.
+  const char* readable_end(std::string_view value) const {
+    const bool in_text = !std::less<>()(value.data(), begin_) && std::less<>()(value.data(), end_);
+    return in_text ? end_ : value.data() + value.size();
+  }
   std::size_t remaining_bytes() const { return static_cast<std::size_t>(end_ - at_); }
 
  private:
+  // The white space that stood last at a place of the grammar. Files repeat themselves: where the
+  // same comes again, it is known where the next value begins before what lies between is looked
+  // at.
+  struct Gap {
+    std::uint64_t first = 0, first_mask = 0;  // up to 16 bytes
+    std::uint64_t second = 0, second_mask = 0;
+    std::size_t bytes = 0;
+  };
+  struct Gaps {
+    Gap after_value, after_comma, after_colon;
+  };
+
   void skip_space() {
     if (at_ == end_ || static_cast<unsigned char>(*at_) <= ' ') skip_spaces();
   }
   void skip_spaces();
+  void skip(Gap& gap);
+  void skip_other(Gap& gap);
   bool enter(char bracket, const char* expected);
   bool next(char bracket);  // past a comma; false: at the closing bracket, which is taken
   bool read_word(std::string_view word);
-  bool unescape(const char* begin, const char* special);
-  bool read_escape(const char*& p);
+  bool read_string(std::string_view& value, std::string& unescaped);
+  bool unescape(const char* begin, const char* special, std::string& unescaped);
+  bool read_escape(const char*& p, std::string& unescaped);
   bool read_unit(const char*& p, std::uint32_t& unit);  // four hexadecimal digits
   std::string_view number_text();
   bool check_value();
@@ -63,8 +87,10 @@ class JsonScanner {
   const char* end_;
   std::string_view what_;
   unsigned depth_ = 0;
-  bool first_ = false;  // nothing of the innermost object or array has been read
+  std::array<Gaps, kMaxDepth + 1> gaps_;  // by depth
+  bool first_ = false;                    // nothing of the innermost object or array has been read
   std::string scratch_;
+  std::string second_scratch_;
   std::optional<Error> error_;
 };
 

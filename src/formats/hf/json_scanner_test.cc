@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hangar::hf {
@@ -210,6 +211,61 @@ TEST(JsonScannerTest, TheFirstErrorStays) {
   EXPECT_EQ(scanner.peek(), JsonScanner::Kind::kNone);
   EXPECT_EQ(scanner.status().error().message, first);
   EXPECT_EQ(scanner.status().error().code, ErrorCode::kCorrupt);
+}
+
+TEST(JsonScannerTest, PairsOfStringsAreBothGood) {
+  JsonScanner scanner(R"([["a", "b"], ["\u00e9\n", "\"x"], ["", "long enough to be on the heap"]])",
+                      "t.json");
+  std::vector<std::pair<std::string, std::string>> pairs;
+  ASSERT_TRUE(scanner.enter_array());
+  while (scanner.next_element()) {
+    std::string_view first;
+    std::string_view second;
+    ASSERT_TRUE(scanner.read_string_pair(first, second));
+    EXPECT_GE(scanner.readable_end(first), first.data() + first.size());
+    pairs.emplace_back(first, second);
+  }
+  ASSERT_TRUE(scanner.finish());
+  EXPECT_THAT(pairs, testing::ElementsAre(testing::Pair("a", "b"), testing::Pair("é\n", "\"x"),
+                                          testing::Pair("", "long enough to be on the heap")));
+  for (const std::string_view text : {R"(["a"])", R"(["a", "b", "c"])", "[]", R"(["a", 1])"}) {
+    JsonScanner broken(text, "t.json");
+    std::string_view first;
+    std::string_view second;
+    EXPECT_FALSE(broken.read_string_pair(first, second)) << text;
+    EXPECT_THAT(broken.status().error().message, HasSubstr("expected"));
+  }
+}
+
+TEST(JsonScannerTest, WhiteSpaceMayChangeAtAnyPlace) {
+  // What stood at a place before is guessed to come again: each layout follows on each.
+  const std::vector<std::string> layouts = {"",
+                                            " ",
+                                            "\n",
+                                            "\n  ",
+                                            "\n       ",
+                                            "\n        ",
+                                            "\r\n\t ",
+                                            std::string(16, ' '),
+                                            std::string(17, ' '),
+                                            "\n" + std::string(40, ' ')};
+  std::string text = "[";
+  std::string plain = "[";
+  for (const std::string& one : layouts) {
+    for (const std::string& other : layouts) {
+      for (const std::string* space : {&one, &one, &other, &one}) {
+        text += *space + "{" + *space + "\"k\"" + *space + ":" + *space + "1" + *space + "," +
+                *space + "\"l\":[2" + *space + "," + *space + "3" + *space + "]}" + *space + ",";
+        plain += "{k=1;l=[2;3;];};";
+      }
+    }
+  }
+  text += "4]";
+  plain += "4;]";
+  JsonScanner scanner(text, "t.json");
+  std::string written;
+  ASSERT_TRUE(write_value(scanner, written)) << scanner.status().error().message;
+  EXPECT_EQ(written, plain);
 }
 
 }  // namespace

@@ -9,11 +9,11 @@
 #include "formats/hf/json_scanner.h"
 #include "formats/hf/post_processor.h"
 #include "formats/hf/strict_json.h"
-#include "formats/hf/text_ids.h"
 #include "formats/hf/tokenizer_model.h"
 #include "formats/hf/tokenizer_settings.h"
 #include "formats/hf/tokenizer_stages.h"
 #include "text/post_processor.h"
+#include "text/token_index.h"
 
 namespace hangar::hf {
 namespace {
@@ -173,17 +173,28 @@ void set_kinds(TokenizerSpec& spec) {
 }  // namespace
 
 Result<TokenizerSpec> read_tokenizer_json(const TokenizerFiles& files) {
+  const std::size_t bytes = files.tokenizer_json.size() + files.tokenizer_config_json.size() +
+                            files.special_tokens_map_json.size();
+  if (bytes >= TextList::kMaxBytes) {
+    return make_error(ErrorCode::kUnsupported, "{}: {} bytes found, less than {} are supported",
+                      kFile, bytes, TextList::kMaxBytes);
+  }
   HANGAR_TRY(Parts parts, read_parts(files.tokenizer_json));
   HANGAR_TRY(const TokenizerSettings settings,
              read_tokenizer_settings(files.tokenizer_config_json, files.special_tokens_map_json));
   TokenizerSpec spec = std::move(parts.spec);
-  Result<TextIds> index = TextIds::build(spec.tokens);
-  if (!index) return with_context(std::move(index.error()), kFile);
+  const TokenIndex index(spec.tokens);
+  if (const auto twice = index.twice()) {
+    return make_error(ErrorCode::kCorrupt, "{}: token '{}' is there twice, as {} and as {}", kFile,
+                      spec.tokens[static_cast<std::size_t>(twice->first)].substr(0, 100),
+                      twice->first, twice->second);
+  }
   HANGAR_TRY(const AddedByText added,
-             place_added_tokens(*index, parts.extras.token_count, settings.added, spec));
+             place_added_tokens(index, parts.extras.token_count, settings.added, spec));
   const TokenFinderByText find = [&](std::string_view text) -> std::optional<TokenId> {
     if (const auto found = added.find(text); found != added.end()) return found->second;
-    return index->find(text);
+    const TokenId id = index.find(text);
+    return id == TokenIndex::kNone ? std::nullopt : std::optional(id);
   };
   HANGAR_CHECK_OK(find_unknown(parts, find, spec));
   HANGAR_CHECK_OK(find_named(settings.bos, "bos_token", find, spec.bos));

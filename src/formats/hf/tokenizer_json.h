@@ -6,7 +6,7 @@
 // Errors: kCorrupt (field, what was found): broken JSON, duplicate keys, ids past the vocabulary,
 // cyclic
 //   or clashing added tokens; kUnsupported: a stage or an expression that is not known, by its
-//   name.
+//   name; files of 4 GiB together.
 // Threads: pure functions.
 #pragma once
 

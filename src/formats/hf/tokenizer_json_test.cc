@@ -30,9 +30,11 @@ std::vector<std::string> written(const std::vector<TemplatePiece>& pieces) {
   return out;
 }
 
-std::vector<std::pair<std::string, std::uint32_t>> written(const std::vector<MergeSpec>& merges) {
-  std::vector<std::pair<std::string, std::uint32_t>> out;
-  for (const MergeSpec& merge : merges) out.emplace_back(merge.text, merge.left_bytes);
+std::vector<std::pair<std::string, std::size_t>> written(const MergeList& merges) {
+  std::vector<std::pair<std::string, std::size_t>> out;
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    out.emplace_back(merges[i].text, merges[i].left_bytes);
+  }
   return out;
 }
 

@@ -13,17 +13,19 @@ using Kind = JsonScanner::Kind;
 
 constexpr std::int64_t kMaxId = std::numeric_limits<TokenId>::max() - 1;
 
-// Untouched memory costs nothing; growing would move every string.
-template <typename T>
-void reserve(std::vector<T>& list, std::size_t at_most) {
-  list.reserve(std::min<std::size_t>(at_most, 1U << 20U));
+// Room for the texts of a list that takes the rest of the file. Untouched memory costs nothing;
+// growing would copy what is there.
+template <typename List>
+void reserve(List& list, std::size_t remaining_bytes) {
+  list.reserve(std::min<std::size_t>(remaining_bytes / 16, 1U << 20U),
+               std::min<std::size_t>(remaining_bytes / 2, 1U << 24U));
 }
 
 // Puts tokens at their ids. An id far past what has been read so far waits until the end, when it
 // is known how many there are: a short file cannot ask for much memory.
 class VocabularyFiller {
  public:
-  explicit VocabularyFiller(std::vector<std::string>& tokens) : tokens_(tokens) {}
+  explicit VocabularyFiller(TextList& tokens) : tokens_(tokens) {}
 
   bool put(JsonScanner& scanner, std::string_view text, std::int64_t id) {
     if (id < 0 || id > kMaxId) {
@@ -62,15 +64,15 @@ class VocabularyFiller {
     }
     taken_[index] = 1;
     if (index == tokens_.size()) {  // ids mostly ascend
-      tokens_.emplace_back(text);
+      tokens_.push_back(text, scanner.readable_end(text));
       return true;
     }
     if (index > tokens_.size()) tokens_.resize(index + 1);
-    tokens_[index] = text;
+    tokens_.set(index, text);
     return true;
   }
 
-  std::vector<std::string>& tokens_;
+  TextList& tokens_;
   std::vector<std::uint8_t> taken_;
   std::vector<std::pair<std::size_t, std::string>> late_;
   std::size_t count_ = 0;
@@ -79,7 +81,7 @@ class VocabularyFiller {
 // {"a": 0, "b": 1}
 bool read_vocabulary(JsonScanner& scanner, TokenizerSpec& spec, ModelExtras& extras) {
   if (!scanner.enter_object()) return false;
-  reserve(spec.tokens, scanner.remaining_bytes() / 16);
+  reserve(spec.tokens, scanner.remaining_bytes());
   VocabularyFiller filler(spec.tokens);
   for (std::string_view text; scanner.next_key(text);) {
     std::int64_t id = 0;
@@ -97,7 +99,7 @@ bool read_scored_vocabulary(JsonScanner& scanner, TokenizerSpec& spec, ModelExtr
     if (!scanner.enter_array() || !scanner.next_element() || !scanner.read_string(text)) {
       return scanner.fail("[token, score] expected");
     }
-    spec.tokens.emplace_back(text);
+    spec.tokens.push_back(text);
     double score = 0;
     if (!scanner.next_element() || !scanner.read_number(score)) {
       return scanner.fail("[token, score] expected");
@@ -109,53 +111,32 @@ bool read_scored_vocabulary(JsonScanner& scanner, TokenizerSpec& spec, ModelExtr
   return scanner.ok();
 }
 
-bool split_merge(JsonScanner& scanner, std::string_view text, MergeSpec& merge) {
-  std::size_t space = text.size();
-  std::size_t spaces = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != ' ') continue;
-    space = i;
-    ++spaces;
-  }
-  if (spaces != 1 || space > std::numeric_limits<std::uint32_t>::max()) {
+// "a b"
+bool read_spaced_merge(JsonScanner& scanner, MergeList& merges) {
+  std::string_view text;
+  if (!scanner.read_string(text)) return false;
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
     return scanner.fail(
         fmt::format("merge '{}' found, two tokens and one space expected", text.substr(0, 100)));
   }
-  merge.text = text;
-  merge.text.erase(space, 1);
-  merge.left_bytes = static_cast<std::uint32_t>(space);
+  const char* const end = scanner.readable_end(text);
+  merges.add(text.substr(0, space), end, text.substr(space + 1), end);
   return true;
-}
-
-bool read_merge_pair(JsonScanner& scanner, MergeSpec& merge) {
-  std::string_view part;
-  if (!scanner.enter_array() || !scanner.next_element() || !scanner.read_string(part)) {
-    return scanner.fail("[left, right] expected");
-  }
-  if (part.size() > std::numeric_limits<std::uint32_t>::max()) {
-    return scanner.fail("a merge of gigabytes");
-  }
-  merge.text = part;
-  merge.left_bytes = static_cast<std::uint32_t>(part.size());
-  if (!scanner.next_element() || !scanner.read_string(part)) {
-    return scanner.fail("[left, right] expected");
-  }
-  merge.text += part;
-  if (scanner.next_element()) return scanner.fail("[left, right] expected");
-  return scanner.ok();
 }
 
 // ["a b", "ab c"] or [["a", "b"], ["ab", "c"]]
 bool read_merges(JsonScanner& scanner, TokenizerSpec& spec) {
   if (!scanner.enter_array()) return false;
-  reserve(spec.merges, scanner.remaining_bytes() / 16);
+  reserve(spec.merges, scanner.remaining_bytes());
+  std::string_view left;
+  std::string_view right;
   while (scanner.next_element()) {
-    MergeSpec& merge = spec.merges.emplace_back();
-    if (scanner.peek() == Kind::kArray) {
-      if (!read_merge_pair(scanner, merge)) return false;
+    if (scanner.peek() != Kind::kArray) {
+      if (!read_spaced_merge(scanner, spec.merges)) return false;
     } else {
-      std::string_view text;
-      if (!scanner.read_string(text) || !split_merge(scanner, text, merge)) return false;
+      if (!scanner.read_string_pair(left, right)) return false;
+      spec.merges.add(left, scanner.readable_end(left), right, scanner.readable_end(right));
     }
   }
   return scanner.ok();
