@@ -97,12 +97,16 @@ BENCHMARK_CAPTURE(matmul, Q4_0, DType::kQ4_0)->Apply(default_model_shapes);
 BENCHMARK_CAPTURE(matmul, Q8_0, DType::kQ8_0)->Apply(default_model_shapes);
 
 // One layer of the default model: 9 heads on 3 KV heads of 64; `rows` new tokens end the context.
-void attention(benchmark::State& state) {
+void attention(benchmark::State& state, KvType type) {
   const auto context = static_cast<std::int32_t>(state.range(0));
   const auto rows = static_cast<std::int32_t>(state.range(1));
   const AttentionShape shape{.heads = 9, .kv_heads = 3, .head_dim = 64, .scale = 0.125F};
-  const KvShape kv{
-      .layers = 1, .blocks = context / 16, .block_tokens = 16, .kv_heads = 3, .head_dim = 64};
+  const KvShape kv{.layers = 1,
+                   .blocks = context / 16,
+                   .block_tokens = 16,
+                   .kv_heads = 3,
+                   .head_dim = 64,
+                   .type = type};
   const KvCachePtr cache = backend().make_kv_cache(kv).value();
   RaggedBatch all;
   for (std::int32_t b = 0; b < kv.blocks; ++b) all.block_tables.push_back(kv.blocks - 1 - b);
@@ -119,18 +123,65 @@ void attention(benchmark::State& state) {
   // Scores and values: each query head and row by the tokens it sees.
   const double seen = (context - rows) + (rows + 1) / 2.0;
   const double macs = 2.0 * 9 * 64 * rows * seen;
-  const double bytes = 2.0 * 2.0 * context * 192;
+  const auto bytes = static_cast<double>(backend().kv_block_bytes(kv)) * kv.blocks;
   using benchmark::Counter;
   state.counters["GMAC/s"] = Counter(macs / 1e9, Counter::kIsIterationInvariantRate);
   state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsIterationInvariantRate);
   state.counters["bound_us"] =
       bytes / bench::read_bytes_per_s(ThreadPool::available_processors()) * 1e6;
 }
-BENCHMARK(attention)
-    ->ArgsProduct({{512, 4096}, {1, 128, 512}})
-    ->ArgNames({"context", "rows"})
-    ->UseRealTime()
-    ->Unit(benchmark::kMicrosecond);
+
+void attention_shapes(benchmark::internal::Benchmark* b) {
+  b->ArgsProduct({{512, 2048, 4096}, {1, 128, 512}});
+  b->ArgNames({"context", "rows"})->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+BENCHMARK_CAPTURE(attention, f16, KvType::kF16)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(attention, bf16, KvType::kBF16)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(attention, int8, KvType::kInt8)->Apply(attention_shapes);
+
+// 64 rows of logits to tokens. Logits like a model's (a few far ahead of a wide bell), or for
+// `flat` a bell that is narrow, which is the worst that top_p can meet.
+void sample(benchmark::State& state, SampleRow row, bool flat) {
+  const std::int64_t vocabulary = state.range(0);
+  constexpr std::int64_t kRows = 64;
+  const Activation logits = random_activation(kRows, vocabulary);
+  if (!flat) {
+    backend().scale(logits, 2.5F);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      for (std::size_t i = 0; i < 30; ++i) {
+        logits.row(r)[i * 1531 % static_cast<std::size_t>(vocabulary)] +=
+            14.0F - 0.4F * static_cast<float>(i);
+      }
+    }
+  }
+  std::vector<SampleRow> rows(kRows, row);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    rows[r].row = static_cast<std::int32_t>(r);
+    rows[r].uniform = (static_cast<double>(r) + 0.5) / kRows;
+  }
+  std::vector<Sampled> out(kRows);
+  for (auto _ : state) backend().sample(logits, rows, out);
+  const double bytes = static_cast<double>(vocabulary) * 4 * kRows;
+  using benchmark::Counter;
+  state.counters["a_row"] = Counter(kRows, Counter::kIsIterationInvariantRate | Counter::kInvert);
+  state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsIterationInvariantRate);
+  state.counters["bound_us"] =
+      bytes / bench::read_bytes_per_s(ThreadPool::available_processors()) * 1e6;
+}
+
+void vocabularies(benchmark::internal::Benchmark* b) {
+  b->Arg(49152)->Arg(128256)->ArgName("vocabulary");
+  b->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+BENCHMARK_CAPTURE(sample, greedy, SampleRow{.temperature = 0.0F}, false)->Apply(vocabularies);
+BENCHMARK_CAPTURE(sample, plain, SampleRow{}, false)->Apply(vocabularies);
+BENCHMARK_CAPTURE(sample, top_k_40, SampleRow{.top_k = 40}, false)->Apply(vocabularies);
+BENCHMARK_CAPTURE(sample, top_p_95, SampleRow{.top_p = 0.95F}, false)->Apply(vocabularies);
+BENCHMARK_CAPTURE(sample, top_p_95_flat, SampleRow{.top_p = 0.95F}, true)->Apply(vocabularies);
+BENCHMARK_CAPTURE(sample, top_k_40_top_p_95, SampleRow{.top_p = 0.95F, .top_k = 40}, false)
+    ->Apply(vocabularies);
+BENCHMARK_CAPTURE(sample, greedy_logprobs_5, SampleRow{.logprobs = 5, .temperature = 0.0F}, false)
+    ->Apply(vocabularies);
 
 }  // namespace
 }  // namespace hangar

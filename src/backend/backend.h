@@ -17,9 +17,12 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/sampling.h"
+#include "base/block_copy.h"
 #include "base/result.h"
 #include "tensor/activation.h"
 #include "tensor/gate_function.h"
+#include "tensor/kv_type.h"
 #include "tensor/ragged_batch.h"
 #include "tensor/tensor_view.h"
 
@@ -49,6 +52,7 @@ struct KvShape {
   std::int32_t block_tokens = 16;
   std::int32_t kv_heads = 0;
   std::int32_t head_dim = 0;
+  KvType type = KvType::kF16;
 };
 
 // Keys and values of every layer, in blocks. Contents are undefined until written.
@@ -90,6 +94,9 @@ class Backend {
   virtual Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) = 0;
   // Zero-filled memory of the backend's, for scratch; lives as long as the backend.
   virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns) = 0;
+  // How this backend keeps keys and values where nobody asks; make_kv_cache refuses
+  // (kUnsupported) what it does not run.
+  virtual KvType default_kv_type() const = 0;
   virtual Result<KvCachePtr> make_kv_cache(const KvShape& shape) = 0;
   // Bytes that make_kv_cache would take for one block.
   virtual std::size_t kv_block_bytes(const KvShape& shape) const = 0;
@@ -109,6 +116,8 @@ class Backend {
   // Stores k, v {rows, kv_heads * head_dim} of `layer` where the batch's block tables say.
   virtual void write_kv(KvCache& cache, std::int32_t layer, Activation k, Activation v,
                         const RaggedBatch& batch) = 0;
+  // One after the other: a block that one copy has read may be written by a later one.
+  virtual void copy_kv_blocks(KvCache& cache, std::span<const BlockCopy> copies) = 0;
   // out, q {rows, heads * head_dim}: causal softmax(q k^T * scale) v over the cache's blocks. Head
   // h reads KV head h / (heads / kv_heads).
   virtual void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
@@ -131,6 +140,10 @@ class Backend {
   // with `normalize` the k weights sum to 1. ids and weights: [rows * k], on the host.
   virtual void top_experts(Activation scores, std::int32_t k, bool normalize,
                            std::span<std::int32_t> ids, std::span<float> weights) = 0;
+  // out[i] is what rows[i] asks for. `logits` is scratch: it may be changed. Two rows may name the
+  // same row of logits.
+  virtual void sample(Activation logits, std::span<const SampleRow> rows,
+                      std::span<Sampled> out) = 0;
   // Host copy of x's floats, row-major; waits for the device.
   virtual void read(Activation x, std::span<float> host) = 0;
 };

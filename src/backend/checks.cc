@@ -1,5 +1,7 @@
 #include "backend/checks.h"
 
+#include <algorithm>
+#include <cassert>
 #include <vector>
 
 #include "backend/host_memory.h"
@@ -100,6 +102,15 @@ Result<std::size_t> activation_bytes(std::int64_t rows, std::int64_t columns) {
                       columns);
   }
   return *bytes;
+}
+
+void assert_sample_rows([[maybe_unused]] Activation logits,
+                        [[maybe_unused]] std::span<const SampleRow> rows,
+                        [[maybe_unused]] std::span<const Sampled> out) {
+  assert(rows.size() == out.size());
+  assert(std::ranges::all_of(rows, [&](const SampleRow& row) {
+    return row.row >= 0 && row.row < logits.rows && row.forced < logits.columns;
+  }));
 }
 
 }  // namespace hangar

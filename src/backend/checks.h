@@ -18,5 +18,8 @@ Status check_weight_view(const TensorView& view);
 Status check_kv_shape(const KvShape& shape);
 // rows and columns of scratch: not negative, their bytes do not overflow.
 Result<std::size_t> activation_bytes(std::int64_t rows, std::int64_t columns);
+// Asserts what sample() is promised: rows of logits and tokens that exist, one result for each.
+void assert_sample_rows(Activation logits, std::span<const SampleRow> rows,
+                        std::span<const Sampled> out);
 
 }  // namespace hangar

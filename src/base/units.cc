@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <string_view>
 
@@ -26,6 +29,27 @@ std::string scaled(std::uint64_t value, const std::array<std::string_view, 6>& u
 
 std::string format_bytes(std::uint64_t bytes) {
   return scaled(bytes, {" B", " kB", " MB", " GB", " TB", " PB"});
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  double number = 0.0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || !std::isfinite(number) || number <= 0.0) return std::nullopt;
+  std::string unit(end, text.data() + text.size());
+  unit.erase(0, std::min(unit.find_first_not_of(' '), unit.size()));
+  for (char& c : unit) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  double factor = 1.0;
+  if (!unit.empty() && unit != "B") {
+    const std::size_t power = std::string_view("KMGT").find(unit.front());
+    const std::string_view rest = std::string_view(unit).substr(1);
+    if (power == std::string_view::npos || (rest != "B" && rest != "IB" && !rest.empty())) {
+      return std::nullopt;
+    }
+    factor = std::pow(rest == "IB" ? 1024.0 : 1000.0, static_cast<double>(power + 1));
+  }
+  constexpr double kMost = 9.2e18;
+  if (number * factor < 1.0 || number * factor > kMost) return std::nullopt;
+  return static_cast<std::uint64_t>(number * factor);
 }
 
 std::string format_count(std::uint64_t count) {

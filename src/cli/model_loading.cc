@@ -6,6 +6,11 @@
 #include "cli/loading_line.h"
 
 namespace hangar {
+namespace {
+
+constexpr std::int64_t kStaticWaits = 20;  // of batch_wait_ms, as --help says
+
+}  // namespace
 
 Result<StoredModel> find_model(const Settings& settings) {
   return ModelStore::from_settings(settings).resolve(settings.text(Setting::kModel));
@@ -16,6 +21,18 @@ LocalEngineOptions engine_options(const Settings& settings) {
   options.backend = settings.text(Setting::kBackend);
   options.threads = static_cast<int>(settings.integer(Setting::kThreads));
   options.context_tokens = static_cast<std::int32_t>(settings.integer(Setting::kMaxContext));
+  options.batching.policy =
+      batching_of(settings.text(Setting::kBatching)).value_or(BatchingPolicy::kContinuous);
+  options.batching.max_sequences =
+      static_cast<std::int32_t>(settings.integer(Setting::kMaxRunning));
+  options.batching.batch_wait_us = settings.integer(Setting::kBatchWaitMs) * 1000;
+  options.batching.static_wait_us = options.batching.batch_wait_us * kStaticWaits;
+  options.step_tokens = static_cast<std::int32_t>(settings.integer(Setting::kStepTokens));
+  options.kv_type = kv_type_of(settings.text(Setting::kKvType));  // none for "auto"
+  options.kv_bytes = settings.bytes(Setting::kKvMemory);
+  options.prefix_cache = settings.on(Setting::kPrefixCache);
+  options.speculate_tokens = static_cast<std::int32_t>(settings.integer(Setting::kSpeculate));
+  options.max_waiting = static_cast<std::int32_t>(settings.integer(Setting::kMaxQueue));
   return options;
 }
 

@@ -62,7 +62,7 @@ ModelSummary summarize_model(const StoredModel& stored, std::int32_t context_tok
   const std::int32_t planned =
       context_tokens > 0 ? std::min(context_tokens, config->context_tokens) : 0;
   summary.memory = plan_memory(*config, summary.file_bytes, planned,
-                               LocalEngineOptions{}.prefill_chunk_tokens, kKvElementBytes);
+                               LocalEngineOptions{}.step_tokens, kKvElementBytes);
   return summary;
 }
 

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/nearest.h"
+#include "base/units.h"
 #include "cli/config_file.h"
 #include "cli/report.h"
 
@@ -28,12 +29,49 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "Longest prompt and answer together; 0: the model's own"},
     {Setting::kBackend, "backend", SettingKind::kChoice, "cpu", 0, 0, "cpu|ref",
      "What computes; ref is slow and plain, to compare with"},
+    {Setting::kBatching, "batching", SettingKind::kChoice, "continuous", 0, 0,
+     "none|static|dynamic|continuous", "How requests share the model; see docs/scheduling.md"},
+    {Setting::kMaxRunning, "max_running", SettingKind::kInteger, "64", 1, 4096, "N",
+     "Sequences computed at once at most; the size of a batch for static and dynamic"},
+    {Setting::kStepTokens, "step_tokens", SettingKind::kInteger, "256", 1, 1 << 16, "TOKENS",
+     "Tokens of one step at most: prompts go in chunks that leave room for the others' tokens"},
+    {Setting::kBatchWaitMs, "batch_wait_ms", SettingKind::kInteger, "50", 0, 600'000, "MS",
+     "How long batching 'dynamic' waits for others; 'static' waits twenty times that"},
+    {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8",
+     "How keys and values are kept; auto: f16 (the reference backend: f32)"},
+    {Setting::kKvMemory, "kv_memory", SettingKind::kSize, "auto", 0, 0, "SIZE",
+     "Memory for keys and values, 2GB or 512MiB; auto: 1 GiB or one context, if that is free"},
+    {Setting::kPrefixCache, "prefix_cache", SettingKind::kChoice, "on", 0, 0, "on|off",
+     "Keep keys and values of prompts for requests that begin alike"},
+    {Setting::kSpeculate, "speculate", SettingKind::kInteger, "0", 0, 16, "TOKENS",
+     "Guess so many tokens a step from the text so far, and check them; answers stay the same"},
+    {Setting::kDeterministic, "deterministic", SettingKind::kChoice, "on", 0, 0, "on|off",
+     "Answers do not depend on what else runs; the CPU backend can do no other"},
+    {Setting::kMaxQueue, "max_queue", SettingKind::kInteger, "1024", 0, 1 << 20, "N",
+     "Sequences that may wait; past that a request is refused with 429"},
+    {Setting::kRequestTimeoutS, "request_timeout_s", SettingKind::kInteger, "600", 0, 86'400, "S",
+     "A request that takes longer ends with 504; 0: no limit"},
+    {Setting::kMaxBodyMb, "max_body_mb", SettingKind::kInteger, "32", 1, 4096, "MB",
+     "Largest body of a request"},
+    {Setting::kMaxHeaderKb, "max_header_kb", SettingKind::kInteger, "64", 1, 1024, "KB",
+     "Largest header of a request"},
+    {Setting::kHeaderTimeoutS, "header_timeout_s", SettingKind::kInteger, "30", 1, 3600, "S",
+     "A header must come whole within this time, a body within four times that"},
+    {Setting::kIdleTimeoutS, "idle_timeout_s", SettingKind::kInteger, "75", 1, 86'400, "S",
+     "A connection without a request is closed after this time"},
+    {Setting::kWriteTimeoutS, "write_timeout_s", SettingKind::kInteger, "60", 1, 3600, "S",
+     "A client that takes nothing of its answer for so long is cut off"},
+    {Setting::kMaxConnections, "max_connections", SettingKind::kInteger, "4096", 1, 1 << 20, "N",
+     "Connections at once"},
+    {Setting::kMaxConnectionsPerAddress, "max_connections_per_address", SettingKind::kInteger, "0",
+     0, 1 << 20, "N", "Connections at once from one address; 0: no limit of its own"},
     {Setting::kLogLevel, "log_level", SettingKind::kChoice, "info", 0, 0,
      "trace|debug|info|warn|error|off", "How much is logged, to standard error"},
 }};
 
 // Variables with a meaning that are no settings.
 constexpr std::string_view kConfigVariable = "HANGAR_CONFIG";
+constexpr std::string_view kAutoSize = "auto";
 
 std::size_t index_of(Setting setting) {
   return static_cast<std::size_t>(setting);
@@ -78,6 +116,11 @@ Status check(const SettingSpec& spec, const SettingValue& value) {
     case SettingKind::kChoice:
       if (!is_choice(spec.value_name, value.text))
         return fail("one of " + std::string(spec.value_name));
+      return {};
+    case SettingKind::kSize:
+      if (value.text != kAutoSize && !parse_bytes(value.text)) {
+        return fail("a size such as 2GB or 512MiB, or auto");
+      }
       return {};
   }
   return {};
@@ -134,6 +177,14 @@ const SettingValue& Settings::value(Setting setting) const {
 
 std::int64_t Settings::integer(Setting setting) const {
   return parse_integer(text(setting)).value_or(0);
+}
+
+std::uint64_t Settings::bytes(Setting setting) const {
+  return parse_bytes(text(setting)).value_or(0);
+}
+
+bool Settings::on(Setting setting) const {
+  return text(setting) == "on";
 }
 
 std::string Settings::print() const {

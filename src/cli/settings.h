@@ -32,11 +32,30 @@ enum class Setting : std::uint8_t {
   kThreads,
   kMaxContext,
   kBackend,
+  kBatching,
+  kMaxRunning,
+  kStepTokens,
+  kBatchWaitMs,
+  kKvType,
+  kKvMemory,
+  kPrefixCache,
+  kSpeculate,
+  kDeterministic,
+  kMaxQueue,
+  kRequestTimeoutS,
+  kMaxBodyMb,
+  kMaxHeaderKb,
+  kHeaderTimeoutS,
+  kIdleTimeoutS,
+  kWriteTimeoutS,
+  kMaxConnections,
+  kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 8;
+inline constexpr std::size_t kSettingCount = 26;
 
-enum class SettingKind : std::uint8_t { kText, kInteger, kChoice };
+// kSize: bytes with a unit (512MB, 2GiB), or "auto".
+enum class SettingKind : std::uint8_t { kText, kInteger, kChoice, kSize };
 
 struct SettingSpec {
   Setting setting;
@@ -66,6 +85,8 @@ class Settings {
  public:
   const std::string& text(Setting setting) const { return value(setting).text; }
   std::int64_t integer(Setting setting) const;  // kInteger only
+  std::uint64_t bytes(Setting setting) const;   // kSize only; 0: auto
+  bool on(Setting setting) const;               // kChoice of on and off only
   const SettingValue& value(Setting setting) const;
   // Every setting with its origin, itself a valid config file.
   std::string print() const;

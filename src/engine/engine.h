@@ -22,20 +22,41 @@ namespace hangar {
 struct EngineInfo {
   std::string model;                // architecture and name, for logs
   std::string backend;              // Backend::description()
-  std::int32_t context_tokens = 0;  // prompt and output together
+  std::int32_t context_tokens = 0;  // prompt and output of one choice together
   std::int32_t vocabulary = 0;
   std::uint64_t weight_bytes = 0;
   std::uint64_t kv_bytes = 0;
+  std::int32_t kv_blocks = 0;
+  std::int32_t block_tokens = 16;
+  std::string kv_type;           // kv_type_name
+  std::string batching;          // batching_name
+  std::int32_t max_running = 0;  // sequences at once
+  std::int32_t max_waiting = 0;
 };
 
+// Counters run from the start; the rest is as of now. Units in the names; sequences are choices of
+// requests.
 struct EngineStats {
   std::int32_t waiting = 0;
   std::int32_t running = 0;
   std::int32_t kv_blocks_total = 0;
-  std::int32_t kv_blocks_used = 0;
+  std::int32_t kv_blocks_used = 0;  // held by sequences
+  std::int32_t kv_blocks_kept = 0;  // held by none, remembered as prefixes
   std::uint64_t steps = 0;
-  std::uint64_t prompt_tokens = 0;     // computed since start
-  std::uint64_t generated_tokens = 0;  // since start
+  std::uint64_t rows = 0;              // tokens computed, guesses too
+  std::uint64_t prompt_tokens = 0;     // computed
+  std::uint64_t cached_tokens = 0;     // prompt tokens that came from the prefix cache
+  std::uint64_t looked_up_tokens = 0;  // prompt tokens that were looked for in it
+  std::uint64_t generated_tokens = 0;
+  std::uint64_t drafted_tokens = 0;   // guessed by prompt lookup
+  std::uint64_t accepted_tokens = 0;  // of those, right
+  std::uint64_t preemptions = 0;
+  std::uint64_t refused = 0;  // queue full
+  std::uint64_t expired = 0;
+  std::int64_t busy_us = 0;        // time in steps
+  std::int64_t waited_for_us = 0;  // how long work has been there without a step ending; 0: fine
+  std::int32_t step_rows = 0;      // of the last step
+  std::int32_t step_sequences = 0;
 };
 
 class Engine {
@@ -43,8 +64,8 @@ class Engine {
   virtual ~Engine() = default;
   virtual const EngineInfo& info() const = 0;
   virtual Status submit(Request request) = 0;
-  // Ends the request within one step; unknown or finished ids are ignored.
-  virtual void cancel(RequestId id) = 0;
+  // Ends the request, or one choice of it, within one step; unknown or finished ids are ignored.
+  virtual void cancel(RequestId id, std::int32_t choice = -1) = 0;
   virtual std::vector<Event> next_events(std::int64_t timeout_us) = 0;
   virtual EngineStats stats() const = 0;
   // Refuses new requests from now on; those it has run to their end.

@@ -1,19 +1,25 @@
-// LocalEngine: an Engine in this process: one step thread, one model, one backend.
+// LocalEngine: an Engine in this process: one model on one backend, two threads.
 //
-// Promise: Engine's, and: between steps it looks at cancellations, so a client that is gone costs
-// at
-//   most one more step. An idle engine uses no processor time.
-// Errors: make_local_engine: what opening the checkpoint, the model or the KV cache can fail with.
+// Promise: Engine's, and: the plan thread plans the next step while the step thread computes the
+//   current one; a client that is gone costs at most the step under way and the one planned. An
+//   idle engine uses no processor time. Greedy answers and seeded ones do not depend on what else
+//   runs, on chunks, on preemption or on cache hits where the backend's rows do not (the CPU's do
+//   not).
+// Errors: make_local_engine: what opening the checkpoint, the model or the KV cache can fail with;
+//   kResourceExhausted with the sums where the memory asked for is not there.
 // Threads: Engine's.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "engine/engine.h"
 #include "formats/checkpoint.h"
+#include "sched/batching.h"
+#include "tensor/kv_type.h"
 
 namespace hangar {
 
@@ -21,8 +27,13 @@ struct LocalEngineOptions {
   std::string backend = "cpu";
   int threads = 0;                  // 0: all processors this process may run on
   std::int32_t context_tokens = 0;  // 0: the model's own, at most what memory is set aside for
-  std::int32_t prefill_chunk_tokens = 256;
-  std::int32_t max_waiting = 1024;
+  BatchingOptions batching;         // max_sequences: running at once
+  std::int32_t step_tokens = 256;   // rows of one step
+  std::int32_t max_waiting = 1024;  // sequences
+  std::optional<KvType> kv_type;    // none: the backend's own
+  std::uint64_t kv_bytes = 0;       // 0: engine/kv_budget.h decides
+  bool prefix_cache = true;
+  std::int32_t speculate_tokens = 0;  // guesses a step by prompt lookup; 0: off
 };
 
 Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoint> checkpoint,

@@ -18,13 +18,20 @@ using ::testing::HasSubstr;
 using testing::TinyCheckpoint;
 using testing::TinyOptions;
 
-std::unique_ptr<Engine> tiny_engine(std::int32_t chunk = 8, std::int32_t max_waiting = 1024) {
+LocalEngineOptions tiny_options(std::int32_t step_tokens = 8) {
   LocalEngineOptions options;
   options.backend = "ref";
   options.threads = 1;
-  options.prefill_chunk_tokens = chunk;
-  options.max_waiting = max_waiting;
+  options.step_tokens = step_tokens;
+  return options;
+}
+
+std::unique_ptr<Engine> tiny_engine(const LocalEngineOptions& options) {
   return make_local_engine(std::make_shared<TinyCheckpoint>(TinyOptions{}), options).value();
+}
+
+std::unique_ptr<Engine> tiny_engine(std::int32_t step_tokens = 8) {
+  return tiny_engine(tiny_options(step_tokens));
 }
 
 Request greedy(RequestId id, std::int32_t max_tokens) {
@@ -126,13 +133,15 @@ TEST(LocalEngine, PromptLogprobsComeOncePerToken) {
   request.logprobs = 1;
   ASSERT_TRUE(engine->submit(request));
   const auto events = collect(*engine, 1).at(1);
-  ASSERT_EQ(events.size(), 11U + 2U);
+  ASSERT_EQ(events.size(), 1U + 11U + 2U);
+  EXPECT_EQ(events[0].kind, EventKind::kStarted);
   for (std::size_t i = 0; i < 11; ++i) {
-    EXPECT_EQ(events[i].kind, EventKind::kPrompt);
-    EXPECT_EQ(events[i].token, request.prompt[i]);
-    EXPECT_EQ(events[i].has_logprob, i != 0);
-    if (events[i].has_logprob) {
-      EXPECT_LE(events[i].logprob, events[i].top.at(0).logprob);
+    const Event& event = events[i + 1];
+    EXPECT_EQ(event.kind, EventKind::kPrompt);
+    EXPECT_EQ(event.token, request.prompt[i]);
+    EXPECT_EQ(event.has_logprob, i != 0);
+    if (event.has_logprob) {
+      EXPECT_LE(event.logprob, event.top.at(0).logprob);
     }
   }
   EXPECT_EQ(events.back().usage.completion_tokens, 0);
@@ -178,7 +187,10 @@ TEST(LocalEngine, RefusesWhatCanNeverRun) {
 }
 
 TEST(LocalEngine, QueueLimitDeadlineAndDrain) {
-  auto engine = tiny_engine(8, 2);
+  LocalEngineOptions options = tiny_options();
+  options.max_waiting = 2;
+  options.batching.max_sequences = 2;
+  auto engine = tiny_engine(options);
   Request late = greedy(1, 50);
   late.deadline_us = 1;  // long ago
   ASSERT_TRUE(engine->submit(late));
@@ -216,9 +228,7 @@ TEST(LocalEngine, StopEndsEveryRequestExactlyOnce) {
 }
 
 TEST(LocalEngine, ContextCanBeAskedForButNotPastTheModels) {
-  LocalEngineOptions options;
-  options.backend = "ref";
-  options.threads = 1;
+  LocalEngineOptions options = tiny_options();
   options.context_tokens = 40;
   const auto checkpoint = std::make_shared<TinyCheckpoint>(TinyOptions{});
   EXPECT_EQ(make_local_engine(checkpoint, options).value()->info().context_tokens, 40);
@@ -227,6 +237,157 @@ TEST(LocalEngine, ContextCanBeAskedForButNotPastTheModels) {
   options.context_tokens = 0;
   options.backend = "tpu";
   EXPECT_EQ(make_local_engine(checkpoint, options).error().code, ErrorCode::kInvalidArgument);
+}
+
+// Requests that differ in prompt, length and sampling.
+std::vector<Request> mixed_requests() {
+  std::vector<Request> requests;
+  for (std::int32_t i = 0; i < 24; ++i) {
+    Request request;
+    request.id = static_cast<RequestId>(i + 1);
+    for (std::int32_t j = 0; j < 3 + (i * 7) % 40; ++j) {
+      request.prompt.push_back((j < 20 ? j * 5 : i * 13 + j) % 96);  // beginnings alike
+    }
+    request.max_tokens = 5 + (i * 11) % 60;
+    request.sampling.temperature = i % 3 == 0 ? 0.0F : 1.3F;
+    request.sampling.seed = static_cast<std::uint64_t>(i);
+    if (i % 4 == 1) request.sampling.top_p = 0.8F;
+    if (i % 5 == 2) request.sampling.repetition_penalty = 1.2F;
+    if (i % 5 == 3) request.sampling.frequency_penalty = 0.5F;
+    if (i % 6 == 4) request.choices = 3;
+    if (i % 7 == 5) request.logprobs = 2;
+    request.tenant = i % 2 == 0 ? "a" : "b";
+    requests.push_back(request);
+  }
+  return requests;
+}
+
+using Answers = std::map<std::pair<RequestId, std::int32_t>, std::vector<std::int32_t>>;
+
+Answers answers_of(Engine& engine, const std::vector<Request>& requests) {
+  for (const Request& request : requests) EXPECT_TRUE(engine.submit(request));
+  Answers answers;
+  for (const auto& [id, events] : collect(engine, requests.size())) {
+    EXPECT_EQ(events.back().kind, EventKind::kFinished);
+    for (std::int32_t choice = 0; choice < requests.at(id - 1).choices; ++choice) {
+      answers[{id, choice}] = tokens_of(events, choice);
+    }
+  }
+  EXPECT_EQ(engine.stats().kv_blocks_used, 0);
+  EXPECT_EQ(engine.stats().running, 0);
+  EXPECT_EQ(engine.stats().waiting, 0);
+  return answers;
+}
+
+// The promise of --deterministic: neighbours, chunks, cache hits, preemption, policies and guesses
+// change no token.
+TEST(LocalEngine, AnswersDoNotDependOnHowTheyAreComputed) {
+  LocalEngineOptions alone = tiny_options(64);
+  alone.batching.policy = BatchingPolicy::kNone;
+  alone.prefix_cache = false;
+  const auto first = tiny_engine(alone);
+  const Answers expected = answers_of(*first, mixed_requests());
+  EXPECT_EQ(expected.size(), 24U + 4U * 2U);
+  const std::uint64_t block_bytes =
+      first->info().kv_bytes / static_cast<std::uint64_t>(first->info().kv_blocks);
+
+  struct Way {
+    const char* name;
+    BatchingPolicy policy;
+    std::int32_t step_tokens;
+    bool prefix_cache;
+    std::int32_t speculate;
+    std::uint64_t blocks;  // 0: plenty
+  };
+  for (const Way& way : {Way{"continuous", BatchingPolicy::kContinuous, 64, true, 0, 0},
+                         Way{"narrow steps", BatchingPolicy::kContinuous, 7, true, 0, 0},
+                         Way{"few blocks", BatchingPolicy::kContinuous, 32, true, 0, 9},
+                         Way{"few blocks, no cache", BatchingPolicy::kContinuous, 32, false, 0, 9},
+                         Way{"guesses", BatchingPolicy::kContinuous, 64, true, 3, 0},
+                         Way{"guesses, few blocks", BatchingPolicy::kContinuous, 32, true, 3, 9},
+                         Way{"static", BatchingPolicy::kStatic, 64, true, 0, 0},
+                         Way{"dynamic", BatchingPolicy::kDynamic, 64, false, 0, 0}}) {
+    LocalEngineOptions options = tiny_options(way.step_tokens);
+    options.batching.policy = way.policy;
+    options.batching.max_sequences = 16;
+    options.batching.static_wait_us = 50'000;
+    options.batching.batch_wait_us = 1'000;
+    options.prefix_cache = way.prefix_cache;
+    options.speculate_tokens = way.speculate;
+    options.kv_bytes = way.blocks * block_bytes;
+    const auto engine = tiny_engine(options);
+    EXPECT_EQ(answers_of(*engine, mixed_requests()), expected) << way.name;
+    const EngineStats stats = engine->stats();
+    EXPECT_EQ(stats.preemptions > 0, way.blocks > 0) << way.name;
+    EXPECT_EQ(stats.cached_tokens > 0, way.prefix_cache) << way.name;
+    EXPECT_EQ(stats.kv_blocks_kept > 0, way.prefix_cache) << way.name;
+    EXPECT_EQ(stats.drafted_tokens > 0, way.speculate > 0) << way.name;
+  }
+}
+
+TEST(LocalEngine, APrefixIsComputedOnce) {
+  auto engine = tiny_engine();
+  Request request = greedy(1, 4);
+  request.prompt.assign(70, 9);
+  ASSERT_TRUE(engine->submit(request));
+  const auto before = collect(*engine, 1).at(1);
+  EXPECT_EQ(before.back().usage.cached_tokens, 0);
+  const std::uint64_t computed = engine->stats().prompt_tokens;
+  request.id = 2;
+  ASSERT_TRUE(engine->submit(request));
+  const auto after = collect(*engine, 1).at(2);
+  EXPECT_EQ(after.back().usage.cached_tokens, 64);
+  EXPECT_EQ(after.front().kind, EventKind::kStarted);
+  EXPECT_EQ(after.front().usage.cached_tokens, 64);
+  EXPECT_EQ(engine->stats().prompt_tokens - computed, 6U);
+  EXPECT_EQ(tokens_of(after), tokens_of(before));
+}
+
+TEST(LocalEngine, RightGuessesSaveSteps) {
+  LocalEngineOptions options = tiny_options();
+  options.speculate_tokens = 4;
+  const auto guessing = tiny_engine(options);
+  const auto plain = tiny_engine();
+  Request request = greedy(1, 100);
+  request.sampling.logit_bias = {{5, 100.0F}};  // always the same token: easily guessed
+  ASSERT_TRUE(guessing->submit(request));
+  ASSERT_TRUE(plain->submit(request));
+  EXPECT_EQ(tokens_of(collect(*guessing, 1).at(1)), tokens_of(collect(*plain, 1).at(1)));
+  EXPECT_GT(guessing->stats().accepted_tokens, 50U);
+  EXPECT_LT(guessing->stats().steps, plain->stats().steps / 2);
+}
+
+TEST(LocalEngine, OneChoiceCanBeCancelled) {
+  auto engine = tiny_engine();
+  Request request = greedy(1, 100);
+  request.choices = 2;
+  ASSERT_TRUE(engine->submit(request));
+  engine->cancel(1, 0);
+  engine->cancel(1, 7);  // no such choice: ignored
+  const auto events = collect(*engine, 1).at(1);
+  EXPECT_LT(tokens_of(events, 0).size(), 100U);
+  EXPECT_EQ(tokens_of(events, 1).size(), 100U);
+  EXPECT_EQ(events.back().finish, FinishReason::kCancelled);
+  std::map<std::int32_t, int> ends;
+  for (const Event& event : events) {
+    if (event.kind == EventKind::kChoiceFinished) ++ends[event.choice];
+  }
+  EXPECT_EQ(ends, (std::map<std::int32_t, int>{{0, 1}, {1, 1}}));
+}
+
+TEST(LocalEngine, WhatTheCacheCanNeverHoldIsRefusedWithTheNumbers) {
+  LocalEngineOptions options = tiny_options();
+  const auto roomy = tiny_engine(options);
+  options.kv_bytes =
+      2 * roomy->info().kv_bytes / static_cast<std::uint64_t>(roomy->info().kv_blocks);
+  const auto engine = tiny_engine(options);
+  EXPECT_EQ(engine->info().kv_blocks, 2);
+  EXPECT_EQ(engine->info().context_tokens, 32);
+  EXPECT_THAT(engine->submit(greedy(1, 30)).error().message, HasSubstr("32"));
+  options.context_tokens = 64;
+  EXPECT_THAT(
+      make_local_engine(std::make_shared<TinyCheckpoint>(TinyOptions{}), options).error().message,
+      HasSubstr("--kv-memory"));
 }
 
 }  // namespace

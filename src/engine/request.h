@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/token_logprob.h"
+
 namespace hangar {
 
 using RequestId = std::uint64_t;
@@ -33,24 +35,21 @@ struct Request {
   std::vector<std::int32_t> prompt;
   std::int32_t max_tokens = 16;
   std::int32_t min_tokens = 0;
-  std::int32_t choices = 1;  // n: independent continuations of the one prompt
+  // n: independent continuations of the one prompt, computed side by side; the prompt once. Choice
+  // i with a seed draws as choice 0 of a request with seed + i.
+  std::int32_t choices = 1;
   SamplingParams sampling;
   std::vector<std::int32_t> stop_tokens;  // end of generation; not emitted as text
   bool ignore_eos = false;                // stop_tokens are ordinary tokens
   // Log-probabilities of each chosen token and of this many likeliest beside it; -1: none.
   std::int32_t logprobs = -1;
-  bool prompt_logprobs = false;  // the same for prompt tokens (echo), as kPrompt events
+  bool prompt_logprobs = false;  // the same for prompt tokens (echo): kPrompt events of choice 0
   std::string tenant;            // fairness and accounting; "" where there is none
   std::int32_t priority = 0;     // higher first
   std::int64_t deadline_us = 0;
 };
 
 enum class FinishReason : std::uint8_t { kStop, kLength, kCancelled, kFailed, kExpired };
-
-struct TokenLogprob {
-  std::int32_t token = 0;
-  float logprob = 0.0F;
-};
 
 struct Usage {
   std::int32_t prompt_tokens = 0;
@@ -59,6 +58,7 @@ struct Usage {
 };
 
 enum class EventKind : std::uint8_t {
+  kStarted,         // a choice's first step has been planned: usage.cached_tokens
   kPrompt,          // one prompt token's log-probabilities (the first has none)
   kToken,           // one generated token
   kChoiceFinished,  // a choice ended: finish

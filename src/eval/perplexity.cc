@@ -20,7 +20,10 @@ std::int32_t blocks_of(std::int32_t tokens) {
 
 PerplexityProbe::PerplexityProbe(const EvalOptions& options, std::unique_ptr<Backend> backend,
                                  std::int32_t blocks)
-    : options_(options), backend_(std::move(backend)), pool_(blocks), team_(options.threads) {}
+    : options_(options),
+      backend_(std::move(backend)),
+      pool_(blocks, kBlockTokens),
+      team_(options.threads) {}
 
 Result<std::unique_ptr<PerplexityProbe>> PerplexityProbe::make(const Checkpoint& checkpoint,
                                                                const EvalOptions& options) {
@@ -131,8 +134,9 @@ Result<PerplexityResult> PerplexityProbe::run(std::span<const TokenId> tokens,
     while (next < windows.size() && std::ssize(active) < options_.batch_windows) {
       Active one;
       one.window = &windows[next++];
-      one.blocks = std::make_unique<BlockTable>(pool_, kBlockTokens);
-      if (!one.blocks->reserve(one.window->tokens)) {
+      one.blocks = std::make_unique<BlockTable>(pool_);
+      std::vector<BlockCopy> none;  // nothing is shared
+      if (!one.blocks->prepare(0, one.window->tokens, none)) {
         return make_error(ErrorCode::kInvalidArgument, "a window of {} tokens, of at most {}",
                           one.window->tokens, options_.context_tokens);
       }

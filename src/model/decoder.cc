@@ -120,7 +120,8 @@ class Decoder final : public Model {
   std::size_t weight_bytes() const override { return weight_bytes_; }
 
   KvShape kv_shape(std::int32_t blocks, std::int32_t block_tokens) const override {
-    return {config_.layers, blocks, block_tokens, config_.kv_heads, config_.head_dim};
+    return {config_.layers,   blocks,           block_tokens,
+            config_.kv_heads, config_.head_dim, backend_.default_kv_type()};
   }
 
   Activation forward(const RaggedBatch& batch, KvCache& cache) override {

@@ -62,6 +62,13 @@ std::int64_t attention_scratch_floats(std::int64_t queries, const KvLayout& layo
 // Sets `to` to what chunks [first_chunk, end_chunk) give.
 void compute_chunks(const AttentionTile& tile, std::int64_t first_chunk, std::int64_t end_chunk,
                     float* scratch, const AttentionPartial& to);
+// The same for the cache's type that the name says.
+void compute_chunks_f16(const AttentionTile& tile, std::int64_t first_chunk, std::int64_t end_chunk,
+                        float* scratch, const AttentionPartial& to);
+void compute_chunks_bf16(const AttentionTile& tile, std::int64_t first_chunk,
+                         std::int64_t end_chunk, float* scratch, const AttentionPartial& to);
+void compute_chunks_int8(const AttentionTile& tile, std::int64_t first_chunk,
+                         std::int64_t end_chunk, float* scratch, const AttentionPartial& to);
 // `to` becomes what it and the later chunk `from` give together.
 void merge_partial(const AttentionPartial& to, const AttentionPartial& from, std::int64_t queries,
                    std::int64_t value_stride);

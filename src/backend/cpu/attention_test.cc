@@ -74,6 +74,7 @@ class CpuAttentionTest : public CpuOpsTest {
     RaggedBatch batch;
     std::vector<float> k, v;  // of whole(batch)
     std::vector<float> q;     // of batch
+    KvType type = KvType::kF16;
   };
   Case make_case(Heads heads, std::int32_t block_tokens, const std::vector<SequencePlan>& plans) {
     Case c{.heads = heads, .block_tokens = block_tokens, .batch = {}, .k = {}, .v = {}, .q = {}};
@@ -92,11 +93,14 @@ class CpuAttentionTest : public CpuOpsTest {
 
   // A cache that holds the case's keys and values, and NaN wherever none of them is.
   static KvCachePtr fill_cache(Backend& backend, const Case& c) {
+    return fill_cache(backend, c, c.type);
+  }
+  static KvCachePtr fill_cache(Backend& backend, const Case& c, KvType type) {
     const std::int64_t width = std::int64_t{c.heads.kv_heads} * c.heads.head_dim;
     const RaggedBatch all = whole(c.batch);
     const std::int32_t blocks = blocks_for(c, all.rows(), all.sequences.size());
     auto cache =
-        backend.make_kv_cache({2, blocks, c.block_tokens, c.heads.kv_heads, c.heads.head_dim})
+        backend.make_kv_cache({2, blocks, c.block_tokens, c.heads.kv_heads, c.heads.head_dim, type})
             .value();
     RaggedBatch everything;
     everything.block_tokens = c.block_tokens;
@@ -243,13 +247,118 @@ TEST_P(CpuAttentionTest, LargeScoresDoNotOverflow) {
   expect_near(attend(*cpu_, c), attend(*ref_, c), 1e-3F, 1e-3F);
 }
 
-TEST_P(CpuAttentionTest, WriteKvRoundsToHalf) {
-  // A single visible token: the result is its value.
-  Case c = make_case({1, 1, 34}, 16, {{0, 1}});
-  c.v = random_floats(34, 10.0F);
-  std::vector<float> want = c.v;
-  for (float& value : want) value = half_to_float(float_to_half(value));
-  expect_same_bits(attend(*cpu_, c), want);
+constexpr KvType kCpuTypes[] = {KvType::kF16, KvType::kBF16, KvType::kInt8};
+
+TEST_P(CpuAttentionTest, EveryTypeEqualsTheReferencesOfThatType) {
+  for (const KvType type : kCpuTypes) {
+    for (const auto& [heads, block_tokens] : {std::pair{Heads{3, 1, 64}, 16},
+                                              {Heads{2, 2, 8}, 5},
+                                              {Heads{10, 1, 6}, 7},
+                                              {Heads{2, 1, 100}, 48}}) {
+      SCOPED_TRACE(fmt::format("{}: {}/{} heads of {}", kv_type_name(type), heads.heads,
+                               heads.kv_heads, heads.head_dim));
+      Case c = make_case(heads, block_tokens, {{0, 1}, {0, 20}, {37, 1}, {127, 3}});
+      c.type = type;
+      c.k = random_floats(std::ssize(c.k));  // of no type
+      c.v = random_floats(std::ssize(c.v), 3.0F);
+      for (const Extras extras : {Extras{}, Extras{3.0F, 33}}) {
+        expect_near(attend(*cpu_, c, extras), attend(*ref_, c, extras), 3e-5F, 1e-5F);
+      }
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, NoTypesRowDependsOnItsCompany) {
+  for (const KvType type : kCpuTypes) {
+    Case c = make_case({6, 2, 20}, 16, {{0, 40}, {120, 150}});
+    c.type = type;
+    const auto cache = fill_cache(*cpu_, c);
+    const std::vector<float> together = attend(*cpu_, *cache, c, c.batch, c.q);
+    const std::size_t width = 6 * 20;
+    for (const std::int32_t i : {0, 7, 39, 77, 149}) {
+      const RaggedBatch::Sequence& sequence = c.batch.sequences[i < 40 && i % 2 == 0 ? 0 : 1];
+      RaggedBatch one = c.batch;
+      one.token_ids.resize(1);
+      one.sequences = {sequence};
+      one.sequences[0].first_row = 0;
+      one.sequences[0].rows = 1;
+      one.sequences[0].context_tokens = sequence.context_tokens + i;
+      const auto at = static_cast<std::size_t>(sequence.first_row + i) * width;
+      const std::vector<float> q(c.q.begin() + static_cast<std::ptrdiff_t>(at),
+                                 c.q.begin() + static_cast<std::ptrdiff_t>(at + width));
+      expect_same_bits(attend(*cpu_, *cache, c, one, q), std::span(together).subspan(at, width));
+    }
+    expect_same_bits(attend(*make_backend("cpu", 1).value(), c), together);
+  }
+}
+
+TEST_P(CpuAttentionTest, WriteKvRoundsAsTheTypeSays) {
+  for (const KvType type : kCpuTypes) {
+    for (const float size : {10.0F, 1e-3F, 3e4F, 1e-7F}) {
+      // A single visible token: the result is its value.
+      Case c = make_case({1, 1, 34}, 16, {{0, 1}});
+      c.type = type;
+      c.v = random_floats(34, size);
+      c.v[3] = 0.0F;
+      SCOPED_TRACE(fmt::format("{} of about {}", kv_type_name(type), size));
+      expect_same_bits(attend(*cpu_, c), attend(*ref_, c));
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, RowsOfZerosAndOfTheTiniestNumbersAreKept) {
+  for (const KvType type : kCpuTypes) {
+    Case c = make_case({1, 1, 18}, 16, {{0, 1}});
+    c.type = type;
+    for (const float value : {0.0F, 1e-45F, -1e-44F, 2e-38F}) {
+      std::ranges::fill(c.v, value);
+      expect_same_bits(attend(*cpu_, c), attend(*ref_, c));
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, CopiedBlocksHoldTheSameInAllLayers) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kInt8}) {
+    for (Backend* backend : {cpu_.get(), ref_.get()}) {
+      if (type == KvType::kF32 && backend == cpu_.get()) continue;
+      const KvShape shape{3, 6, 5, 2, 12, type};
+      const auto cache = backend->make_kv_cache(shape).value();
+      RaggedBatch batch;
+      batch.block_tokens = 5;
+      batch.block_tables = {4, 1};
+      batch.token_ids.resize(10);
+      batch.sequences = {{.rows = 10, .blocks = 2}};
+      const AttentionShape heads{.heads = 2, .kv_heads = 2, .head_dim = 12, .scale = 0.3F};
+      const Activation q = make(*backend, 10, 24, random_floats(240));
+      const auto attend_layer = [&](std::int32_t layer) {
+        const Activation out = make_empty(*backend, 10, 24);
+        backend->attention(out, q, *cache, layer, batch, heads);
+        return values_of(*backend, out);
+      };
+      std::vector<std::vector<float>> before;
+      for (std::int32_t layer = 0; layer < 3; ++layer) {
+        backend->write_kv(*cache, layer, make(*backend, 10, 24, random_floats(240)),
+                          make(*backend, 10, 24, random_floats(240)), batch);
+        before.push_back(attend_layer(layer));
+      }
+      const std::vector<BlockCopy> copies = {{4, 0}, {1, 5}, {1, 3}};
+      backend->copy_kv_blocks(*cache, copies);
+      backend->copy_kv_blocks(*cache, {});
+      for (const std::vector<std::int32_t>& table :
+           {std::vector<std::int32_t>{4, 1}, {0, 5}, {4, 3}, {0, 1}}) {
+        batch.block_tables = table;
+        for (std::int32_t layer = 0; layer < 3; ++layer) {
+          expect_same_bits(attend_layer(layer), before[static_cast<std::size_t>(layer)]);
+        }
+      }
+      // What a copy has is its own.
+      batch.block_tables = {0, 5};
+      backend->write_kv(*cache, 1, make(*backend, 10, 24, random_floats(240)),
+                        make(*backend, 10, 24, random_floats(240)), batch);
+      batch.block_tables = {4, 1};
+      expect_same_bits(attend_layer(1), before[1]);
+    }
+  }
 }
 
 HANGAR_INSTANTIATE_CPU_OPS(CpuAttentionTest);
@@ -260,13 +369,28 @@ TEST(CpuKvCacheTest, SizesAreCheckedAndSaid) {
   EXPECT_EQ(backend->kv_block_bytes(shape), 2U * 16 * 3 * 64 * 2 * 2);
   const auto cache = backend->make_kv_cache(shape).value();
   EXPECT_EQ(cache->memory_bytes, 3 * backend->kv_block_bytes(shape));
+  KvShape eight = shape;
+  eight.type = KvType::kInt8;  // a scale for each key and each value
+  EXPECT_EQ(backend->kv_block_bytes(eight), 2U * 16 * 3 * (64 + 4) * 2);
+  eight.block_tokens = 5;  // 16 keys of 64 and 5 values, 2 times 16 scales, in whole 64 bytes
+  EXPECT_EQ(backend->kv_block_bytes(eight), 2U * 3 * (16 * 64 + 5 * 64 + 2 * 16 * 4));
+  const auto small = backend->make_kv_cache(eight).value();
+  EXPECT_EQ(small->memory_bytes, 3 * backend->kv_block_bytes(eight));
+  EXPECT_EQ(small->shape.type, KvType::kInt8);
+  KvShape full = shape;
+  full.type = KvType::kF32;
+  const auto refused = backend->make_kv_cache(full);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(refused.error().message.find("int8"), std::string::npos);
+  EXPECT_EQ(backend->default_kv_type(), KvType::kF16);
   EXPECT_EQ(cache->shape.blocks, 3);
   constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
-  EXPECT_EQ(backend->make_kv_cache({kMost, kMost, kMost, 1, 64}).error().code,
+  EXPECT_EQ(backend->make_kv_cache({kMost, kMost, kMost, 1, 64, KvType::kF16}).error().code,
             ErrorCode::kResourceExhausted);
-  EXPECT_EQ(backend->make_kv_cache({4096, 1 << 30, 16, 8, 128}).error().code,
+  EXPECT_EQ(backend->make_kv_cache({4096, 1 << 30, 16, 8, 128, KvType::kF16}).error().code,
             ErrorCode::kResourceExhausted);
-  EXPECT_EQ(backend->make_kv_cache({1, 1, 0, 1, 64}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(backend->make_kv_cache({1, 1, 0, 1, 64, KvType::kInt8}).error().code,
+            ErrorCode::kInvalidArgument);
 }
 
 }  // namespace

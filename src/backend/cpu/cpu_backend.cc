@@ -17,6 +17,7 @@
 #include "backend/cpu/kv_cache.h"
 #include "backend/cpu/matmul_runner.h"
 #include "backend/cpu/rope.h"
+#include "backend/cpu/sample_runner.h"
 
 namespace hangar {
 namespace {
@@ -57,8 +58,11 @@ class CpuBackend final : public Backend {
     return Activation{arena_.back().data(), rows, columns, DType::kF32};
   }
 
+  KvType default_kv_type() const override { return KvType::kF16; }
+
   Result<KvCachePtr> make_kv_cache(const KvShape& shape) override {
     HANGAR_CHECK_OK(check_kv_shape(shape));
+    HANGAR_CHECK_OK(cpu::check_kv_type(shape.type));
     auto cache = std::make_unique<CpuKvCache>(shape);
     cache->memory_bytes = kv_block_bytes(shape) * static_cast<std::size_t>(shape.blocks);
     HANGAR_TRY(cache->memory, HostMemory::allocate(cache->memory_bytes, "the KV cache"));
@@ -66,9 +70,10 @@ class CpuBackend final : public Backend {
   }
 
   std::size_t kv_block_bytes(const KvShape& shape) const override {
-    if (!check_kv_shape(shape)) return std::numeric_limits<std::size_t>::max();
-    return static_cast<std::size_t>(cpu::KvLayout(shape).block * shape.layers) *
-           sizeof(std::uint16_t);
+    if (!check_kv_shape(shape) || !cpu::check_kv_type(shape.type)) {
+      return std::numeric_limits<std::size_t>::max();
+    }
+    return static_cast<std::size_t>(cpu::KvLayout(shape).block_bytes * shape.layers);
   }
 
   void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) override {
@@ -134,6 +139,20 @@ class CpuBackend final : public Backend {
                           position % batch.block_tokens, k.row(row).data(), v.row(row).data());
       });
     }
+  }
+
+  void copy_kv_blocks(KvCache& cache, std::span<const BlockCopy> copies) override {
+    const auto& in = static_cast<const CpuKvCache&>(cache);
+    const auto bytes = static_cast<std::size_t>(in.layout.block_bytes);
+    for ([[maybe_unused]] const BlockCopy& copy : copies) {
+      assert(copy.from >= 0 && copy.from < cache.shape.blocks);
+      assert(copy.to >= 0 && copy.to < cache.shape.blocks && copy.to != copy.from);
+    }
+    for_rows(cache.shape.layers, std::ssize(copies) * in.layout.block_bytes, [&](std::int64_t l) {
+      for (const BlockCopy& copy : copies) {
+        std::memcpy(in.unit(l, copy.to, 0), in.unit(l, copy.from, 0), bytes);
+      }
+    });
   }
 
   void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
@@ -203,6 +222,11 @@ class CpuBackend final : public Backend {
     });
   }
 
+  void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
+    assert_sample_rows(logits, rows, out);
+    sampler_.run(logits, rows, out, pool_);
+  }
+
   void read(Activation x, std::span<float> host) override {
     assert(std::ssize(host) == x.rows * x.columns);
     std::copy_n(x.f32(), host.size(), host.data());
@@ -224,6 +248,7 @@ class CpuBackend final : public Backend {
   cpu::MatmulRunner matmul_;
   cpu::AttentionRunner attention_;
   cpu::RopeAngles angles_;
+  cpu::SampleRunner sampler_;
 };
 
 }  // namespace

@@ -66,6 +66,10 @@ HWY_INLINE VF load_promoted(DF d, const hwy::bfloat16_t* from) {
   return hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::bfloat16_t, DF>(), from));
 }
 
+HWY_INLINE VF load_promoted(DF d, const std::int8_t* from) {
+  return hn::ConvertTo(d, hn::PromoteTo(DI(), hn::LoadU(hn::Rebind<std::int8_t, DF>(), from)));
+}
+
 HWY_INLINE float sum_of_lanes(DF d, VF v) {
   return hn::GetLane(hn::SumOfLanes(d, v));
 }

@@ -15,8 +15,13 @@ void write_kv(const KvLayer& cache, Activation k, Activation v, const RaggedBatc
   for (const RaggedBatch::Sequence& sequence : batch.sequences) {
     for (std::int64_t i = 0; i < sequence.rows; ++i) {
       const KvSlot to = kv_slot(batch, sequence, sequence.context_tokens + i);
-      std::ranges::copy(k.row(sequence.first_row + i), cache.key(to.block, to.slot));
-      std::ranges::copy(v.row(sequence.first_row + i), cache.value(to.block, to.slot));
+      const std::int64_t row = sequence.first_row + i;
+      const auto dim = static_cast<std::size_t>(cache.head_dim);
+      for (std::int64_t d = 0; d < cache.width; d += cache.head_dim) {
+        const auto at = static_cast<std::size_t>(d);
+        round_kv(cache.type, k.row(row).subspan(at, dim), cache.key(to.block, to.slot) + d);
+        round_kv(cache.type, v.row(row).subspan(at, dim), cache.value(to.block, to.slot) + d);
+      }
     }
   }
 }

@@ -17,6 +17,8 @@ struct KvLayer {
   float* values = nullptr;
   std::int32_t block_tokens = 0;
   std::int64_t width = 0;  // kv_heads * head_dim
+  std::int64_t head_dim = 0;
+  KvType type = KvType::kF32;
 
   float* key(std::int64_t block, std::int64_t slot) const {
     return keys + (block * block_tokens + slot) * width;
@@ -32,6 +34,9 @@ struct KvSlot {
   std::int64_t slot = 0;
 };
 KvSlot kv_slot(const RaggedBatch& batch, const RaggedBatch::Sequence& sequence, std::int64_t p);
+
+// One KV head's key or value as `type` keeps it. What is not finite makes all of an int8 row NaN.
+void round_kv(KvType type, std::span<const float> from, float* to);
 
 void rms_norm(Activation out, Activation x, const float* weight, float eps);
 void matmul(Activation y, Activation x, const float* weight);
@@ -49,5 +54,6 @@ void scatter_add_rows(Activation x, Activation y, std::span<const std::int32_t> 
                       std::span<const float> weights);
 void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
                  std::span<float> weights);
+void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out);
 
 }  // namespace hangar::ref

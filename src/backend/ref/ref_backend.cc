@@ -27,7 +27,7 @@ class RefKvCache final : public KvCache {
     const std::int64_t width = std::int64_t{shape.kv_heads} * shape.head_dim;
     const std::int64_t elements = width * shape.block_tokens * shape.blocks;
     float* keys = memory.as<float>() + 2 * index * elements;
-    return {keys, keys + elements, shape.block_tokens, width};
+    return {keys, keys + elements, shape.block_tokens, width, shape.head_dim, shape.type};
   }
 };
 
@@ -61,6 +61,8 @@ class RefBackend final : public Backend {
     arena_.push_back(std::move(memory));
     return Activation{arena_.back().data(), rows, columns, DType::kF32};
   }
+
+  KvType default_kv_type() const override { return KvType::kF32; }
 
   Result<KvCachePtr> make_kv_cache(const KvShape& shape) override {
     HANGAR_CHECK_OK(check_kv_shape(shape));
@@ -120,6 +122,19 @@ class RefBackend final : public Backend {
     ref::write_kv(static_cast<RefKvCache&>(cache).layer(layer), k, v, batch);
   }
 
+  void copy_kv_blocks(KvCache& cache, std::span<const BlockCopy> copies) override {
+    for (std::int32_t index = 0; index < cache.shape.layers; ++index) {
+      const ref::KvLayer layer = static_cast<RefKvCache&>(cache).layer(index);
+      const std::int64_t elements = layer.width * layer.block_tokens;
+      for (const BlockCopy& copy : copies) {
+        assert(copy.from >= 0 && copy.from < cache.shape.blocks);
+        assert(copy.to >= 0 && copy.to < cache.shape.blocks && copy.to != copy.from);
+        std::copy_n(layer.key(copy.from, 0), elements, layer.key(copy.to, 0));
+        std::copy_n(layer.value(copy.from, 0), elements, layer.value(copy.to, 0));
+      }
+    }
+  }
+
   void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
                  const RaggedBatch& batch, const AttentionShape& shape) override {
     assert(batch.block_tokens == cache.shape.block_tokens);
@@ -165,6 +180,11 @@ class RefBackend final : public Backend {
     assert(k > 0 && k <= scores.columns);
     assert(std::ssize(ids) == scores.rows * k && weights.size() == ids.size());
     ref::top_experts(scores, k, normalize, ids, weights);
+  }
+
+  void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
+    assert_sample_rows(logits, rows, out);
+    ref::sample(logits, rows, out);
   }
 
   void read(Activation x, std::span<float> host) override {

@@ -1,0 +1,38 @@
+// KvType: how keys and values are kept in the cache.
+//
+// Promise: kF16 and kBF16 round each element; kInt8 keeps, for each token and KV head, keys and
+//   values as 8-bit integers with one scale each: element = scale * integer, scale = the row's
+//   largest magnitude / 127 (0 for a row of zeros). kF32 rounds nothing (the reference's own).
+// Threads: values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace hangar {
+
+enum class KvType : std::uint8_t { kF32, kF16, kBF16, kInt8 };
+
+constexpr std::string_view kv_type_name(KvType type) {
+  switch (type) {
+    case KvType::kF32:
+      return "f32";
+    case KvType::kF16:
+      return "f16";
+    case KvType::kBF16:
+      return "bf16";
+    case KvType::kInt8:
+      return "int8";
+  }
+  return "";
+}
+
+constexpr std::optional<KvType> kv_type_of(std::string_view name) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kInt8}) {
+    if (kv_type_name(type) == name) return type;
+  }
+  return std::nullopt;
+}
+
+}  // namespace hangar
