@@ -33,3 +33,15 @@ function(hangar_test name)
   target_compile_definitions(${name} PRIVATE HANGAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
 endfunction()
+
+# hangar_embed(LIBRARY FILE FUNCTION NAMESPACE HEADER): the bytes of FILE as a function of hangar_LIBRARY.
+function(hangar_embed library file name namespace header)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded/${library}_${name}.cc)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DINPUT=${file} -DOUTPUT=${output} -DHEADER=${header}
+            -DNAMESPACE=${namespace} -DNAME=${name} -P ${CMAKE_SOURCE_DIR}/cmake/EmbedFile.cmake
+    DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/EmbedFile.cmake
+    VERBATIM)
+  target_sources(hangar_${library} PRIVATE ${output})
+endfunction()

@@ -86,12 +86,6 @@ std::optional<std::int64_t> parse_iso(std::string_view text) {
 
 }  // namespace
 
-std::int64_t steady_now_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 Result<std::int64_t> parse_moment(std::string_view text) {
   std::int64_t seconds = 0;
   const char* begin = text.data();  // NOLINT(bugprone-suspicious-stringview-data-usage): with end

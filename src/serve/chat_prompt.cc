@@ -13,7 +13,7 @@ void fill_token(boost::json::object& context, std::string_view key, const Tokeni
 
 }  // namespace
 
-Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::object context) {
+Result<std::string> render_chat(const ServedModel& model, boost::json::object context) {
   const boost::json::value* tools = context.if_contains("tools");
   const bool with_tools = tools != nullptr && tools->is_array() && !tools->get_array().empty();
   const ChatTemplate* chat_template = model.chat_template(with_tools);
@@ -28,11 +28,18 @@ Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::objec
   fill_token(context, "bos_token", tokenizer, spec.bos);
   fill_token(context, "eos_token", tokenizer, spec.eos);
   if (!context.contains("add_generation_prompt")) context["add_generation_prompt"] = true;
+  return chat_template->render(context);
+}
 
-  ChatPrompt prompt;
-  HANGAR_TRY(prompt.text, chat_template->render(context));
+std::vector<TokenId> encode_chat(const ServedModel& model, std::string_view text) {
   // The template writes bos itself where the model wants it, as transformers has it.
-  prompt.ids = tokenizer.encode(prompt.text, {.add_special = false, .parse_special = true});
+  return model.tokenizer().encode(text, {.add_special = false, .parse_special = true});
+}
+
+Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::object context) {
+  ChatPrompt prompt;
+  HANGAR_TRY(prompt.text, render_chat(model, std::move(context)));
+  prompt.ids = encode_chat(model, prompt.text);
   return prompt;
 }
 

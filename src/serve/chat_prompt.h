@@ -9,6 +9,7 @@
 
 #include <boost/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -21,8 +22,12 @@ struct ChatPrompt {
   std::vector<TokenId> ids;
 };
 
-// `context` holds "messages" and whatever else the template may see ("tools", custom variables);
-// bos_token, eos_token and add_generation_prompt are filled in where they are missing.
+// The text alone. `context` holds "messages" and whatever else the template may see ("tools",
+// custom variables); bos_token, eos_token and add_generation_prompt are filled in where they are
+// missing.
+Result<std::string> render_chat(const ServedModel& model, boost::json::object context);
+std::vector<TokenId> encode_chat(const ServedModel& model, std::string_view text);
+// Both.
 Result<ChatPrompt> make_chat_prompt(const ServedModel& model, boost::json::object context);
 
 }  // namespace hangar

@@ -71,17 +71,15 @@ std::optional<OutputPiece> ChoiceAssembler::on_token(const Event& event) {
   OutputPiece piece;
   piece.choice = choice_;
   take_echo(piece);
-  if (!options_.discard_output) {
-    ++completion_tokens_;
-    OutputToken token = make_token(event, false);
-    std::string bytes = token.hidden ? std::string() : token.bytes;
-    if (options_.logprobs) waiting_.push_back({decoded_bytes_, std::move(token)});
-    emit(decoder_.push(bytes), piece);
-    release_tokens(piece, false);
-    if (matcher_.stopped()) {
-      finished_ = true;
-      piece.finish = FinishReason::kStop;
-    }
+  ++completion_tokens_;
+  OutputToken token = make_token(event, false);
+  std::string bytes = token.hidden ? std::string() : token.bytes;
+  if (options_.logprobs) waiting_.push_back({decoded_bytes_, std::move(token)});
+  emit(decoder_.push(bytes), piece);
+  release_tokens(piece, false);
+  if (matcher_.stopped()) {
+    finished_ = true;
+    piece.finish = FinishReason::kStop;
   }
   if (piece.text.empty() && piece.tokens.empty() && !piece.finish) return std::nullopt;
   return piece;
@@ -101,7 +99,6 @@ std::optional<OutputPiece> ChoiceAssembler::on_end(FinishReason reason) {
   }
   release_tokens(piece, !matcher_.stopped());
   if (matcher_.stopped()) reason = FinishReason::kStop;
-  if (options_.discard_output && reason == FinishReason::kStop) reason = FinishReason::kLength;
   // Failures are told once, by the request's end piece.
   if (reason == FinishReason::kStop || reason == FinishReason::kLength) piece.finish = reason;
   if (piece.text.empty() && piece.tokens.empty() && !piece.finish) return std::nullopt;

@@ -24,8 +24,7 @@ struct ChoiceOptions {
   std::vector<std::string> stop;
   std::int32_t min_tokens = 0;
   bool keep_special = false;
-  bool logprobs = false;        // tokens are reported
-  bool discard_output = false;  // max_tokens 0: what is generated is not part of the answer
+  bool logprobs = false;                             // tokens are reported
   std::shared_ptr<const std::vector<TokenId>> echo;  // the prompt; null: not echoed
 };
 

@@ -1,6 +1,9 @@
 #include "serve/gateway.h"
 
+#include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "base/units.h"
 
 namespace hangar {
 
@@ -17,6 +20,29 @@ Result<ServedModel*> Gateway::find(std::string_view name) const {
 void Gateway::drain() {
   draining_.store(true);
   for (const auto& model : models_) model->engine().drain();
+}
+
+GatewayState Gateway::state() const {
+  for (const auto& model : models_) {
+    if (model->engine().stopped()) {
+      return {GatewayStatus::kStopped, fmt::format("the engine of \"{}\" has ended", model->id())};
+    }
+  }
+  for (const auto& model : models_) {
+    const std::int64_t waited_us = model->engine().stats().waited_for_us;
+    if (waited_us <= options_.ready_limit_us) continue;
+    return {GatewayStatus::kStalled, fmt::format("no step of \"{}\" has ended for {}", model->id(),
+                                                 format_duration(waited_us))};
+  }
+  if (draining()) {
+    return {GatewayStatus::kDraining, "the server finishes what runs and takes nothing new"};
+  }
+  for (const auto& model : models_) {
+    if (model->has_produced()) continue;
+    return {GatewayStatus::kStarting,
+            fmt::format("no token has come out of \"{}\" yet", model->id())};
+  }
+  return {};
 }
 
 }  // namespace hangar

@@ -23,8 +23,11 @@ Result<std::unique_ptr<ServedModel>> build(const std::filesystem::path& path, st
   if (templates.choose(false) == nullptr) {
     spdlog::warn("{}: no chat template; /v1/chat/completions will be refused", path.string());
   }
-  return std::make_unique<ServedModel>(std::move(id), std::move(tokenizer), std::move(templates),
-                                       std::move(engine), checkpoint->generation_defaults());
+  auto model =
+      std::make_unique<ServedModel>(std::move(id), std::move(tokenizer), std::move(templates),
+                                    std::move(engine), checkpoint->generation_defaults());
+  HANGAR_CHECK_OK(model->warm_up());
+  return model;
 }
 
 }  // namespace

@@ -8,11 +8,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "base/clock.h"
+#include "serve/metrics/route_metrics.h"
+#include "serve/monitoring_routes.h"
 #include "serve/openai/api_error.h"
 #include "serve/openai/chat.h"
 #include "serve/openai/completions.h"
 #include "serve/openai/models.h"
+#include "serve/openai/tokenize.h"
 
 namespace hangar {
 namespace {
@@ -21,19 +26,6 @@ namespace {
 using Handler = HandlerResult (*)(Gateway& gateway, const HttpRequest& request,
                                   std::string_view captured);
 
-// For load balancers and for scripts that wait until the server answers.
-HandlerResult health(Gateway& gateway, const HttpRequest& /*request*/,
-                     std::string_view /*captured*/) {
-  std::string_view status = gateway.draining() ? "draining" : "ok";
-  for (const auto& model : gateway.models()) {
-    if (model->engine().stopped()) status = "stopped";
-  }
-  HttpResponse response;
-  response.status = status == "ok" ? 200 : 503;
-  response.body = fmt::format(R"({{"status":"{}"}})", status);
-  return response;
-}
-
 struct Route {
   std::string_view method;
   std::string_view pattern;
@@ -41,11 +33,16 @@ struct Route {
 };
 
 constexpr std::array kRoutes{
-    Route{"GET", "/health", &health},
+    Route{"GET", "/health", &get_health},
+    Route{"GET", "/readyz", &get_health},
+    Route{"GET", "/livez", &get_livez},
+    Route{"GET", "/metrics", &get_metrics},
     Route{"GET", "/v1/models", &list_models},
     Route{"GET", "/v1/models/{id}", &retrieve_model},
     Route{"POST", "/v1/chat/completions", &chat_completions},
     Route{"POST", "/v1/completions", &completions},
+    Route{"POST", "/tokenize", &tokenize},
+    Route{"POST", "/detokenize", &detokenize},
 };
 
 // Names of models may hold slashes, so "{id}" takes all that is left.
@@ -80,9 +77,10 @@ ApiError unknown_url(const HttpRequest& request) {
   return error;
 }
 
-}  // namespace
+// What stands in the place of a route that does not exist, in metrics.
+constexpr std::string_view kNoRoute = "none";
 
-HandlerResult handle_request(Gateway& gateway, const HttpRequest& request) {
+HandlerResult route(Gateway& gateway, const HttpRequest& request, std::string_view& pattern) {
   const std::optional<std::string> path = path_of(request.target);
   if (!path) {
     ApiError error;
@@ -92,12 +90,13 @@ HandlerResult handle_request(Gateway& gateway, const HttpRequest& request) {
   std::string_view method = request.method;
   if (method == "HEAD") method = "GET";
   std::string allowed;
-  for (const Route& route : kRoutes) {
-    const std::optional<std::string_view> captured = match(route.pattern, *path);
+  for (const Route& candidate : kRoutes) {
+    const std::optional<std::string_view> captured = match(candidate.pattern, *path);
     if (!captured) continue;
-    if (route.method == method) return route.handler(gateway, request, *captured);
+    pattern = candidate.pattern;
+    if (candidate.method == method) return candidate.handler(gateway, request, *captured);
     if (!allowed.empty()) allowed += ", ";
-    allowed += route.method == "GET" ? "GET, HEAD" : route.method;
+    allowed += candidate.method == "GET" ? "GET, HEAD" : candidate.method;
   }
   if (allowed.empty()) return error_response(unknown_url(request));
   ApiError error;
@@ -108,6 +107,16 @@ HandlerResult handle_request(Gateway& gateway, const HttpRequest& request) {
   HttpResponse response = error_response(error);
   response.headers.emplace_back("Allow", allowed);
   return response;
+}
+
+}  // namespace
+
+HandlerResult handle_request(Gateway& gateway, const HttpRequest& request) {
+  const std::int64_t begin_us = steady_now_us();
+  std::string_view pattern = kNoRoute;
+  HandlerResult result = route(gateway, request, pattern);
+  RequestCount count(gateway.route_metrics().entry(request.method, pattern), begin_us);
+  return count_result(std::move(count), std::move(result));
 }
 
 }  // namespace hangar

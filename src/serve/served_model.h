@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@
 #include "engine/local_engine.h"
 #include "formats/checkpoint.h"
 #include "serve/chat_templates.h"
+#include "serve/event_pump.h"
 #include "serve/output_stream.h"
+#include "serve/prompt_bound.h"
 #include "text/tokenizer.h"
 
 namespace hangar {
@@ -30,6 +33,9 @@ struct TextRequest {
   std::vector<std::string> stop;  // stop strings; not part of the output
   bool echo = false;              // the prompt's text comes first in each choice
   bool keep_special = false;      // control tokens' text is part of the output
+  bool whole = false;             // the reader wants to be told of the end only
+  // Unread, it is cut off past this (see OutputQueue). Not with `whole`.
+  std::size_t max_waiting_bytes = std::numeric_limits<std::size_t>::max();
 };
 
 class ServedModel {
@@ -43,30 +49,44 @@ class ServedModel {
   const std::string& id() const { return id_; }
   std::int64_t created_unix_s() const { return created_unix_s_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const PromptBound& prompt_bound() const { return prompt_bound_; }
   // nullptr: the model has none.
   const ChatTemplate* chat_template(bool with_tools = false) const {
     return templates_.choose(with_tools);
   }
   const GenerationDefaults& generation_defaults() const { return defaults_; }
   Engine& engine() { return *engine_; }
-  // request.choices continuations of one prompt; choice i samples with seed + i. max_tokens is cut
-  // to what the context leaves; 0 computes nothing but the prompt's log-probabilities. Stop strings
-  // are not looked for in the first min_tokens tokens. Usage counts a choice's tokens up to and
-  // with the one that completed its stop string.
+  const Engine& engine() const { return *engine_; }
+
+  // request.choices continuations of one prompt. max_tokens is cut to what the context leaves; 0
+  // computes nothing but the prompt's log-probabilities. Stop strings are not looked for in the
+  // first min_tokens tokens; one that is found ends its choice alone. Usage counts the prompt once
+  // and each choice's tokens up to and with the one that completed its stop string.
   Result<std::unique_ptr<OutputStream>> generate(TextRequest request);
 
+  // Waits for one token of an unseen request, which no metric counts: what is read or made at first
+  // use has been read and made then.
+  Status warm_up();
+  // A token has come out of the model.
+  bool has_produced() const { return pump_->has_produced(); }
+  const ModelMetrics& metrics() const { return pump_->metrics(); }
+  // Seconds until a request that finds the queue full should come again, 1 to 60.
+  int retry_after_s() const;
+
  private:
-  struct Pump;
+  Result<std::unique_ptr<OutputStream>> start(TextRequest request, bool counted);
+
   std::string id_;
   std::int64_t created_unix_s_;
   std::unique_ptr<const Tokenizer> tokenizer_;
+  PromptBound prompt_bound_;
   ChatTemplates templates_;
   GenerationDefaults defaults_;
   std::unique_ptr<Engine> engine_;
-  std::shared_ptr<Pump> pump_;  // streams that outlive the model hold it too
+  std::shared_ptr<EventPump> pump_;
 };
 
-// Opens the checkpoint and builds all three parts over a LocalEngine.
+// Opens the checkpoint, builds all three parts over a LocalEngine, and warms it up.
 Result<std::unique_ptr<ServedModel>> load_served_model(const std::filesystem::path& path,
                                                        std::string id,
                                                        const LocalEngineOptions& options);

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
+#include "base/clock.h"
 #include "serve/chat_prompt.h"
 #include "serve/gateway.h"
-#include "serve/output_queue.h"
 #include "serve/testing/test_server.h"
 #include "text/stream_decoder.h"
 
@@ -100,7 +102,7 @@ TEST(ServedModelTest, StopStringAcrossTokensEndsTheChoiceAndCancelsTheEngine) {
   ASSERT_TRUE(all.end);
   EXPECT_FALSE(all.end->finish);
   EXPECT_EQ(all.end->usage.completion_tokens, 8);
-  EXPECT_TRUE(fixture.engine->seen()[0].cancelled);
+  EXPECT_THAT(fixture.engine->seen()[0].cancelled_choices, ElementsAre(0));
   EXPECT_LE(fixture.engine->seen()[0].tokens, 9);
 }
 
@@ -127,23 +129,42 @@ TEST(ServedModelTest, StopStringsWaitForMinTokens) {
   EXPECT_EQ(all.text.at(0), "a.b");
 }
 
-TEST(ServedModelTest, ChoicesAreRequestsOfTheirOwnWithSeedsThatCountUp) {
-  Fixture fixture({.scripts = {MockEngine::bytes("first"), MockEngine::bytes("2|xxxxxxxxxx")}});
+TEST(ServedModelTest, ChoicesAreOneRequestAndAStopStringEndsOneAlone) {
+  Fixture fixture({.scripts = {MockEngine::bytes("2|xxxxxxxxxx"), MockEngine::bytes("first one")},
+                   .step_us = 1000,
+                   .cached_tokens = 1});
   TextRequest request = ask("hi");
   request.request.choices = 2;
-  request.request.sampling.seed = ~std::uint64_t{0};
+  request.request.sampling.seed = 7;
   request.stop = {"|"};
   const Collected all = fixture.run(std::move(request));
-  EXPECT_EQ(all.text.at(0), "first");
-  EXPECT_EQ(all.text.at(1), "2");
+  EXPECT_EQ(all.text.at(0), "2");
+  EXPECT_EQ(all.text.at(1), "first one");
+  EXPECT_EQ(all.finish.at(0), FinishReason::kStop);
   ASSERT_TRUE(all.end);
+  EXPECT_FALSE(all.end->finish);
   EXPECT_EQ(all.end->usage.prompt_tokens, 2);
-  EXPECT_EQ(all.end->usage.completion_tokens, 5 + 2);
+  EXPECT_EQ(all.end->usage.cached_tokens, 1);
+  EXPECT_EQ(all.end->usage.completion_tokens, 2 + 9);
   const auto seen = fixture.engine->seen();
-  ASSERT_EQ(seen.size(), 2U);
-  EXPECT_EQ(*seen[0].request.sampling.seed, ~std::uint64_t{0});
-  EXPECT_EQ(*seen[1].request.sampling.seed, 0U);
-  EXPECT_EQ(seen[0].request.choices, 1);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].request.choices, 2);
+  EXPECT_EQ(*seen[0].request.sampling.seed, 7U);
+  EXPECT_FALSE(seen[0].cancelled);
+  EXPECT_THAT(seen[0].cancelled_choices, ElementsAre(0));
+  EXPECT_LE(seen[0].tokens, 3 + 9);
+}
+
+TEST(ServedModelTest, EachChoiceEchoesThePromptThatIsComputedOnce) {
+  Fixture fixture({.scripts = {MockEngine::bytes("c"), MockEngine::bytes("d")}});
+  TextRequest request = ask("ab");
+  request.echo = true;
+  request.request.choices = 2;
+  request.request.logprobs = 0;
+  request.request.prompt_logprobs = true;
+  const Collected all = fixture.run(std::move(request));
+  EXPECT_THAT(all.tokens.at(0), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(all.tokens.at(1), ElementsAre("a", "b", "d"));
 }
 
 TEST(ServedModelTest, EchoComesFirstWithTheTokensOfThePrompt) {
@@ -230,51 +251,112 @@ TEST(ServedModelTest, RefusesPromptsThatDoNotFit) {
   EXPECT_EQ(all.finish.at(0), FinishReason::kLength);
 }
 
-TEST(ServedModelTest, ARefusedChoiceLeavesNothingRunning) {
-  Fixture fixture({.step_us = 1000, .max_running = 2});
-  TextRequest request = ask("hi", 4000);
-  request.request.choices = 3;
-  EXPECT_EQ(fixture.model->generate(std::move(request)).error().code,
-            ErrorCode::kResourceExhausted);
+TEST(ServedModelTest, ARefusedRequestLeavesNothingBehind) {
+  Fixture fixture({.step_us = 1000, .max_queue = 1});
+  auto first = fixture.model->generate(ask("hi", 4000));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(fixture.model->generate(ask("hi")).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_GE(fixture.model->retry_after_s(), 1);
+  first->reset();
+  EXPECT_TRUE(eventually([&] { return fixture.engine->stats().running == 0; }));
+  EXPECT_TRUE(fixture.model->generate(ask("hi")));
+}
+
+TEST(ServedModelTest, AFailingChoiceEndsTheOthers) {
+  Fixture fixture({.step_us = 100, .fail_after_tokens = 2});
+  TextRequest request = ask("hi");
+  request.request.choices = 2;
+  const Collected all = fixture.run(std::move(request));
+  ASSERT_TRUE(all.end);
+  EXPECT_EQ(all.end->finish, FinishReason::kFailed);
   EXPECT_TRUE(eventually([&] { return fixture.engine->stats().running == 0; }));
 }
 
-TEST(OutputQueueTest, ASlowReaderHoldsFewPiecesAndLosesNoText) {
-  OutputQueue queue;
-  std::string all;
-  for (int i = 0; i < 10'000; ++i) {
-    OutputPiece piece;
-    piece.choice = i % 2;
-    piece.text = std::to_string(i);
-    if (piece.choice == 0) all += piece.text;
-    queue.push(std::move(piece));
+TEST(ServedModelTest, AThousandStreamsDroppedAtOnceAreGoneAtOnce) {
+  constexpr std::size_t kStreams = 1000;
+  Fixture fixture({.step_us = 2000});
+  std::vector<std::unique_ptr<OutputStream>> streams;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    streams.push_back(std::move(fixture.model->generate(ask("hi", 4000)).value()));
   }
-  EXPECT_LE(queue.waiting(), OutputQueue::kMergeAfter + 2);
-  OutputPiece end;
-  end.end = true;
-  queue.push(end);
-  std::string text;
-  for (auto piece = queue.pop(0); piece && !piece->end; piece = queue.pop(0)) {
-    if (piece->choice == 0) text += piece->text;
-  }
-  EXPECT_EQ(text, all);
-  EXPECT_FALSE(queue.pop(-1));
+  for (const auto& stream : streams) ASSERT_TRUE(stream->next(5'000'000));
+  const std::int64_t begin_us = steady_now_us();
+  streams.clear();
+  const std::int64_t dropped_us = steady_now_us() - begin_us;
+  EXPECT_TRUE(eventually([&] { return fixture.engine->stats().running == 0; }));
+  EXPECT_LT(dropped_us, 1'000'000);  // milliseconds, but sanitizers and neighbours are slow
+  for (const auto& seen : fixture.engine->seen()) EXPECT_TRUE(seen.cancelled);
+  const auto& ends = fixture.model->metrics().requests_ended;
+  EXPECT_TRUE(eventually(
+      [&] { return ends[static_cast<std::size_t>(FinishReason::kCancelled)].load() == kStreams; }));
 }
 
-TEST(OutputQueueTest, CallbackComesOnceAnArming) {
-  OutputQueue queue;
-  int called = 0;
-  queue.on_ready([&] { ++called; });
-  EXPECT_EQ(called, 0);
-  queue.push({});
-  queue.push({});
-  EXPECT_EQ(called, 1);
-  queue.on_ready([&] { ++called; });  // one waits already
-  EXPECT_EQ(called, 2);
-  queue.abandon();
-  queue.on_ready([&] { ++called; });
-  queue.push({});
-  EXPECT_EQ(called, 2);
+TEST(ServedModelTest, AReaderThatNeverReadsIsCutOff) {
+  Fixture fixture({.step_us = 10, .context_tokens = 1 << 30});
+  TextRequest request = ask("hi", 1 << 29);
+  request.max_waiting_bytes = 12'000;
+  auto stream = fixture.model->generate(std::move(request));
+  ASSERT_TRUE(stream);
+  ASSERT_TRUE(eventually([&] { return fixture.engine->stats().running == 0; }, 20'000));
+  EXPECT_TRUE(fixture.engine->seen()[0].cancelled);
+  EXPECT_GE(fixture.engine->seen()[0].tokens, 1'000);
+  EXPECT_EQ(fixture.model->metrics().slow_readers.load(), 1U);
+  const Collected all = collect(**stream);
+  EXPECT_TRUE(all.text.empty());  // what waited has been dropped
+  ASSERT_TRUE(all.end);
+  EXPECT_EQ(all.end->finish, FinishReason::kCancelled);
+  EXPECT_THAT(all.end->error, testing::HasSubstr("too slow"));
+}
+
+TEST(ServedModelTest, AWholeAnswerWakesItsReaderOnce) {
+  Fixture fixture({.scripts = {MockEngine::bytes("hello")}, .step_us = 1000});
+  TextRequest request = ask("hi");
+  request.whole = true;
+  request.max_waiting_bytes = 1;  // does not count: nobody is to read before the end
+  fixture.engine->freeze(true);
+  auto stream = fixture.model->generate(std::move(request));
+  ASSERT_TRUE(stream);
+  std::atomic<int> woken{0};
+  (*stream)->on_ready([&] { ++woken; });
+  EXPECT_FALSE((*stream)->next(0));
+  EXPECT_EQ(woken.load(), 0);
+  fixture.engine->freeze(false);
+  ASSERT_TRUE(eventually([&] { return woken.load() > 0; }));
+  const auto piece = (*stream)->next(0);
+  ASSERT_TRUE(piece);
+  EXPECT_EQ(piece->text, "hello");
+  EXPECT_EQ(piece->finish, FinishReason::kStop);
+  const auto end = (*stream)->next(0);
+  ASSERT_TRUE(end && end->end);
+  EXPECT_EQ(woken.load(), 1);
+}
+
+TEST(ServedModelTest, WarmUpIsNeitherSeenNorCounted) {
+  auto owned = std::make_unique<MockEngine>(MockEngine::Options{});
+  const auto model = make_cold_mock_model(std::move(owned));
+  EXPECT_FALSE(model->has_produced());
+  ASSERT_TRUE(model->warm_up());
+  EXPECT_TRUE(model->has_produced());
+  EXPECT_EQ(model->metrics().time_to_first_token_us.snapshot().total, 0U);
+  EXPECT_EQ(model->metrics().requests_ended[0].load(), 0U);
+  const auto broken = make_cold_mock_model(
+      std::make_unique<MockEngine>(MockEngine::Options{.fail_after_tokens = 0}));
+  const Status status = broken->warm_up();
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, testing::HasSubstr("written to fail"));
+  EXPECT_FALSE(broken->has_produced());
+}
+
+TEST(ServedModelTest, ExpiredRequestsSaySo) {
+  Fixture fixture({.step_us = 1000, .at_once = 1});
+  auto running = fixture.model->generate(ask("hi", 4000));
+  TextRequest late = ask("hi", 10);
+  late.request.deadline_us = unix_now_us() + 20'000;
+  const Collected all = fixture.run(std::move(late));
+  EXPECT_TRUE(all.text.empty());
+  ASSERT_TRUE(all.end);
+  EXPECT_EQ(all.end->finish, FinishReason::kExpired);
+  EXPECT_EQ(fixture.engine->seen()[1].tokens, 0);
 }
 
 TEST(ChatPromptTest, RendersAndAddsNothingToTheTemplatesText) {

@@ -242,6 +242,26 @@ def test_stops_and_limits():
           complete(max_tokens=8).choices[0].text, "a tiny top_p is greedy")
 
 
+def test_queue_fields():
+    best = complete(best_of=3, n=2, seed=1, temperature=1, max_tokens=4, extra_body={"ignore_eos": True})
+    check([c.index for c in best.choices] == [0, 1], "best_of returns n choices")
+    check(best.usage.completion_tokens == 12, "the tokens of all count")
+    again = chat(user="someone", extra_body={"priority": -1, "timeout_s": 60})
+    check(len(again.choices) == 1, "user, priority and timeout_s are taken")
+    repeated = complete(prompt="The quick brown fox jumps over the lazy dog. " * 8, max_tokens=1)
+    repeated = complete(prompt="The quick brown fox jumps over the lazy dog. " * 8, max_tokens=1)
+    cached = repeated.usage.prompt_tokens_details.cached_tokens
+    check(0 < cached < repeated.usage.prompt_tokens, f"cached_tokens of a repeated prompt: {cached}")
+    begin = time.monotonic()
+    slow = {"max_tokens": 2000, "extra_body": {"ignore_eos": True, "timeout_s": 0.2}}
+    try:
+        client.with_options(max_retries=2).completions.create(model=MODEL, prompt=PROMPT, **slow)
+        check(False, "a limit of 0.2 s did not count")
+    except openai.APIStatusError as error:
+        check(error.status_code == 408, f"status past the client's limit: {error.status_code}")
+        check(time.monotonic() - begin < 2, "the client did not try again by itself")
+
+
 def test_errors():
     bad, lost = openai.BadRequestError, openai.NotFoundError
     raises(lost, lambda: chat(model="gpt-nothing"), "model", "model_not_found")
@@ -260,7 +280,8 @@ def test_errors():
     raises(bad, lambda: chat(n=0), "n", "integer_below_min_value")
     raises(bad, lambda: chat(stream_options={"include_usage": True}), "stream_options")
     raises(bad, lambda: complete(logprobs=6), "logprobs", "integer_above_max_value")
-    raises(bad, lambda: complete(best_of=3), "best_of", "unsupported_parameter")
+    raises(bad, lambda: complete(best_of=2, n=3), "best_of", "invalid_value")
+    raises(bad, lambda: complete(best_of=3, stream=True), "best_of", "invalid_value")
     raises(bad, lambda: complete(prompt=[1, 10**8]), "prompt[1]", "invalid_token_id")
     raises(bad, lambda: complete(max_tokens=10**6), "prompt", "context_length_exceeded")
     raises(bad, lambda: chat(max_tokens=10**6), "messages", "context_length_exceeded")

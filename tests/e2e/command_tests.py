@@ -161,7 +161,7 @@ def test_completion_scripts(context):
         return done.stdout.split()
 
     check("serve" in offered(context.hangar, "se"), "bash does not complete a command")
-    check_equal(offered(context.hangar, "serve", "--max"), ["--max-context"], "an option")
+    check_equal(offered(context.hangar, "serve", "--max-cont"), ["--max-context"], "an option")
     check_equal(offered(context.hangar, "serve", "--backend", ""), ["cpu", "ref"], "values")
     check("inspect" in offered(context.hangar, "models", "ins"), "a command of a command")
     check("smollm2-135m-instruct" in offered(context.hangar, "chat", "--model", "smo"), "a model")

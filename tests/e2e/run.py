@@ -15,19 +15,22 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import bench_tests
 import chat_tests
 import command_tests
 import damage_tests
 import eval_tests
+import fault_tests
 import generate_tests
 import harness
 import hub_store_tests
 import hub_tests
+import monitoring_tests
 import serve_tests
 import speed_tests
 
-MODULES = (command_tests, generate_tests, serve_tests, chat_tests, damage_tests, hub_tests,
-           hub_store_tests, eval_tests, speed_tests)
+MODULES = (command_tests, generate_tests, serve_tests, monitoring_tests, fault_tests, chat_tests,
+           damage_tests, hub_tests, hub_store_tests, eval_tests, bench_tests, speed_tests)
 
 
 def main():

@@ -15,7 +15,7 @@ FLOORS = {
     "model": 4,
     "plan": 5,
     "engine": 6, "eval": 6,
-    "serve": 7,
+    "serve": 7, "bench": 7,
     "cli": 8,
 }
 

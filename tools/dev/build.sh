@@ -39,7 +39,12 @@ bench_verb() {
   model=$(default_model)
   build release hangar
   bash bench/peers/llama_cpp.sh >/dev/null
-  exec python3 bench/compare.py --hangar build/release/hangar --model "$model" "$@"
+  local script=bench/compare.py
+  if [ "${1:-}" = serving ]; then
+    script=bench/compare_serving.py
+    shift
+  fi
+  exec python3 "$script" --hangar build/release/hangar --model "$model" "$@"
 }
 
 clean_verb() {

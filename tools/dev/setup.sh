@@ -13,7 +13,7 @@ packages_for() {
   echo g++ cmake ninja-build pkg-config ccache curl ca-certificates \
     "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev" \
     libexpected-dev libpcre2-dev libutf8proc-dev libcli11-dev libtomlplusplus-dev libspdlog-dev \
-    libfmt-dev libhwy-dev libxxhash-dev libedit-dev libcurl4-openssl-dev libssl-dev \
+    libfmt-dev libhwy-dev libxxhash-dev libedit-dev prometheus-cpp-dev libcurl4-openssl-dev libssl-dev libjs-chart.js \
     libgtest-dev libgmock-dev libbenchmark-dev
   # The system's python3 has its venv in a package of its own; any other brings it along.
   if [ "$(command -v python3)" = /usr/bin/python3 ]; then echo python3-venv; fi
@@ -55,7 +55,7 @@ set_up() {
   if ! packages=$(packages_for "$1") || ! command -v dpkg-query >/dev/null; then
     die "packages are known for Debian 12 and Ubuntu 24.04 only. Install the like of
   Boost >= 1.81 (asio, beast, json, url), tl-expected, PCRE2, utf8proc, CLI11, toml++, spdlog, fmt, Highway,
-  xxhash, libedit, libcurl, OpenSSL, GoogleTest, Google Benchmark, cmake, ninja, curl, clang-19 with its
+  xxhash, libedit, prometheus-cpp, libcurl, OpenSSL, Chart.js 3, GoogleTest, Google Benchmark, cmake, ninja, curl, clang-19 with its
   tools and runtimes
 and set HANGAR_SKIP_SETUP=1"
   fi

@@ -123,6 +123,26 @@ def openai(options):
     return counted(code, text)
 
 
+def pooled(options):
+    """Pooled keep-alive connections of the openai client, aiohttp and wrk: not one request may fail."""
+    build("release", options.jobs, ["hangar"])
+    python = environment(ROOT / "tests/requirements.txt")
+    with server(options.model) as url:
+        command = [python, ROOT / "tools/pooled_clients.py", url, "--requests", "600"]
+        code, text = run("pooled", command, 900)
+    return counted(code, text)
+
+
+def monitoring(options):
+    """/metrics by Prometheus' own parser, the dashboard and the scrape example against it."""
+    build("release", options.jobs, ["hangar"])
+    python = environment(ROOT / "tests/requirements.txt")
+    script = ROOT / "tests/conformance/monitoring_test.py"
+    with server(options.model) as url:
+        code, text = run("monitoring", [python, script], 300, {"HANGAR_URL": url})
+    return counted(code, text)
+
+
 def tokenizers(options):
     """Tokenizers of every kind, and the default model's, against Hugging Face's package, id for id."""
     build("release", options.jobs, ["tokenizer_dump"])
@@ -192,7 +212,7 @@ def tsan(options):
     return ctest("tsan", "tsan", options, {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, still)
 
 
-SUITES = {f.__name__: f for f in (unit, e2e, openai, tokenizers, templates, asan, fuzz, tsan)}
+SUITES = {f.__name__: f for f in (unit, e2e, openai, pooled, monitoring, tokenizers, templates, asan, fuzz, tsan)}
 
 # --- what they share ---------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "cli/report.h"
 #include "cli/setting_flags.h"
 #include "serve/gateway.h"
+#include "serve/http/descriptors.h"
 #include "serve/http/server.h"
 
 namespace hangar {
@@ -62,14 +64,61 @@ std::string welcome(const ServedModel& model, const EngineInfo& info, const std:
       write_json(body));
 }
 
+// Files that the program has open beside its connections, with room to spare.
+constexpr std::size_t kOtherDescriptors = 64;
+
+HttpServerOptions http_options(const Settings& settings) {
+  constexpr std::int64_t kMicrosPerSecond = 1'000'000;
+  const auto size = [&](Setting setting) {
+    return static_cast<std::size_t>(settings.integer(setting));
+  };
+  HttpServerOptions http;
+  http.host = settings.text(Setting::kHost);
+  http.port = static_cast<std::uint16_t>(settings.integer(Setting::kPort));
+  http.max_header_bytes = size(Setting::kMaxHeaderKb) << 10U;
+  http.max_body_bytes = size(Setting::kMaxBodyMb) << 20U;
+  http.max_buffered_bytes = std::max(http.max_buffered_bytes, 2 * http.max_body_bytes);
+  http.max_connections = size(Setting::kMaxConnections);
+  http.max_connections_per_address = size(Setting::kMaxConnectionsPerAddress);
+  http.header_timeout_us = settings.integer(Setting::kHeaderTimeoutS) * kMicrosPerSecond;
+  // A body may be large, a header never is.
+  http.body_timeout_us = 4 * http.header_timeout_us;
+  http.idle_timeout_us = settings.integer(Setting::kIdleTimeoutS) * kMicrosPerSecond;
+  http.write_timeout_us = settings.integer(Setting::kWriteTimeoutS) * kMicrosPerSecond;
+  return http;
+}
+
 class ServeCommand : public Command {
  public:
   void add_options(CLI::App& app) override {
     app.add_flag("--print-config", print_config_,
                  "Print every setting and where it came from, and end");
-    settings_.add(app,
-                  {Setting::kModel, Setting::kModelsDir, Setting::kHost, Setting::kPort,
-                   Setting::kThreads, Setting::kMaxContext, Setting::kBackend, Setting::kLogLevel});
+    settings_.add(app, {Setting::kModel,
+                        Setting::kModelsDir,
+                        Setting::kHost,
+                        Setting::kPort,
+                        Setting::kThreads,
+                        Setting::kMaxContext,
+                        Setting::kBackend,
+                        Setting::kBatching,
+                        Setting::kMaxRunning,
+                        Setting::kStepTokens,
+                        Setting::kBatchWaitMs,
+                        Setting::kKvType,
+                        Setting::kKvMemory,
+                        Setting::kPrefixCache,
+                        Setting::kSpeculate,
+                        Setting::kDeterministic,
+                        Setting::kMaxQueue,
+                        Setting::kRequestTimeoutS,
+                        Setting::kMaxBodyMb,
+                        Setting::kMaxHeaderKb,
+                        Setting::kHeaderTimeoutS,
+                        Setting::kIdleTimeoutS,
+                        Setting::kWriteTimeoutS,
+                        Setting::kMaxConnections,
+                        Setting::kMaxConnectionsPerAddress,
+                        Setting::kLogLevel});
     app.footer(kExamples);
   }
 
@@ -91,7 +140,9 @@ Result<int> ServeCommand::run(const CommandContext& context) {
 
   // The order matters: signals are watched before any thread starts; the port is taken before the
   // model is loaded, so that a port in use is said at once.
-  Gateway gateway;
+  GatewayOptions limits;
+  limits.request_timeout_us = settings.integer(Setting::kRequestTimeoutS) * 1'000'000;
+  Gateway gateway(limits);
   std::atomic<HttpServer*> running{nullptr};
   const TerminationWatch watch([&](int signal) {
     HttpServer* server = running.load();
@@ -100,9 +151,12 @@ Result<int> ServeCommand::run(const CommandContext& context) {
     gateway.drain();
     server->stop();
   });
-  HttpServerOptions http;
-  http.host = settings.text(Setting::kHost);
-  http.port = static_cast<std::uint16_t>(settings.integer(Setting::kPort));
+  const HttpServerOptions http = http_options(settings);
+  const std::size_t descriptors = raise_descriptor_limit();
+  if (descriptors < http.max_connections + kOtherDescriptors) {
+    spdlog::warn("{} connections may come, but the process may open {} files (ulimit -n)",
+                 http.max_connections, descriptors);
+  }
   HANGAR_TRY(const std::unique_ptr<HttpServer> server, HttpServer::listen(http, gateway));
 
   const std::int64_t start_us = steady_now_us();

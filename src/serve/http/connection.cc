@@ -1,20 +1,13 @@
 #include "serve/http/connection.h"
 
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-#include <sys/random.h>
-
 #include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <utility>
 
-#include "serve/http/response_text.h"
-#include "serve/openai/api_error.h"
+#include "serve/http/failure.h"
 
 namespace hangar {
 
@@ -26,57 +19,36 @@ namespace {
 
 constexpr std::size_t kReadBytes = 16U << 10U;
 constexpr std::size_t kReadAheadBytes = 64U << 10U;  // of pipelined requests, while one is answered
-constexpr std::int64_t kLingerUs = 2'000'000;        // after a request that was not read whole
-constexpr std::int64_t kShortLingerUs = 200'000;     // after any other
-constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-
-std::string make_request_id() {
-  std::array<unsigned char, 16> random{};
-  if (getrandom(random.data(), random.size(), 0) < 0) random.fill(0);
-  std::string id = "req_";
-  for (const unsigned char byte : random) id += fmt::format("{:02x}", byte);
-  return id;
-}
-
-HttpResponse failure_response(int status, std::string message) {
-  ApiError error;
-  error.status = status;
-  error.message = std::move(message);
-  if (status >= 500 && status != 501 && status != 505) error.type = "server_error";
-  return error_response(error);
-}
+constexpr std::int64_t kStopGraceUs = 200'000;       // while the server stops: for a first byte
+constexpr std::int64_t kStopReadingUs = 1'000'000;   // for the rest, which gets a 503
 
 }  // namespace
 
-// A request on its way through the handler; shared with the pool's thread.
-struct Connection::Job {
-  HttpRequest request;
-  HandlerResult result;
-  bool done = false;
-};
-
-Connection::Connection(tcp::socket socket, ConnectionContext& context)
+Connection::Connection(tcp::socket socket, AddressKey address, ConnectionContext& context)
     : socket_(std::move(socket)),
+      address_(address),
       context_(context),
-      timer_(socket_.get_executor()),
       signal_(socket_.get_executor()),
-      read_space_(kReadBytes, '\0') {
+      read_space_(new char[kReadBytes]),
+      last_byte_at_(Clock::now()),
+      deadline_(Clock::time_point::max()) {
   error_code ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
 }
 
 asio::awaitable<void> Connection::run() {
   const std::shared_ptr<Connection> self = shared_from_this();
   bool again = true;
-  while (again && !closed_) again = co_await serve_one();
-  disarm();
+  while (again && !closed_) {
+    again = co_await serve_one();
+    // More requests are here already: the other connections have their turn first.
+    if (again && !input_.empty()) {
+      co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    }
+  }
+  closed_ = true;
   error_code ignored;
   socket_.close(ignored);
-}
-
-void Connection::close_if_idle() {
-  if (!idle_) return;
-  close_now();
 }
 
 void Connection::close_now() {
@@ -87,294 +59,140 @@ void Connection::close_now() {
   signal_.notify();
 }
 
-void Connection::set_idle(bool idle) {
-  idle_ = idle;
-  if (!idle) return;
-  idle_since_ = std::chrono::steady_clock::now();
-  context_.on_idle();
+void Connection::begin_stop() {
+  if (phase_ == Phase::kFresh) return close_now();
+  if (phase_ != Phase::kIdle && phase_ != Phase::kReading) return;
+  const std::int64_t left_us = phase_ == Phase::kIdle ? kStopGraceUs : kStopReadingUs;
+  deadline_ = std::min(deadline_, Clock::now() + std::chrono::microseconds(left_us));
 }
 
-void Connection::arm(std::int64_t timeout_us) {
+void Connection::check_deadlines(Clock::time_point now) {
+  const bool late = now >= deadline_;
+  const bool answer_late = now >= answer_deadline_;
+  if (!late && !answer_late) return;
+  if (late) {
+    timed_out_ = true;
+    deadline_ = Clock::time_point::max();
+  }
+  if (answer_late) {
+    expired_ = true;
+    answer_deadline_ = Clock::time_point::max();
+  }
+  error_code ignored;
+  socket_.cancel(ignored);
+  signal_.notify();
+}
+
+void Connection::enter(Phase phase, std::int64_t timeout_us) {
+  phase_ = phase;
   timed_out_ = false;
-  const std::uint64_t generation = ++timer_generation_;
-  timer_.expires_after(std::chrono::microseconds(timeout_us));
-  timer_.async_wait([self = shared_from_this(), generation](const error_code& error) {
-    // A wait that had fired before it was replaced must not end what came after it.
-    if (error || generation != self->timer_generation_) return;
-    self->timed_out_ = true;
-    error_code ignored;
-    self->socket_.cancel(ignored);
-  });
+  deadline_ = Clock::now() + std::chrono::microseconds(timeout_us);
 }
 
-void Connection::disarm() {
-  ++timer_generation_;
-  timer_.cancel();
+void Connection::keep_reading() {
+  if (reading_ || ended_ || closed_) return;
+  if (phase_ == Phase::kAnswering && input_.size() >= kReadAheadBytes) return watch_for_error();
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(read_space_.get(), kReadBytes),
+                          [self = shared_from_this()](const error_code& error, std::size_t count) {
+                            self->reading_ = false;
+                            self->on_read(error, count);
+                          });
 }
 
-// kRequest: the reader is done or has failed.
-asio::awaitable<Connection::Read> Connection::read_request(RequestReader& reader) {
-  using State = RequestReader::State;
-  const HttpServerOptions& options = context_.options;
-  bool started = false;
-  bool continued = false;
-  for (;;) {
-    if (!started && !input_.empty()) {
-      started = true;
-      set_idle(false);
-      arm(options.header_timeout_us);
-    }
-    if (!input_.empty()) input_.erase(0, reader.feed(input_));
-    if (reader.state() == State::kDone || reader.state() == State::kFailed) {
-      disarm();
-      co_return Read::kRequest;
-    }
-    if (reader.state() == State::kBody && reader.expects_continue() && !continued) {
-      continued = true;
-      // A body that comes without waiting needs no leave.
-      if (input_.empty()) {
-        const bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n");
-        if (!sent) co_return Read::kClosed;
-        arm(options.header_timeout_us);
-      }
-    }
-    if (!started && !idle_) {
-      set_idle(true);
-      if (context_.stopping || closed_) co_return Read::kClosed;
-      arm(first_request_ ? std::min(options.idle_timeout_us, options.header_timeout_us)
-                         : options.idle_timeout_us);
-    }
-    error_code error;
-    const std::size_t count = co_await socket_.async_read_some(
-        asio::buffer(read_space_), asio::redirect_error(asio::use_awaitable, error));
-    input_.append(read_space_.data(), count);
-    if (!error) continue;
-    idle_ = false;
-    const bool late = timed_out_ && started && !closed_;
-    disarm();
-    if (late) {
-      const HttpResponse response =
-          failure_response(408, fmt::format("the request did not come within {} s",
-                                            options.header_timeout_us / kMicrosPerSecond));
-      const bool sent = co_await write_response(response, false);
-      if (sent) co_await close_gently(kLingerUs);
-    }
-    co_return Read::kClosed;
+void Connection::on_read(const error_code& error, std::size_t count) {
+  if (count > 0) {
+    last_byte_at_ = Clock::now();
+    if (phase_ != Phase::kClosing) input_.append(read_space_.get(), count);
   }
-}
-
-asio::awaitable<bool> Connection::serve_one() {
-  RequestReader reader(context_.options.max_header_bytes, context_.options.max_body_bytes);
-  request_id_ = make_request_id();
-  http_1_1_ = true;
-  head_ = false;
-  const Read read = co_await read_request(reader);
-  first_request_ = false;
-  if (read == Read::kClosed || closed_) co_return false;
-
-  bool keep_alive = false;
-  if (reader.state() == RequestReader::State::kFailed) {
-    const HttpResponse response = failure_response(reader.failure_status(), reader.failure());
-    co_await write_response(response, false);
-  } else {
-    http_1_1_ = reader.http_1_1();
-    keep_alive = reader.keep_alive();
-    auto job = std::make_shared<Job>();
-    job->request = reader.take();
-    if (!job->request.request_id.empty()) request_id_ = job->request.request_id;
-    job->request.request_id = request_id_;
-    head_ = job->request.method == "HEAD";
-    if (context_.stopping) {
-      keep_alive = false;
-      const HttpResponse response = failure_response(503, "the server is stopping");
-      co_await write_response(response, false);
-    } else {
-      start_watch();
-      co_await run_handler(job);
-      if (std::holds_alternative<HttpResponse>(job->result)) {
-        co_await stop_watch();
-        keep_alive = keep_alive && !context_.stopping && !gone_;
-        const HttpResponse& response = std::get<HttpResponse>(job->result);
-        const bool sent = co_await write_response(response, keep_alive);
-        if (!sent) co_return false;
-      } else {
-        keep_alive = co_await write_pending(job, keep_alive);
-      }
-    }
+  // A read that was cancelled is begun again by whoever waits for bytes.
+  if (error && error != asio::error::operation_aborted) {
+    ended_ = true;
+    if (phase_ == Phase::kAnswering) client_gone();
   }
-  if (!keep_alive && !closed_) {
-    const bool whole = reader.state() == RequestReader::State::kDone;
-    co_await close_gently(whole ? kShortLingerUs : kLingerUs);
-  }
-  co_return keep_alive;
-}
-
-// Templates and tokenizers take their time on long prompts: the io thread does not wait for them.
-asio::awaitable<void> Connection::run_handler(std::shared_ptr<Job> job) {
-  // The coroutine waits for the job's end whatever happens, so the pool never holds the connection.
-  asio::post(*context_.pool, [job, weak = weak_from_this(), executor = socket_.get_executor(),
-                              context = &context_]() mutable {
-    try {
-      job->result = context->handler(job->request);
-    } catch (const std::exception& error) {
-      spdlog::error("{} {}: {}", job->request.method, job->request.target, error.what());
-      job->result = failure_response(500, "the server failed on this request; its log says how");
-    }
-    asio::post(executor, [job = std::move(job), weak = std::move(weak)] {
-      job->done = true;
-      if (const auto self = weak.lock()) self->signal_.notify();
-    });
-  });
-  while (!job->done) co_await signal_.wait();
-}
-
-asio::awaitable<bool> Connection::write_pending(std::shared_ptr<Job> job, bool keep_alive) {
-  std::unique_ptr<PendingResponse>& pending =
-      std::get<std::unique_ptr<PendingResponse>>(job->result);
-  making_ = true;
-  bool chunked = false;
-  bool done = false;
-  while (!done && !gone_) {
-    std::optional<ResponsePart> part = pending->advance();
-    if (!part) {
-      pending->on_ready([weak = weak_from_this(), executor = socket_.get_executor()] {
-        asio::post(executor, [weak] {
-          if (const auto self = weak.lock()) self->signal_.notify();
-        });
-      });
-      co_await signal_.wait();
-      continue;
-    }
-    done = part->done;
-    std::string out;
-    if (part->head) {
-      keep_alive = keep_alive && !context_.stopping && !part->close;
-      ResponseFraming framing;
-      framing.http_1_1 = http_1_1_;
-      framing.request_id = request_id_;
-      framing.keep_alive_s = context_.options.idle_timeout_us / kMicrosPerSecond;
-      if (part->streaming) {
-        chunked = http_1_1_;
-        keep_alive = keep_alive && http_1_1_;
-      } else {
-        framing.content_length = part->head->body.size();
-      }
-      framing.keep_alive = keep_alive;
-      out = response_head(*part->head, framing);
-      part->bytes.insert(0, part->head->body);
-    }
-    if (chunked) {
-      append_chunk(out, part->bytes);
-      if (done) append_last_chunk(out);
-    } else {
-      out += part->bytes;
-    }
-    if (part->close) keep_alive = false;
-    const bool sent = co_await write_all(std::move(out));
-    if (!sent) {
-      client_gone();
-      keep_alive = false;
-    }
-  }
-  pending.reset();
-  making_ = false;
-  co_await stop_watch();
-  // Told "keep-alive" before the stop came: the next request, if one is sent, gets its 503.
-  co_return keep_alive&& done && !gone_;
-}
-
-asio::awaitable<bool> Connection::write_response(const HttpResponse& response, bool keep_alive) {
-  ResponseFraming framing;
-  framing.http_1_1 = http_1_1_;
-  framing.keep_alive = keep_alive;
-  framing.keep_alive_s = context_.options.idle_timeout_us / kMicrosPerSecond;
-  framing.content_length = response.body.size();
-  framing.request_id = request_id_;
-  std::string out = response_head(response, framing);
-  if (!head_) out += response.body;
-  const bool sent = co_await write_all(std::move(out));
-  co_return sent;
-}
-
-asio::awaitable<bool> Connection::write_all(std::string data) {
-  std::size_t written = 0;
-  while (written < data.size()) {
-    // Anew for each piece that goes out: a slow reader is served, one that stopped is not.
-    arm(context_.options.write_timeout_us);
-    error_code error;
-    const asio::const_buffer rest = asio::buffer(data) + written;
-    written +=
-        co_await socket_.async_write_some(rest, asio::redirect_error(asio::use_awaitable, error));
-    if (error) {
-      disarm();
-      co_return false;
-    }
-  }
-  disarm();
-  co_return true;
-}
-
-// Closing while bytes of the client are unread makes the system throw away our answer on its way,
-// so: say that we are done, then read until the client has seen it.
-asio::awaitable<void> Connection::close_gently(std::int64_t linger_us) {
-  error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
-  if (error || gone_) co_return;
-  arm(linger_us);
-  while (!error) {
-    co_await socket_.async_read_some(asio::buffer(read_space_),
-                                     asio::redirect_error(asio::use_awaitable, error));
-  }
-  disarm();
-}
-
-void Connection::start_watch() {
-  watch_wanted_ = true;
-  watch_read();
-}
-
-void Connection::watch_read() {
-  if (!watch_wanted_ || closed_) return;
-  if (input_.size() >= kReadAheadBytes) return watch_error();
-  watching_ = true;
-  socket_.async_read_some(
-      asio::buffer(read_space_),
-      [self = shared_from_this()](const error_code& error, std::size_t count) {
-        self->watching_ = false;
-        self->input_.append(self->read_space_.data(), count);
-        if (!error) {
-          self->watch_read();
-        } else if (error != asio::error::operation_aborted || self->timed_out_) {
-          self->client_gone();
-        }
-        if (!self->watching_) self->signal_.notify();
-      });
+  signal_.notify();
+  if (!error && phase_ == Phase::kAnswering) keep_reading();
 }
 
 // Enough has been read ahead; what is left to see is a connection that breaks.
-void Connection::watch_error() {
+void Connection::watch_for_error() {
+  if (watching_) return;
   watching_ = true;
   socket_.async_wait(tcp::socket::wait_error, [self = shared_from_this()](const error_code& error) {
     self->watching_ = false;
-    if (!error) self->client_gone();
+    if (error) return;
+    self->ended_ = true;
+    if (self->phase_ == Phase::kAnswering) self->client_gone();
     self->signal_.notify();
   });
 }
 
 void Connection::client_gone() {
   gone_ = true;
-  watch_wanted_ = false;
   error_code ignored;
   // Ends a write that waits for a reader who will not come.
-  if (making_) socket_.cancel(ignored);
-  signal_.notify();
+  if (making_ && writing_) socket_.cancel(ignored);
 }
 
-asio::awaitable<void> Connection::stop_watch() {
-  watch_wanted_ = false;
-  error_code ignored;
-  if (watching_) socket_.cancel(ignored);
-  while (watching_) co_await signal_.wait();
+// kRequest: the reader is done or has failed.
+asio::awaitable<Connection::Read> Connection::read_request() {
+  using State = RequestReader::State;
+  const HttpServerOptions& options = context_.options;
+  if (promised_) {
+    enter(Phase::kIdle,
+          context_.stopping ? kStopGraceUs : options.idle_timeout_us + options.idle_grace_us);
+  } else {
+    enter(Phase::kFresh, std::min(options.idle_timeout_us, options.header_timeout_us));
+  }
+  bool in_body = false;
+  bool continued = false;
+  for (;;) {
+    if (!input_.empty()) input_.erase(0, reader_->feed(input_));
+    const State state = reader_->state();
+    if (state == State::kDone || state == State::kFailed) co_return Read::kRequest;
+    if (phase_ != Phase::kReading && (reader_->begun() || !input_.empty())) {
+      enter(Phase::kReading, context_.stopping ? kStopReadingUs : options.header_timeout_us);
+    }
+    if (state == State::kBody) {
+      if (!in_body)
+        enter(Phase::kReading, context_.stopping ? kStopReadingUs : options.body_timeout_us);
+      in_body = true;
+      if (reader_->expects_continue() && !continued) {
+        continued = true;
+        // A body that comes without waiting needs no leave.
+        if (input_.empty()) {
+          const bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n");
+          if (!sent) co_return Read::kClosed;
+          enter(Phase::kReading, context_.stopping ? kStopReadingUs : options.body_timeout_us);
+        }
+      }
+    }
+    if (closed_ || ended_) co_return Read::kClosed;
+    if (timed_out_) break;
+    keep_reading();
+    co_await signal_.wait();
+  }
+  co_return co_await end_of_reading(in_body);
+}
+
+// The time for it is over: said to those who had begun.
+asio::awaitable<Connection::Read> Connection::end_of_reading(bool in_body) {
+  if (phase_ != Phase::kReading) co_return Read::kClosed;
+  if (context_.stopping) {
+    const bool told = co_await write_response(stopping_response(), false);
+    if (told) co_await close_gently(false);
+    co_return Read::kClosed;
+  }
+  const HttpServerOptions& options = context_.options;
+  ++(in_body ? context_.counters.body_timeouts : context_.counters.header_timeouts);
+  const HttpResponse response = failure_response(
+      408,
+      in_body
+          ? "the request's body did not come within " + seconds_text(options.body_timeout_us)
+          : "the request's header did not come within " + seconds_text(options.header_timeout_us));
+  const bool sent = co_await write_response(response, false);
+  if (sent) co_await close_gently(false);
+  co_return Read::kClosed;
 }
 
 }  // namespace hangar

@@ -21,6 +21,7 @@ struct HttpRequest {
   std::string target;        // as sent
   std::string content_type;  // "" where there was none
   std::string request_id;    // goes back as X-Request-Id
+  std::string timeout_ms;    // X-Request-Timeout-Ms, "" where there was none
   std::string body;
 };
 

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <cstdint>
 #include <limits>
 #include <new>
@@ -33,10 +34,40 @@ bool is_plain_id(std::string_view id) {
   });
 }
 
+// As Beast's string_body, but without room made for a length that is only announced.
+struct GrowingBody {
+  using value_type = std::string;
+  static std::uint64_t size(const value_type& body) { return body.size(); }
+
+  class reader {
+   public:
+    template <bool kRequest, typename Fields>
+    reader(http::header<kRequest, Fields>& /*header*/, value_type& body) : body_(body) {}
+    void init(const boost::optional<std::uint64_t>& /*length*/, error_code& error) { error = {}; }
+    template <typename Buffers>
+    std::size_t put(const Buffers& buffers, error_code& error) {
+      error = {};
+      std::size_t count = 0;
+      for (const boost::asio::const_buffer buffer : boost::beast::buffers_range_ref(buffers)) {
+        body_.append(static_cast<const char*>(buffer.data()), buffer.size());
+        count += buffer.size();
+      }
+      return count;
+    }
+    void finish(error_code& error) { error = {}; }
+
+   private:
+    value_type& body_;
+  };
+};
+
 }  // namespace
 
 struct RequestReader::Impl {
-  http::request_parser<http::string_body> parser;
+  explicit Impl(BodyBudget* budget) : lease(budget) {}
+
+  http::request_parser<GrowingBody> parser;
+  BodyLease lease;
   State state = State::kHeader;
   bool begun = false;  // a byte of the request itself has been taken
   bool expects_continue = false;
@@ -97,8 +128,9 @@ struct RequestReader::Impl {
   }
 };
 
-RequestReader::RequestReader(std::size_t max_header_bytes, std::size_t max_body_bytes)
-    : impl_(std::make_unique<Impl>()) {
+RequestReader::RequestReader(std::size_t max_header_bytes, std::size_t max_body_bytes,
+                             BodyBudget* budget)
+    : impl_(std::make_unique<Impl>(budget)) {
   constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
   impl_->max_header_bytes = max_header_bytes;
   impl_->max_body_bytes = max_body_bytes;
@@ -128,6 +160,10 @@ std::size_t RequestReader::feed(std::string_view bytes) {
     }
     taken += used;
     impl.begun = impl.begun || used > 0;
+    if (!impl.lease.grow_to(impl.parser.get().body().size())) {
+      impl.fail(503, "the server holds as many request bodies as it can; try again");
+      break;
+    }
     if (error == http::error::need_more) {
       // A chunk's header or trailer that never ends is no reason to keep all of it.
       if (rest.size() - used > impl.max_header_bytes + (std::size_t{64} << 10U)) {
@@ -150,6 +186,12 @@ std::size_t RequestReader::feed(std::string_view bytes) {
 
 RequestReader::State RequestReader::state() const {
   return impl_->state;
+}
+bool RequestReader::begun() const {
+  return impl_->begun;
+}
+std::uint64_t RequestReader::counted_bytes() const {
+  return impl_->lease.held_bytes();
 }
 bool RequestReader::expects_continue() const {
   return impl_->expects_continue;
@@ -175,8 +217,12 @@ HttpRequest RequestReader::take() {
   request.content_type = view(message[http::field::content_type]);
   const std::string_view id = view(message["X-Request-Id"]);
   if (is_plain_id(id)) request.request_id = id;
+  request.timeout_ms = view(message["X-Request-Timeout-Ms"]);
   request.body = std::move(message.body());
   return request;
+}
+BodyLease RequestReader::take_lease() {
+  return std::move(impl_->lease);
 }
 
 }  // namespace hangar

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
 
 namespace hangar {
@@ -125,6 +126,42 @@ TEST(RequestReaderTest, KnowsWhatTheClientExpects) {
   EXPECT_EQ(old.state(), State::kDone);
   EXPECT_FALSE(old.keep_alive());
   EXPECT_FALSE(old.http_1_1());
+}
+
+TEST(RequestReaderTest, ALengthThatIsOnlyAnnouncedHoldsNothing) {
+  std::atomic<std::uint64_t> used{0};
+  BodyBudget budget(1000, used);
+  RequestReader reader(1024, std::size_t{1} << 40U, &budget);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n";
+  reader.feed(head + "{");
+  EXPECT_EQ(reader.state(), State::kBody);
+  EXPECT_EQ(used, 0U);
+}
+
+TEST(RequestReaderTest, BodiesCountUntilTheirLeaseGoes) {
+  std::atomic<std::uint64_t> used{0};
+  BodyBudget budget(100'000, used);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
+  const std::string body(100'000, 'a');
+  const std::uint64_t counted = body.size() - BodyBudget::kFreeBytes;
+  {
+    RequestReader first(1024, 1U << 20U, &budget);
+    first.feed(head + body);
+    ASSERT_EQ(first.state(), State::kDone);
+    EXPECT_EQ(first.counted_bytes(), counted);
+    const BodyLease lease = first.take_lease();
+    EXPECT_EQ(first.counted_bytes(), 0U);
+    EXPECT_EQ(used, counted);
+    RequestReader second(1024, 1U << 20U, &budget);
+    second.feed(head + body);
+    EXPECT_EQ(second.state(), State::kDone);
+    RequestReader third(1024, 1U << 20U, &budget);
+    third.feed(head + body);
+    EXPECT_EQ(third.state(), State::kFailed);
+    EXPECT_EQ(third.failure_status(), 503);
+    EXPECT_EQ(used, 2 * counted);
+  }
+  EXPECT_EQ(used, 0U);
 }
 
 }  // namespace

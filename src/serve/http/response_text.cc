@@ -1,45 +1,70 @@
 #include "serve/http/response_text.h"
 
 #include <fmt/chrono.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/write.hpp>
-#include <ctime>
-#include <sstream>
+#include <boost/beast/http/status.hpp>
+#include <iterator>
 
 namespace hangar {
+namespace {
 
-namespace http = boost::beast::http;
+void append_header(std::string& out, std::string_view name, std::string_view value) {
+  out += name;
+  out += ": ";
+  for (const char c : value) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) out += c;
+  }
+  out += "\r\n";
+}
+
+}  // namespace
+
+std::string_view HttpDate::now() {
+  const std::time_t now = std::time(nullptr);
+  if (now != made_at_) {
+    made_at_ = now;
+    text_ = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(now));
+  }
+  return text_;
+}
 
 std::string response_head(const HttpResponse& response, const ResponseFraming& framing) {
-  http::response<http::empty_body> message;
-  message.version(framing.http_1_1 ? 11 : 10);
-  message.result(static_cast<unsigned>(response.status));
-  message.set(http::field::server, "hangar");
-  message.set(http::field::date,
-              fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr))));
-  message.set(http::field::content_type, response.content_type);
-  message.set("X-Request-Id", framing.request_id);
-  for (const auto& [name, value] : response.headers) message.set(name, value);
+  namespace http = boost::beast::http;
+  std::string out;
+  // Room for the body too, so that appending it does not copy the head.
+  out.reserve(512 + response.body.size());
+  const auto reason =
+      http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+  const auto end = std::back_inserter(out);
+  fmt::format_to(end, FMT_COMPILE("HTTP/1.{} {} {}\r\nServer: hangar\r\n"),
+                 framing.http_1_1 ? 1 : 0, response.status,
+                 std::string_view(reason.data(), reason.size()));
+  if (!framing.date.empty()) append_header(out, "Date", framing.date);
+  append_header(out, "Content-Type", response.content_type);
+  append_header(out, "X-Request-Id", framing.request_id);
+  for (const auto& [name, value] : response.headers) append_header(out, name, value);
   if (framing.content_length) {
-    message.content_length(*framing.content_length);
+    fmt::format_to(end, FMT_COMPILE("Content-Length: {}\r\n"), *framing.content_length);
   } else if (framing.http_1_1) {
-    message.chunked(true);
+    out += "Transfer-Encoding: chunked\r\n";
   }
-  message.keep_alive(framing.keep_alive);
-  if (framing.keep_alive) {
-    message.set("Keep-Alive", fmt::format("timeout={}", framing.keep_alive_s));
+  if (!framing.keep_alive) {
+    out += "Connection: close\r\n";
+  } else {
+    out += "Connection: keep-alive\r\n";
+    if (framing.keep_alive_s > 0) {
+      fmt::format_to(end, FMT_COMPILE("Keep-Alive: timeout={}\r\n"), framing.keep_alive_s);
+    }
   }
-  std::ostringstream text;
-  text << message.base();
-  return std::move(text).str();
+  out += "\r\n";
+  return out;
 }
 
 void append_chunk(std::string& out, std::string_view data) {
   if (data.empty()) return;
-  fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
+  fmt::format_to(std::back_inserter(out), FMT_COMPILE("{:x}\r\n"), data.size());
   out += data;
   out += "\r\n";
 }

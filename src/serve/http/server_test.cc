@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "serve/testing/test_server.h"
 
@@ -13,46 +12,36 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const std::string kGetHealth = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
-
-std::string completion(std::string_view more = "") {
-  return post("/v1/completions", fmt::format(R"({{"model":"mock","prompt":"hi"{}}})", more));
-}
-
-MockEngine::Options says(std::string_view text, std::int64_t step_us = 0) {
-  return {.scripts = {MockEngine::bytes(text)}, .step_us = step_us};
-}
-
 TEST(HttpServerTest, AnswersManyRequestsOnOneConnection) {
-  TestServer server(says("hello"));
+  TestServer server(mock_says("hello"));
   RawClient client(server.server->port());
   for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(client.send(completion()));
+    ASSERT_TRUE(client.send(ask_completion()));
     const std::string answer = client.read_response();
     ASSERT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
     EXPECT_THAT(answer, HasSubstr(R"("text":"hello")"));
     EXPECT_THAT(answer, HasSubstr("X-Request-Id: req_"));
-    ASSERT_TRUE(client.send("\r\n" + kGetHealth));  // an empty line before it is allowed
-    EXPECT_THAT(client.read_response(), HasSubstr(R"({"status":"ok"})"));
+    ASSERT_TRUE(client.send("\r\n" + kGetModels));  // an empty line before it is allowed
+    EXPECT_THAT(client.read_response(), HasSubstr(R"("object":"list")"));
   }
 }
 
 TEST(HttpServerTest, AnswersPipelinedRequestsInOrder) {
-  TestServer server(says("hello", 1000));
+  TestServer server(mock_says("hello", 1000));
   RawClient client(server.server->port());
   std::string all;
-  for (int i = 0; i < 20; ++i) all += i % 2 == 0 ? completion() : kGetHealth;
+  for (int i = 0; i < 20; ++i) all += i % 2 == 0 ? ask_completion() : kGetModels;
   ASSERT_TRUE(client.send(all));
   for (int i = 0; i < 20; ++i) {
-    EXPECT_THAT(client.read_response(), HasSubstr(i % 2 == 0 ? "hello" : "status")) << i;
+    EXPECT_THAT(client.read_response(), HasSubstr(i % 2 == 0 ? "hello" : "list")) << i;
   }
 }
 
 TEST(HttpServerTest, StreamsInChunksAndKeepsTheConnection) {
-  TestServer server(says("hey", 2000));
+  TestServer server(mock_says("hey", 2000));
   RawClient client(server.server->port());
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(client.send(completion(R"(,"stream":true)")));
+    ASSERT_TRUE(client.send(ask_completion(R"(,"stream":true)")));
     ASSERT_TRUE(client.read_until("data: [DONE]\n\n\r\n0\r\n\r\n"));
     EXPECT_THAT(client.received, HasSubstr("Transfer-Encoding: chunked\r\n"));
     EXPECT_THAT(client.received, HasSubstr("Content-Type: text/event-stream; charset=utf-8\r\n"));
@@ -63,7 +52,7 @@ TEST(HttpServerTest, StreamsInChunksAndKeepsTheConnection) {
 }
 
 TEST(HttpServerTest, OldClientsGetAStreamWithoutChunks) {
-  TestServer server(says("hey"));
+  TestServer server(mock_says("hey"));
   RawClient client(server.server->port());
   const std::string body = R"({"model":"mock","prompt":"hi","stream":true})";
   ASSERT_TRUE(client.send(fmt::format(
@@ -79,7 +68,7 @@ class ClientGoneTest : public testing::TestWithParam<const char*> {};
 TEST_P(ClientGoneTest, StopsTheGeneration) {
   TestServer server(MockEngine::Options{.step_us = 20'000, .context_tokens = 100'000});
   RawClient client(server.server->port());
-  ASSERT_TRUE(client.send(completion(GetParam())));
+  ASSERT_TRUE(client.send(ask_completion(GetParam())));
   ASSERT_TRUE(eventually([&] {
     const auto seen = server.engine->seen();
     return !seen.empty() && seen[0].tokens > 2;
@@ -96,29 +85,8 @@ INSTANTIATE_TEST_SUITE_P(StreamedAndNot, ClientGoneTest,
                          testing::Values(R"(,"stream":true,"max_tokens":50000)",
                                          R"(,"max_tokens":50000)"));
 
-TEST(HttpServerTest, AReaderThatStopsReadingIsCutOff) {
-  HttpServerOptions options;
-  options.write_timeout_us = 200'000;
-  // A step takes so long that the answer cannot be over before its reader is cut off, however busy
-  // the machine is: a million of them are 20 s at the least.
-  MockEngine::Options endless;
-  endless.step_us = 20;
-  endless.context_tokens = 2'000'000;
-  TestServer server(endless, options);
-  RawClient client(server.server->port());
-  const int small = 4096;
-  ::setsockopt(client.descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-  ASSERT_TRUE(client.send(completion(R"(,"stream":true,"max_tokens":1000000,"logprobs":5)")));
-  EXPECT_TRUE(eventually(
-      [&] {
-        const auto seen = server.engine->seen();
-        return !seen.empty() && seen[0].finished && seen[0].cancelled;
-      },
-      20'000));
-}
-
 TEST(HttpServerTest, SaysContinueToThoseWhoWait) {
-  TestServer server(says("hello"));
+  TestServer server(mock_says("hello"));
   RawClient client(server.server->port());
   const std::string all =
       post("/v1/completions", R"({"model":"mock","prompt":"hi"})", "Expect: 100-continue\r\n");
@@ -134,7 +102,7 @@ TEST(HttpServerTest, RefusesWhatIsTooLargeAndCloses) {
   HttpServerOptions options;
   options.max_header_bytes = 2000;
   options.max_body_bytes = 1000;
-  TestServer server(says("hello"), options);
+  TestServer server(mock_says("hello"), options);
   {
     RawClient client(server.server->port());
     client.send("GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(100'000, 'a'));
@@ -157,26 +125,12 @@ TEST(HttpServerTest, RefusesWhatIsTooLargeAndCloses) {
     EXPECT_THAT(client.received, StartsWith("HTTP/1.1 400 "));
   }
   RawClient client(server.server->port());
-  client.send(kGetHealth);
+  client.send(kGetModels);
   EXPECT_THAT(client.read_response(), HasSubstr("200 OK"));
 }
 
-TEST(HttpServerTest, SlowAndSilentClientsAreCutOff) {
-  HttpServerOptions options;
-  options.header_timeout_us = 100'000;
-  options.idle_timeout_us = 50'000;
-  TestServer server(says("hello"), options);
-  RawClient slow(server.server->port());
-  RawClient silent(server.server->port());
-  ASSERT_TRUE(slow.send("GET /health HT"));
-  EXPECT_TRUE(slow.read_to_end());
-  EXPECT_THAT(slow.received, StartsWith("HTTP/1.1 408 "));
-  EXPECT_TRUE(silent.read_to_end());
-  EXPECT_EQ(silent.received, "");
-}
-
 TEST(HttpServerTest, KnowsMethodsAndAddresses) {
-  TestServer server(says("hello"));
+  TestServer server(mock_says("hello"));
   RawClient client(server.server->port());
   const auto ask = [&](std::string_view line) {
     client.send(fmt::format("{} HTTP/1.1\r\nHost: x\r\n\r\n", line));
@@ -199,20 +153,20 @@ TEST(HttpServerTest, KnowsMethodsAndAddresses) {
 }
 
 TEST(HttpServerTest, GracefulStopFinishesWhatRunsAndRefusesTheRest) {
-  TestServer server(says("a long answer", 20'000));
+  TestServer server(mock_says("a long answer", 20'000));
   RawClient running(server.server->port());
   RawClient pipelined(server.server->port());
   RawClient idle(server.server->port());
-  idle.send(kGetHealth);
+  idle.send(kGetModels);
   ASSERT_THAT(idle.read_response(), HasSubstr("200 OK"));
-  ASSERT_TRUE(running.send(completion(R"(,"stream":true)")));
+  ASSERT_TRUE(running.send(ask_completion(R"(,"stream":true)")));
   ASSERT_TRUE(running.read_until("data: "));
-  ASSERT_TRUE(pipelined.send(completion()));
+  ASSERT_TRUE(pipelined.send(ask_completion()));
   ASSERT_TRUE(eventually([&] { return server.engine->seen().size() == 2; }));
   server.server->stop();
   EXPECT_TRUE(idle.read_to_end());
   EXPECT_EQ(idle.received, "");
-  ASSERT_TRUE(pipelined.send(completion()));
+  ASSERT_TRUE(pipelined.send(ask_completion()));
   EXPECT_TRUE(running.read_to_end());
   EXPECT_THAT(running.received, HasSubstr("[DONE]"));
   EXPECT_TRUE(pipelined.read_to_end());
@@ -223,17 +177,17 @@ TEST(HttpServerTest, GracefulStopFinishesWhatRunsAndRefusesTheRest) {
 }
 
 TEST(HttpServerTest, ARequestThatComesWhileStoppingGets503) {
-  TestServer server(says("a long answer", 20'000));
+  TestServer server(mock_says("a long answer", 20'000));
   RawClient running(server.server->port());
   RawClient half(server.server->port());
-  ASSERT_TRUE(running.send(completion(R"(,"stream":true)")));
+  ASSERT_TRUE(running.send(ask_completion(R"(,"stream":true)")));
   ASSERT_TRUE(running.read_until("data: "));
-  ASSERT_TRUE(half.send(kGetHealth + "POST /v1/comp"));
+  ASSERT_TRUE(half.send(kGetModels + "POST /v1/comp"));
   ASSERT_THAT(half.read_response(), HasSubstr("200 OK"));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   server.server->stop();
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  ASSERT_TRUE(half.send(completion().substr(13)));
+  ASSERT_TRUE(half.send(ask_completion().substr(13)));
   EXPECT_TRUE(half.read_to_end());
   EXPECT_THAT(half.received, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(half.received, HasSubstr("Connection: close\r\n"));
@@ -244,7 +198,7 @@ TEST(HttpServerTest, AbortEndsEverythingAtOnce) {
   TestServer server(MockEngine::Options{.step_us = 5000, .context_tokens = 100'000});
   RawClient running(server.server->port());
   RawClient idle(server.server->port());
-  ASSERT_TRUE(running.send(completion(R"(,"stream":true,"max_tokens":50000)")));
+  ASSERT_TRUE(running.send(ask_completion(R"(,"stream":true,"max_tokens":50000)")));
   ASSERT_TRUE(running.read_until("data: "));
   server.server->abort();
   server.thread.join();
@@ -257,58 +211,20 @@ TEST(HttpServerTest, FailuresAreErrorsBeforeAndAfterTheFirstToken) {
   {
     TestServer server(MockEngine::Options{.fail_after_tokens = 0});
     RawClient client(server.server->port());
-    client.send(completion(R"(,"stream":true)"));
+    client.send(ask_completion(R"(,"stream":true)"));
     const std::string answer = client.read_response();
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 500 "));
     EXPECT_THAT(answer, HasSubstr("written to fail"));
   }
   TestServer server(MockEngine::Options{.step_us = 20'000, .fail_after_tokens = 2});
   RawClient client(server.server->port());
-  client.send(completion(R"(,"stream":true)"));
+  client.send(ask_completion(R"(,"stream":true)"));
   EXPECT_TRUE(client.read_to_end());
   EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(client.received, HasSubstr(R"(data: {"error":{"message":)"));
   EXPECT_THAT(client.received, Not(HasSubstr("[DONE]")));
-}
-
-TEST(HttpServerTest, AFullServerMakesRoomByClosingIdleConnections) {
-  HttpServerOptions options;
-  options.max_connections = 4;
-  TestServer server(says("hello"), options);
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < 12; ++i) {
-    clients.push_back(std::make_unique<RawClient>(server.server->port()));
-    clients.back()->send(kGetHealth);
-    EXPECT_THAT(clients.back()->read_response(), HasSubstr("200 OK")) << i;
-  }
-  EXPECT_TRUE(clients[0]->read_to_end());
-}
-
-TEST(HttpServerTest, RunningOutOfDescriptorsIsSurvived) {
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-  GTEST_SKIP() << "Skipped: this sanitizer looks at memory through a pipe and needs a descriptor "
-                  "for it; the plain and the thread sanitizer's build run this test";
-#endif
-#endif
-  TestServer server(says("hello"));
-  RawClient before(server.server->port());
-  before.send(kGetHealth);
-  ASSERT_THAT(before.read_response(), HasSubstr("200 OK"));
-  rlimit old{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
-  const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
-  ::close(probe);
-  rlimit low = old;
-  low.rlim_cur = static_cast<rlim_t>(probe) + 1;  // one more: the client's own
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
-  RawClient client(server.server->port());
-  client.send(kGetHealth);
-  EXPECT_FALSE(client.read_until("200 OK", 100));
-  before.send(kGetHealth);
-  EXPECT_THAT(before.read_response(), HasSubstr("200 OK"));
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
-  EXPECT_TRUE(client.read_until("200 OK"));
+  // Not the last chunk: whoever looks at the framing alone sees that it is not whole.
+  EXPECT_THAT(client.received, Not(testing::EndsWith("0\r\n\r\n")));
 }
 
 TEST(HttpServerTest, ListenSaysWhatIsWrong) {

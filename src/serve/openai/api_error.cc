@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <string>
 
 #include "text/stream_decoder.h"
 
@@ -33,7 +34,11 @@ HttpResponse error_response(const ApiError& error) {
   HttpResponse response;
   response.status = error.status;
   response.body = json::serialize(error_body(error));
-  if (error.status == 429 || error.status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (error.status == 429 || error.status == 503) {
+    response.headers.emplace_back("Retry-After", std::to_string(error.retry_after_s));
+  }
+  // No standard, but what the official clients look at first.
+  if (!error.retry) response.headers.emplace_back("X-Should-Retry", "false");
   return response;
 }
 

@@ -22,6 +22,8 @@ struct ApiError {
   std::string type = "invalid_request_error";
   std::optional<std::string> param = {};
   std::optional<std::string> code = {};
+  int retry_after_s = 1;  // told with 429 and 503
+  bool retry = true;      // false: clients that would try again by themselves are told not to
 };
 
 template <typename T>

@@ -92,6 +92,18 @@ ApiResult<std::vector<CompletionPrompt>> read_prompts(const json::value* value) 
   return prompts;
 }
 
+void read_best_of(FieldReader& reader, CompletionRequest& request) {
+  const std::int32_t returned = request.common.choices;
+  const auto best_of = reader.integer("best_of", 1, kMaxChoices);
+  request.best_of = static_cast<std::int32_t>(best_of.value_or(returned));
+  if (request.best_of < returned) {
+    reader.fail(invalid_value("best_of", fmt::format("it must be at least 'n' ({}).", returned)));
+  } else if (request.best_of > returned && request.common.stream) {
+    // Which choices are the best is known when all have ended.
+    reader.fail(invalid_value("best_of", "more than 'n' can't be streamed."));
+  }
+}
+
 }  // namespace
 
 ApiResult<CompletionRequest> read_completion_request(const json::object& body) {
@@ -112,11 +124,7 @@ ApiResult<CompletionRequest> read_completion_request(const json::object& body) {
   request.logprobs =
       static_cast<std::int32_t>(reader.integer("logprobs", 0, kMaxLogprobs).value_or(-1));
   request.echo = reader.boolean("echo").value_or(false);
-  // The best of as many as are returned are those that are returned.
-  const auto best_of = reader.integer("best_of", 1, kMaxChoices);
-  if (best_of && *best_of != request.common.choices) {
-    reader.fail(unsupported_parameter("best_of", "only the value of 'n' is supported."));
-  }
+  read_best_of(reader, request);
   refuse_closed_fields(reader, kClosedFields);
   if (const auto status = reader.finish(); !status) {
     return tl::unexpected<ApiError>(status.error());

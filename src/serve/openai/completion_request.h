@@ -25,6 +25,7 @@ struct CompletionRequest {
   std::int32_t max_tokens = 16;
   std::int32_t logprobs = -1;  // how many alternatives; -1: no log-probabilities
   bool echo = false;
+  std::int32_t best_of = 1;  // choices computed, of which the best `n` are returned
 };
 
 ApiResult<CompletionRequest> read_completion_request(const boost::json::object& body);

@@ -2,17 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "serve/openai/completion_request.h"
 #include "serve/openai/json_body.h"
 #include "serve/openai/models.h"
 #include "serve/openai/submission.h"
+#include "serve/openai/time_limit.h"
 
 namespace hangar {
 namespace {
 
-// Each of them is a request to the engine; more at once would only fill its queue.
+// Each of them is a sequence of the engine; more at once would only fill its queue.
 constexpr std::size_t kMaxChoicesInAll = 2048;
 
 ApiResult<std::vector<TokenId>> prompt_ids(ServedModel& model, CompletionPrompt prompt,
@@ -24,8 +27,11 @@ ApiResult<std::vector<TokenId>> prompt_ids(ServedModel& model, CompletionPrompt 
     }
     ids = std::move(*given);
   } else {
-    ids = model.tokenizer().encode(std::get<std::string>(prompt),
-                                   {.add_special = true, .parse_special = true});
+    const std::string& text = std::get<std::string>(prompt);
+    if (const auto status = check_prompt_text(model, text, param); !status) {
+      return tl::unexpected<ApiError>(status.error());
+    }
+    ids = model.tokenizer().encode(text, {.add_special = true, .parse_special = true});
   }
   if (!ids.empty()) return ids;
   // The start of a document, as the model knows it.
@@ -40,11 +46,14 @@ ApiResult<std::vector<TokenId>> prompt_ids(ServedModel& model, CompletionPrompt 
 
 HandlerResult completions(Gateway& gateway, const HttpRequest& request,
                           std::string_view /*captured*/) {
+  const std::int64_t arrival_us = unix_now_us();
   const auto body = parse_json_body(request);
   if (!body) return error_response(body.error());
   auto completion = read_completion_request(*body);
   if (!completion) return error_response(completion.error());
   const GenerationFields& fields = completion->common;
+  const auto limit = read_time_limit(gateway, request, fields, arrival_us);
+  if (!limit) return error_response(limit.error());
   const auto found = find_model(gateway, fields.model);
   if (!found) return error_response(found.error());
   ServedModel& model = **found;
@@ -52,11 +61,16 @@ HandlerResult completions(Gateway& gateway, const HttpRequest& request,
     return error_response(status.error());
   }
   const std::size_t count = completion->prompts.size();
-  if (count * static_cast<std::size_t>(fields.choices) > kMaxChoicesInAll) {
+  const std::int32_t best_of = completion->best_of;
+  if (count * static_cast<std::size_t>(best_of) > kMaxChoicesInAll) {
     return error_response(
-        invalid_value("n", fmt::format("{} prompts with {} choices each are more than {} in all.",
-                                       count, fields.choices, kMaxChoicesInAll)));
+        invalid_value(best_of > fields.choices ? "best_of" : "n",
+                      fmt::format("{} prompts with {} choices each are more than {} in all.", count,
+                                  best_of, kMaxChoicesInAll)));
   }
+  // The best are known by their log-probabilities, whether or not the client wants to see them.
+  const std::int32_t logprobs =
+      best_of > fields.choices ? std::max(completion->logprobs, 0) : completion->logprobs;
 
   std::vector<TextRequest> requests;
   requests.reserve(count);
@@ -69,15 +83,16 @@ HandlerResult completions(Gateway& gateway, const HttpRequest& request,
     if (!ids) return error_response(ids.error());
     const auto max_tokens = fit_context(model, ids->size(), completion->max_tokens, param);
     if (!max_tokens) return error_response(max_tokens.error());
-    TextRequest text = text_request_of(model, fields, completion->logprobs);
+    TextRequest text = text_request_of(model, fields, logprobs);
+    text.request.choices = best_of;
     text.request.prompt = std::move(*ids);
     text.request.max_tokens = *max_tokens;
     text.request.prompt_logprobs = echo && completion->logprobs >= 0;
     text.echo = echo;
     requests.push_back(std::move(text));
   }
-  return start_generation(model, fields, make_completion_format(completion->logprobs >= 0),
-                          std::move(requests));
+  return start_generation(model, answer_plan(gateway, fields, *limit),
+                          make_completion_format(completion->logprobs >= 0), std::move(requests));
 }
 
 }  // namespace hangar

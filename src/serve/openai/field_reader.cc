@@ -9,6 +9,12 @@ namespace hangar {
 
 namespace json = boost::json;
 
+namespace {
+
+constexpr std::size_t kMaxShownBytes = 200;  // of a name that the client made up
+
+}  // namespace
+
 std::string_view json_type_name(const json::value& value) {
   switch (value.kind()) {
     case json::kind::null:
@@ -165,7 +171,7 @@ ApiResult<void> FieldReader::finish() {
     if (error_) break;
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     ApiError error;
-    error.param = path_of(key);
+    error.param = path_of(key.substr(0, kMaxShownBytes));
     error.message = fmt::format("Unrecognized request argument supplied: {}", *error.param);
     error.code = "unknown_parameter";
     fail(std::move(error));

@@ -5,12 +5,16 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <ctime>
+#include <limits>
+#include <numeric>
 #include <utility>
 
+#include "serve/openai/time_limit.h"
 #include "serve/served_model.h"
 
 namespace hangar {
@@ -36,20 +40,26 @@ void append_data(std::string& events, const std::string& data) {
   events += "\n\n";
 }
 
-ApiError failure_of(const OutputPiece& end) {
-  Error error;
-  switch (*end.finish) {
-    case FinishReason::kExpired:
-      error = {ErrorCode::kDeadlineExceeded, "the request ran out of time"};
-      break;
-    case FinishReason::kCancelled:
-      error = {ErrorCode::kCancelled, "the request was cancelled"};
-      break;
-    default:
-      error = {ErrorCode::kInternal, "the model failed on this request"};
+ApiError failure_of(const OutputPiece& end, bool deadline_of_client) {
+  if (*end.finish == FinishReason::kExpired) return expired_error(deadline_of_client);
+  Error error{ErrorCode::kInternal, "the model failed on this request"};
+  if (*end.finish == FinishReason::kCancelled) {
+    error = {ErrorCode::kCancelled, "the request was cancelled"};
   }
   if (!end.error.empty()) error.message += ": " + end.error;
   return api_error_of(error);
+}
+
+// Of the tokens that are part of the answer; the least where there are none.
+double mean_logprob(const std::vector<OutputToken>& tokens) {
+  double sum = 0;
+  std::int64_t count = 0;
+  for (const OutputToken& token : tokens) {
+    if (token.from_prompt || !token.logprob) continue;
+    sum += finite_logprob(*token.logprob);
+    ++count;
+  }
+  return count > 0 ? sum / static_cast<double>(count) : std::numeric_limits<double>::lowest();
 }
 
 }  // namespace
@@ -69,7 +79,14 @@ Generation::Generation(GenerationOptions options, std::unique_ptr<AnswerFormat> 
       choices_(streams_.size() * static_cast<std::size_t>(options_.choices_per_prompt)),
       id_(random_id(format_->id_prefix())),
       created_unix_s_(static_cast<std::int64_t>(std::time(nullptr))),
-      open_(streams_.size()) {}
+      event_tail_(options_.include_usage ? R"(],"usage":null})" : "]}"),
+      open_(streams_.size()) {
+  event_head_ = json::serialize(envelope());
+  event_head_.back() = ',';  // of the envelope's brace
+  event_head_ += R"("choices":[)";
+  // All are looked at once; after that each tells of itself.
+  for (std::size_t i = 0; i < streams_.size(); ++i) ready_->add(i);
+}
 
 json::object Generation::envelope() const {
   json::object object;
@@ -95,13 +112,12 @@ json::object Generation::usage_object() const {
   return usage;
 }
 
-void Generation::append_event(std::string& events, json::object choice) const {
-  json::object object = envelope();
-  json::array choices;
-  choices.push_back(std::move(choice));
-  object["choices"] = std::move(choices);
-  if (options_.include_usage) object["usage"] = nullptr;
-  append_data(events, json::serialize(object));
+void Generation::append_event(std::string& events, const json::object& choice) const {
+  events += "data: ";
+  events += event_head_;
+  events += json::serialize(choice);
+  events += event_tail_;
+  events += "\n\n";
 }
 
 void Generation::take_end(std::size_t stream, const OutputPiece& piece) {
@@ -111,7 +127,7 @@ void Generation::take_end(std::size_t stream, const OutputPiece& piece) {
   streams_[stream].reset();
   --open_;
   if (piece.finish && !error_) {
-    error_ = failure_of(piece);
+    error_ = failure_of(piece, options_.deadline_of_client);
     spdlog::warn("{}: {}", id_, error_->message);
   }
 }
@@ -121,7 +137,7 @@ void Generation::take(std::size_t stream, OutputPiece piece, std::string& events
   Choice& choice = choices_[static_cast<std::size_t>(index)];
   if (options_.stream) {
     format_->chunks(index, !choice.begun, piece,
-                    [&](json::object chunk) { append_event(events, std::move(chunk)); });
+                    [&](const json::object& chunk) { append_event(events, chunk); });
     choice.begun = true;
     return;
   }
@@ -131,13 +147,34 @@ void Generation::take(std::size_t stream, OutputPiece piece, std::string& events
   if (piece.finish) choice.finish = *piece.finish;
 }
 
+// Indices of choices_: all in order, or each prompt's best, the best first.
+std::vector<std::size_t> Generation::returned_choices() const {
+  std::vector<std::size_t> order(choices_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto computed = static_cast<std::size_t>(options_.choices_per_prompt);
+  const auto returned = static_cast<std::size_t>(options_.returned_per_prompt);
+  if (returned >= computed) return order;
+  std::vector<double> means;
+  means.reserve(choices_.size());
+  for (const Choice& choice : choices_) means.push_back(mean_logprob(choice.tokens));
+  std::vector<std::size_t> best;
+  for (auto prompt = order.begin(); prompt != order.end();) {
+    const auto next = prompt + static_cast<std::ptrdiff_t>(computed);
+    std::stable_sort(prompt, next,
+                     [&](std::size_t a, std::size_t b) { return means[a] > means[b]; });
+    best.insert(best.end(), prompt, prompt + static_cast<std::ptrdiff_t>(returned));
+    prompt = next;
+  }
+  return best;
+}
+
 ResponsePart Generation::whole_answer() {
   json::object object = envelope();
   json::array choices;
-  for (std::size_t i = 0; i < choices_.size(); ++i) {
-    Choice& choice = choices_[i];
-    choices.push_back(
-        format_->choice(static_cast<std::int32_t>(i), choice.text, choice.tokens, choice.finish));
+  std::int32_t index = 0;
+  for (const std::size_t i : returned_choices()) {
+    const Choice& choice = choices_[i];
+    choices.push_back(format_->choice(index++, choice.text, choice.tokens, choice.finish));
   }
   object["choices"] = std::move(choices);
   object["usage"] = usage_object();
@@ -148,39 +185,43 @@ ResponsePart Generation::whole_answer() {
   return part;
 }
 
-ResponsePart Generation::failed_answer() {
+ResponsePart Generation::failed_answer(std::string bytes) {
   ResponsePart part;
   part.done = true;
   if (!head_sent_) {
     part.head = error_response(*error_);
     return part;
   }
+  part.bytes = std::move(bytes);
   append_data(part.bytes, json::serialize(error_body(*error_)));
   part.close = true;
   return part;
 }
 
-std::optional<ResponsePart> Generation::advance() {
-  ResponsePart part;
-  bool more = false;
-  for (std::size_t i = 0; i < streams_.size() && !error_ && !more; ++i) {
-    while (streams_[i] && !error_) {
-      more = part.bytes.size() > kMaxEventBytes;
-      if (more) break;
-      std::optional<OutputPiece> piece = streams_[i]->next(0);
-      if (!piece) break;
-      if (piece->end) {
-        take_end(i, *piece);
-      } else {
-        take(i, std::move(*piece), part.bytes);
-      }
+// All that the stream has; false: so much has come that the rest must wait.
+bool Generation::drain(std::size_t stream, std::string& events) {
+  while (streams_[stream] && !error_) {
+    if (events.size() > kMaxEventBytes) return false;
+    std::optional<OutputPiece> piece = streams_[stream]->next(0);
+    if (!piece) {
+      streams_[stream]->on_ready([ready = ready_, stream] { ready->add(stream); });
+      return true;
+    }
+    if (piece->end) {
+      take_end(stream, *piece);
+    } else {
+      take(stream, std::move(*piece), events);
     }
   }
-  if (error_) {
-    ResponsePart failed = failed_answer();
-    failed.bytes.insert(0, head_sent_ ? part.bytes : std::string());
-    return failed;
+  return true;
+}
+
+std::optional<ResponsePart> Generation::advance() {
+  ResponsePart part;
+  for (const std::size_t stream : ready_->take()) {
+    if (!drain(stream, part.bytes)) ready_->add(stream);
   }
+  if (error_) return failed_answer(std::move(part.bytes));
   const bool ended = open_ == 0;
   if (!options_.stream) return ended ? std::optional(whole_answer()) : std::nullopt;
   if (part.bytes.empty() && !ended) return std::nullopt;
@@ -206,9 +247,7 @@ std::optional<ResponsePart> Generation::advance() {
 }
 
 void Generation::on_ready(std::function<void()> callback) {
-  for (const auto& stream : streams_) {
-    if (stream) stream->on_ready(callback);
-  }
+  ready_->on_ready(std::move(callback));
 }
 
 }  // namespace hangar

@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t kMaxStops = 4;
 constexpr std::size_t kMaxStopBytes = 4096;
+constexpr std::size_t kMaxBiases = 1024;  // each is looked at for every token
+constexpr std::size_t kMaxUserBytes = 512;
+constexpr double kMaxTimeoutS = 1e6;
 constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
 
 // False: the body does not hold it.
@@ -32,6 +35,11 @@ void read_logit_bias(FieldReader& reader, SamplingParams& sampling) {
   const json::object* biases = reader.object("logit_bias");
   if (biases == nullptr) return;
   const std::string path = reader.path_of("logit_bias");
+  if (biases->size() > kMaxBiases) {
+    return reader.fail(invalid_value(
+        path, fmt::format("{} tokens are biased, at most {} may be.", biases->size(), kMaxBiases),
+        "object_above_max_length"));
+  }
   for (const auto& entry : *biases) {
     if (reader.failed()) return;
     const std::string_view key(entry.key().data(), entry.key().size());
@@ -97,6 +105,17 @@ void read_stream(FieldReader& reader, GenerationFields& fields) {
   if (const auto status = inner.finish(); !status) reader.fail(status.error());
 }
 
+void read_user(FieldReader& reader, std::string& tenant) {
+  const json::string* user = reader.string("user");
+  if (user == nullptr) return;
+  if (user->size() > kMaxUserBytes) {
+    return reader.fail(invalid_value(reader.path_of("user"),
+                                     fmt::format("it has at most {} bytes.", kMaxUserBytes),
+                                     "string_above_max_length"));
+  }
+  tenant.assign(user->data(), user->size());
+}
+
 }  // namespace
 
 bool never(const json::value& /*value*/) {
@@ -157,7 +176,10 @@ GenerationFields read_generation_fields(FieldReader& reader) {
       static_cast<std::int32_t>(reader.integer("min_tokens", 0, kMaxInt32).value_or(0));
   read_stop(reader, fields.stop);
   read_stream(reader, fields);
-  reader.string("user");  // whose request it is changes nothing in the answer
+  read_user(reader, fields.tenant);
+  fields.priority =
+      static_cast<std::int32_t>(-reader.integer("priority", -kMaxInt32, kMaxInt32).value_or(0));
+  fields.timeout_s = reader.number("timeout_s", {0.0, kMaxTimeoutS, true});
   return fields;
 }
 

@@ -1,14 +1,16 @@
 // The fields that chat and completions share: sampling, stopping, streaming, and what is refused.
 //
 // Promise: defaults and ranges are OpenAI's where it has the field; top_k, min_p,
-// repetition_penalty,
-//   ignore_eos and min_tokens are Hangar's own additions.
+//   repetition_penalty, ignore_eos, min_tokens, priority and timeout_s are Hangar's own additions.
+//   "user" is whose request it is: those of one user share a place in the queue's fairness.
+//   "priority" has vLLM's meaning: the lower goes first.
 // Errors: kept in the reader, with the field's name.
 // Threads: any.
 #pragma once
 
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +34,9 @@ struct GenerationFields {
   bool include_usage = false;
   bool ignore_eos = false;
   std::int32_t min_tokens = 0;
+  std::string tenant;         // "user"
+  std::int32_t priority = 0;  // as the engine has it: higher first
+  std::optional<double> timeout_s;
 };
 
 GenerationFields read_generation_fields(FieldReader& reader);

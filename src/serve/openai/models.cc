@@ -28,7 +28,9 @@ HttpResponse json_response(const json::object& object) {
 }
 
 ApiResult<ServedModel*> known_model(const Gateway& gateway, std::string_view name) {
-  const Result<ServedModel*> model = gateway.find(name);
+  // No model's name is longer, and what is shown of it in the error need not be.
+  constexpr std::size_t kMaxShownBytes = 1024;
+  const Result<ServedModel*> model = gateway.find(name.substr(0, kMaxShownBytes));
   if (model) return *model;
   ApiError error = api_error_of(model.error());
   error.param = "model";

@@ -95,6 +95,10 @@ const std::vector<Bad> kBadInBoth{
     {R"(,"min_tokens":9,"max_tokens":8)", "min_tokens", "invalid_value"},
     {R"(,"ignore_eos":1)", "ignore_eos", "invalid_type"},
     {R"(,"user":5)", "user", "invalid_type"},
+    {R"(,"priority":1.5)", "priority", "invalid_type"},
+    {R"(,"priority":-2147483648)", "priority", "integer_below_min_value"},
+    {R"(,"timeout_s":0)", "timeout_s", "decimal_below_min_value"},
+    {R"(,"timeout_s":"1")", "timeout_s", "invalid_type"},
     {R"(,"store":true)", "store", "unsupported_parameter"},
 };
 
@@ -191,7 +195,8 @@ TEST(ChatRequestTest, EveryFieldArrives) {
       R"(,"temperature":0,"top_p":0.5,"top_k":40,"min_p":0.1,"seed":-1,"presence_penalty":1,)"
       R"("frequency_penalty":-1,"repetition_penalty":1.5,"n":3,"stop":["a","b"],"stream":true,)"
       R"("stream_options":{"include_usage":true},"logit_bias":{"5":-100,"6":0.5},"ignore_eos":true,)"
-      R"("min_tokens":2,"max_completion_tokens":7,"logprobs":true,"top_logprobs":4)");
+      R"("min_tokens":2,"max_completion_tokens":7,"logprobs":true,"top_logprobs":4,"user":"me",)"
+      R"("priority":-3,"timeout_s":1.5)");
   ASSERT_TRUE(request) << request.error().message;
   const GenerationFields& fields = request->common;
   EXPECT_EQ(fields.model, "m");
@@ -213,6 +218,9 @@ TEST(ChatRequestTest, EveryFieldArrives) {
   EXPECT_EQ(fields.min_tokens, 2);
   EXPECT_EQ(request->max_tokens, 7);
   EXPECT_EQ(request->logprobs, 4);
+  EXPECT_EQ(fields.tenant, "me");
+  EXPECT_EQ(fields.priority, 3);  // the engine's higher is the client's lower
+  EXPECT_EQ(fields.timeout_s, 1.5);
 }
 
 TEST(ChatRequestTest, MessagesBecomeWhatTemplatesSee) {
@@ -240,12 +248,24 @@ TEST(CompletionRequestTest, RefusesByName) {
           {R"(,"logprobs":6)", "logprobs", "integer_above_max_value"},
           {R"(,"logprobs":true)", "logprobs", "invalid_type"},
           {R"(,"echo":"yes")", "echo", "invalid_type"},
-          {R"(,"best_of":2)", "best_of", "unsupported_parameter"},
+          {R"(,"n":3,"best_of":2)", "best_of", "invalid_value"},
+          {R"(,"best_of":129)", "best_of", "integer_above_max_value"},
+          {R"(,"best_of":2,"stream":true)", "best_of", "invalid_value"},
           {R"(,"suffix":"x")", "suffix", "unsupported_parameter"},
           {R"(,"messages":[])", "messages", "unknown_parameter"},
           {R"(,"max_completion_tokens":5)", "max_completion_tokens", "unknown_parameter"},
       },
       completion);
+}
+
+TEST(CompletionRequestTest, BestOfIsAtLeastN) {
+  EXPECT_EQ(completion(R"(,"n":3)")->best_of, 3);
+  EXPECT_EQ(completion(R"(,"n":2,"best_of":5)")->best_of, 5);
+  EXPECT_TRUE(completion(R"(,"n":2,"best_of":2,"stream":true)"));
+  const std::string long_user(513, 'u');
+  const auto refused = completion(R"(,"user":")" + long_user + "\"");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().param, "user");
 }
 
 TEST(CompletionRequestTest, PromptsComeInFourShapes) {

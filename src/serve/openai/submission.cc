@@ -18,6 +18,41 @@ std::int32_t known_tokens(ServedModel& model) {
   return rows > 0 ? std::min(rows, tokens) : tokens;
 }
 
+// However many streams share the limit, each may hold a few pieces.
+constexpr std::size_t kLeastWaitingBytes = 64U << 10U;
+
+// Log-probabilities that one answer may hold: about a hundred bytes each while it is made.
+constexpr std::int64_t kMaxLogprobsInAnswer = 8'000'000;
+
+// A stream goes out as it is made; the prompt's part of it and a whole answer are held until then.
+ApiResult<void> check_answer_size(const std::vector<TextRequest>& requests, bool stream) {
+  std::int64_t held = 0;
+  for (const TextRequest& text : requests) {
+    const Request& request = text.request;
+    if (request.logprobs < 0) continue;
+    const std::int64_t tokens =
+        (request.prompt_logprobs ? static_cast<std::int64_t>(request.prompt.size()) : 0) +
+        (stream ? 0 : request.max_tokens);
+    held += request.choices * tokens * (1 + request.logprobs);
+  }
+  if (held <= kMaxLogprobsInAnswer) return {};
+  return tl::unexpected<ApiError>(invalid_value(
+      "logprobs",
+      fmt::format("the answer could hold {} log-probabilities, and one answer may hold {}. Lower "
+                  "'n', the most tokens or the number of alternatives, or stream it.",
+                  held, kMaxLogprobsInAnswer),
+      "answer_too_large"));
+}
+
+ApiError refusal_of(const ServedModel& model, const Error& error) {
+  ApiError api = api_error_of(error);
+  if (error.code == ErrorCode::kResourceExhausted) {
+    api.retry_after_s = model.retry_after_s();
+    api.message += fmt::format("; try again in about {} s", api.retry_after_s);
+  }
+  return api;
+}
+
 }  // namespace
 
 ApiResult<std::int32_t> fit_context(ServedModel& model, std::size_t prompt_tokens,
@@ -35,6 +70,21 @@ ApiResult<std::int32_t> fit_context(ServedModel& model, std::size_t prompt_token
       "This model's maximum context length is {} tokens. However, you requested {} tokens ({} in "
       "the {}, {} in the completion). Please reduce the length of the {} or of the completion.",
       context, prompt + output, prompt, param, output, param);
+  error.param = param;
+  error.code = "context_length_exceeded";
+  return tl::unexpected<ApiError>(std::move(error));
+}
+
+ApiResult<void> check_prompt_text(const ServedModel& model, std::string_view text,
+                                  const std::string& param) {
+  const std::int64_t context = model.engine().info().context_tokens;
+  const std::int64_t least = model.prompt_bound().least_tokens(text);
+  if (least <= context) return {};
+  ApiError error;
+  error.message = fmt::format(
+      "This model's maximum context length is {} tokens. However, the {} bytes of the {} are {} "
+      "tokens at the least. Please reduce its length.",
+      context, text.size(), param, least);
   error.param = param;
   error.code = "context_length_exceeded";
   return tl::unexpected<ApiError>(std::move(error));
@@ -74,27 +124,50 @@ TextRequest text_request_of(const ServedModel& model, const GenerationFields& fi
   text.request.min_tokens = fields.min_tokens;
   text.request.ignore_eos = fields.ignore_eos;
   text.request.logprobs = logprobs;
+  text.request.tenant = fields.tenant;
+  text.request.priority = fields.priority;
   text.stop = fields.stop;
   return text;
 }
 
-HandlerResult start_generation(ServedModel& model, const GenerationFields& fields,
+AnswerPlan answer_plan(const Gateway& gateway, const GenerationFields& fields, TimeLimit limit) {
+  AnswerPlan plan;
+  plan.returned_per_prompt = fields.choices;
+  plan.stream = fields.stream;
+  plan.include_usage = fields.include_usage;
+  plan.limit = limit;
+  plan.max_waiting_bytes = gateway.options().max_waiting_bytes;
+  return plan;
+}
+
+HandlerResult start_generation(ServedModel& model, const AnswerPlan& plan,
                                std::unique_ptr<AnswerFormat> format,
                                std::vector<TextRequest> requests) {
-  std::vector<std::unique_ptr<OutputStream>> streams;
-  streams.reserve(requests.size());
-  for (TextRequest& request : requests) {
-    Result<std::unique_ptr<OutputStream>> stream = model.generate(std::move(request));
-    // Those that run already are cancelled as they go out of scope.
-    if (!stream) return error_response(api_error_of(stream.error()));
-    streams.push_back(std::move(*stream));
+  if (const auto status = check_answer_size(requests, plan.stream); !status) {
+    return error_response(status.error());
   }
   GenerationOptions options;
   options.model = model.id();
   options.fingerprint = system_fingerprint(model);
-  options.choices_per_prompt = fields.choices;
-  options.stream = fields.stream;
-  options.include_usage = fields.include_usage;
+  options.choices_per_prompt = requests.front().request.choices;
+  options.returned_per_prompt = plan.returned_per_prompt;
+  options.stream = plan.stream;
+  options.include_usage = plan.include_usage;
+  options.deadline_of_client = plan.limit.of_client;
+
+  std::vector<std::unique_ptr<OutputStream>> streams;
+  streams.reserve(requests.size());
+  const std::size_t share_bytes =
+      std::max(plan.max_waiting_bytes / requests.size(), kLeastWaitingBytes);
+  for (TextRequest& request : requests) {
+    request.request.deadline_us = plan.limit.deadline_us;
+    request.whole = !plan.stream;
+    request.max_waiting_bytes = share_bytes;
+    Result<std::unique_ptr<OutputStream>> stream = model.generate(std::move(request));
+    // Those that run already are cancelled as they go out of scope.
+    if (!stream) return error_response(refusal_of(model, stream.error()));
+    streams.push_back(std::move(*stream));
+  }
   return std::make_unique<Generation>(std::move(options), std::move(format), std::move(streams));
 }
 

@@ -23,8 +23,8 @@ class MockTokenizer final : public Tokenizer {
   static constexpr TokenId kMark = 258;
 
   explicit MockTokenizer(bool add_bos = false) {
-    for (int i = 0; i < 256; ++i) spec_.tokens.emplace_back(1, static_cast<char>(i));
-    for (const std::string_view text : kControls) spec_.tokens.emplace_back(text);
+    for (int i = 0; i < 256; ++i) spec_.tokens.push_back(std::string(1, static_cast<char>(i)));
+    for (const std::string_view text : kControls) spec_.tokens.push_back(text);
     spec_.bos = kBos;
     spec_.eos = kEos;
     wrap_in_bos_eos(add_bos, false, spec_);
@@ -66,7 +66,7 @@ class MockTokenizer final : public Tokenizer {
   std::optional<TokenId> find(std::string_view text) const override {
     const auto at = std::find(spec_.tokens.begin(), spec_.tokens.end(), text);
     if (at == spec_.tokens.end()) return std::nullopt;
-    return static_cast<TokenId>(at - spec_.tokens.begin());
+    return static_cast<TokenId>(std::distance(spec_.tokens.begin(), at));
   }
   std::int32_t vocabulary() const override {
     return static_cast<std::int32_t>(spec_.tokens.size());

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -25,11 +26,11 @@
 
 namespace hangar {
 
-// "mock", a model whose template writes role, content and a mark for each message.
-inline std::unique_ptr<ServedModel> make_mock_model(std::unique_ptr<Engine> engine,
-                                                    std::string id = "mock",
-                                                    bool with_template = true,
-                                                    GenerationDefaults defaults = {}) {
+// "mock", a model whose template writes role, content and a mark for each message. Not warmed up.
+inline std::unique_ptr<ServedModel> make_cold_mock_model(std::unique_ptr<Engine> engine,
+                                                         std::string id = "mock",
+                                                         bool with_template = true,
+                                                         GenerationDefaults defaults = {}) {
   ChatTemplates templates;
   if (with_template) {
     const std::vector<ChatTemplateSource> sources{
@@ -45,8 +46,23 @@ inline std::unique_ptr<ServedModel> make_mock_model(std::unique_ptr<Engine> engi
                                        std::move(defaults));
 }
 
+// The same after its warm-up, which its MockEngine has forgotten.
+inline std::unique_ptr<ServedModel> make_mock_model(std::unique_ptr<Engine> engine,
+                                                    std::string id = "mock",
+                                                    bool with_template = true,
+                                                    GenerationDefaults defaults = {}) {
+  auto* const mock = dynamic_cast<MockEngine*>(engine.get());
+  auto model =
+      make_cold_mock_model(std::move(engine), std::move(id), with_template, std::move(defaults));
+  (void)model->warm_up();  // an engine that is written to fail stays cold
+  if (mock != nullptr) mock->forget();
+  return model;
+}
+
 struct TestServer {
-  explicit TestServer(MockEngine::Options engine_options = {}, HttpServerOptions options = {}) {
+  explicit TestServer(MockEngine::Options engine_options = {}, HttpServerOptions options = {},
+                      const GatewayOptions& limits = {})
+      : gateway(limits) {
     auto mock = std::make_unique<MockEngine>(std::move(engine_options));
     engine = mock.get();
     gateway.add(make_mock_model(std::move(mock)));
@@ -67,7 +83,15 @@ struct TestServer {
 
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  // from: the address of this machine that it comes from.
+  explicit RawClient(std::uint16_t port, const char* from = nullptr)
+      : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    if (from != nullptr) {
+      sockaddr_in own{};
+      own.sin_family = AF_INET;
+      ::inet_pton(AF_INET, from, &own.sin_addr);
+      if (::bind(socket_, reinterpret_cast<sockaddr*>(&own), sizeof(own)) != 0) return;
+    }
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -151,6 +175,16 @@ inline std::string post(std::string_view path, std::string_view body,
       "POST {} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
       "Content-Length: {}\r\n{}\r\n{}",
       path, body.size(), more_headers, body);
+}
+
+inline const std::string kGetModels = "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n";
+
+inline std::string ask_completion(std::string_view more = "") {
+  return post("/v1/completions", fmt::format(R"({{"model":"mock","prompt":"hi"{}}})", more));
+}
+
+inline MockEngine::Options mock_says(std::string_view text, std::int64_t step_us = 0) {
+  return {.scripts = {MockEngine::bytes(text)}, .step_us = step_us};
 }
 
 template <typename Condition>
