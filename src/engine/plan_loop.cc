@@ -140,9 +140,10 @@ std::unique_ptr<Step> PlanLoop::lay_out(StepPlan plan) {
       if (sequence.choice() == 0) usage.cached_tokens = item.cached_tokens;
       out_.push_back(std::move(started));
     }
+    const std::int32_t known_tokens = item.tokens - item.drafts;
     const auto known = scheduler_.tokens(item.sequence)
                            .subspan(static_cast<std::size_t>(item.first_token),
-                                    static_cast<std::size_t>(item.tokens - item.drafts));
+                                    static_cast<std::size_t>(known_tokens));
     tokens.assign(known.begin(), known.end());
     tokens.insert(tokens.end(), sequence.drafts.begin(), sequence.drafts.begin() + item.drafts);
     const std::int32_t first_logits = append_sequence(
@@ -168,11 +169,13 @@ void PlanLoop::add_prompt_draws(const StepItem& item, const Sequence& sequence,
   if (!request.prompt_logprobs || sequence.choice() != 0) return;
   const std::int32_t prompt = size_of(request.prompt);
   const std::int32_t first_scored = item.first_token + item.tokens - item.logit_rows + 1;
-  for (std::int32_t row = 0; row < item.logit_rows && first_scored + row < prompt; ++row) {
-    if (first_scored + row < sequence.prompt_told) continue;
+  for (std::int32_t row = 0; row < item.logit_rows; ++row) {
+    const std::int32_t scored = first_scored + row;
+    if (scored >= prompt) break;
+    if (scored < sequence.prompt_told) continue;
     SampleRow score;
     score.row = first_logits + row;
-    score.forced = request.prompt[static_cast<std::size_t>(first_scored + row)];
+    score.forced = request.prompt[static_cast<std::size_t>(scored)];
     score.logprobs = std::max(0, request.logprobs);
     step.rows.push_back(score);
   }
@@ -231,10 +234,11 @@ void PlanLoop::commit_item(const StepItem& item, const Step::Draws& draws, Step&
     end_choice(sequence, FinishReason::kLength, -1);
     return;
   }
+  const auto next = sampled.subspan(static_cast<std::size_t>(draws.prompt));
   std::vector<std::int32_t> taken;
   Outcome outcome;
   for (std::int32_t i = 0; i < draws.next && !outcome.finished; ++i) {
-    Sampled& one = sampled[static_cast<std::size_t>(draws.prompt + i)];
+    Sampled& one = next[static_cast<std::size_t>(i)];
     const std::int32_t token = one.token;
     taken.push_back(token);
     outcome = sequence.accept(std::move(one), out_);

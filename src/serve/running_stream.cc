@@ -17,8 +17,8 @@ bool is_answer(FinishReason reason) {
 
 }  // namespace
 
-RunningStream::RunningStream(const Tokenizer& tokenizer, const Request& request, Options options,
-                             ModelMetrics* metrics, std::int64_t now_us)
+RunningStream::RunningStream(const Tokenizer& tokenizer, const Request& request,
+                             const Options& options, ModelMetrics* metrics, std::int64_t now_us)
     : id_(request.id), queue_(options.queue), times_(metrics, request, now_us), metrics_(metrics) {
   usage_.prompt_tokens = static_cast<std::int32_t>(request.prompt.size());
   for (std::int32_t i = 0; i < std::max(request.choices, 1); ++i) {

@@ -34,7 +34,7 @@ class RunningStream {
   };
 
   // metrics: nullptr: not counted.
-  RunningStream(const Tokenizer& tokenizer, const Request& request, Options options,
+  RunningStream(const Tokenizer& tokenizer, const Request& request, const Options& options,
                 ModelMetrics* metrics, std::int64_t now_us);
 
   StreamAction on_event(const Event& event, std::int64_t now_us);

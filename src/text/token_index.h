@@ -75,8 +75,8 @@ class TokenIndex {
   [[gnu::always_inline]] static Key key_of(std::string_view text, const char* end) {
     if (end - text.data() < 8 || text.size() > kPlainBytes) return key_of(text);
     // No branch: lengths come in no order.
-    const std::uint64_t first = word_at(text.data());
-    const std::uint64_t last = word_at(text.data() + (text.size() > 8 ? text.size() - 8 : 0));
+    const std::uint64_t first = word_at(text, 0);
+    const std::uint64_t last = word_at(text, text.size() > 8 ? text.size() - 8 : 0);
     const Key as_short =
         length_bits(text.size()) | (first & ((std::uint64_t{1} << (8 * (text.size() & 7U))) - 1));
     const Key as_long = mixed(first, last, text.size());
@@ -102,9 +102,10 @@ class TokenIndex {
  private:
   static constexpr Key kLong = Key{1} << 63U;
 
-  static std::uint64_t word_at(const char* bytes) {
+  // The caller answers for the 8 bytes from there on.
+  static std::uint64_t word_at(std::string_view text, std::size_t at) {
     std::uint64_t word;
-    std::memcpy(&word, bytes, sizeof word);
+    std::memcpy(&word, text.data() + at, sizeof word);
     return word;
   }
   static Key length_bits(std::size_t size) { return static_cast<Key>(size) << 56U; }
@@ -118,8 +119,8 @@ class TokenIndex {
                               : 0);
   }
   static Key long_key(std::string_view text, Hash between) {
-    const std::uint64_t last = word_at(text.data() + text.size() - kEndBytes);
-    return mixed(word_at(text.data()), last,
+    const std::uint64_t last = word_at(text, text.size() - kEndBytes);
+    return mixed(word_at(text, 0), last,
                  text.size() + (text.size() > kPlainBytes ? between * kBase : 0));
   }
   static Key mixed(std::uint64_t first, std::uint64_t last, std::uint64_t rest) {

@@ -19,7 +19,8 @@ InstantEngine::InstantEngine(std::vector<std::int32_t> answer, std::int32_t cont
 Status InstantEngine::submit(Request request) {
   const std::int32_t choices = std::max(request.choices, 1);
   std::vector<Event> made;
-  made.reserve(static_cast<std::size_t>(choices * (request.max_tokens + 2) + 1));
+  made.reserve(
+      static_cast<std::size_t>(choices) * (static_cast<std::size_t>(request.max_tokens) + 2) + 1);
   Event event;
   event.request = request.id;
   for (event.choice = 0; event.choice < choices; ++event.choice) {

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-std::string refusal_text(int status, std::string message, std::string request_id) {
+std::string refusal_text(int status, std::string message, const std::string& request_id) {
   ApiError error;
   error.status = status;
   error.message = std::move(message);

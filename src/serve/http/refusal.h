@@ -14,7 +14,7 @@
 namespace hangar {
 
 // The whole answer as bytes.
-std::string refusal_text(int status, std::string message, std::string request_id);
+std::string refusal_text(int status, std::string message, const std::string& request_id);
 
 boost::asio::awaitable<void> refuse(boost::asio::ip::tcp::socket socket, std::string text,
                                     std::int64_t linger_us);

@@ -16,9 +16,9 @@ constexpr std::int64_t kMostMs = 1'000'000'000;
 
 std::optional<std::int64_t> parse_ms(std::string_view text) {
   std::int64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || value <= 0 || value > kMostMs) return std::nullopt;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size() || value <= 0 || value > kMostMs)
+    return std::nullopt;
   return value;
 }
 
