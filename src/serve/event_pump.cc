@@ -45,12 +45,12 @@ void EventPump::join() {
 }
 
 Result<std::unique_ptr<OutputStream>> EventPump::start(Request request, const Tokenizer& tokenizer,
-                                                       RunningStream::Options options,
+                                                       const RunningStream::Options& options,
                                                        bool counted) {
   const RequestId id = next_id_.fetch_add(1, std::memory_order_relaxed);
   request.id = id;
   StreamPtr stream = std::make_shared<RunningStream>(
-      tokenizer, request, std::move(options), counted ? &metrics_ : nullptr, steady_now_us());
+      tokenizer, request, options, counted ? &metrics_ : nullptr, steady_now_us());
   {
     std::lock_guard lock(mutex_);
     if (closed_) return make_error(ErrorCode::kUnavailable, "the model is being unloaded");

@@ -36,7 +36,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
 
   // Gives the request its id. counted: it is in the metrics.
   Result<std::unique_ptr<OutputStream>> start(Request request, const Tokenizer& tokenizer,
-                                              RunningStream::Options options, bool counted);
+                                              const RunningStream::Options& options, bool counted);
   // A token has come out of the engine.
   bool has_produced() const { return produced_.load(std::memory_order_relaxed); }
   const ModelMetrics& metrics() const { return metrics_; }
