@@ -78,7 +78,7 @@ Result<std::unique_ptr<OutputStream>> ServedModel::start(TextRequest text, bool 
   if (text.echo) options.choice.echo = std::make_shared<std::vector<TokenId>>(request.prompt);
   options.queue = {text.max_waiting_bytes, text.whole};
   if (writes || request.prompt_logprobs) {
-    return pump_->start(std::move(request), *tokenizer_, std::move(options), counted);
+    return pump_->start(std::move(request), *tokenizer_, options, counted);
   }
 
   auto stream = std::make_unique<RunningStream>(*tokenizer_, request, std::move(options), nullptr,
