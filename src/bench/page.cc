@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include "base/html.h"
 #include "base/json.h"
 #include "base/version.h"
 #include "bench/assets.h"
@@ -13,32 +14,6 @@ namespace hangar::bench {
 namespace {
 
 namespace json = boost::json;
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 // JSON for inside a <script>: nothing in it can end the element.
 std::string script_json(const json::value& value) {
@@ -54,18 +29,18 @@ std::string script_json(const json::value& value) {
 }
 
 std::string table_html(const PageTable& table) {
-  std::string out = fmt::format("<section class=\"wide\"><h2>{}</h2>", escaped(table.title));
-  if (!table.note.empty()) out += fmt::format("<p class=\"note\">{}</p>", escaped(table.note));
+  std::string out = fmt::format("<section class=\"wide\"><h2>{}</h2>", escape_html(table.title));
+  if (!table.note.empty()) out += fmt::format("<p class=\"note\">{}</p>", escape_html(table.note));
   out += "<div class=\"scroll\"><table><thead><tr>";
   for (const std::string& column : table.columns) {
-    out += fmt::format("<th scope=\"col\">{}</th>", escaped(column));
+    out += fmt::format("<th scope=\"col\">{}</th>", escape_html(column));
   }
   out += "</tr></thead><tbody>\n";
   for (const auto& row : table.rows) {
     out += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) {
-      out += i == 0 ? fmt::format("<th scope=\"row\">{}</th>", escaped(row[i]))
-                    : fmt::format("<td>{}</td>", escaped(row[i]));
+      out += i == 0 ? fmt::format("<th scope=\"row\">{}</th>", escape_html(row[i]))
+                    : fmt::format("<td>{}</td>", escape_html(row[i]));
     }
     out += "</tr>\n";
   }
@@ -119,12 +94,12 @@ json::object chart_json(const PageChart& chart) {
 
 std::string chart_html(const PageChart& chart, std::size_t number) {
   std::string note;
-  if (!chart.note.empty()) note = fmt::format("<p class=\"note\">{}</p>", escaped(chart.note));
+  if (!chart.note.empty()) note = fmt::format("<p class=\"note\">{}</p>", escape_html(chart.note));
   return fmt::format(
       "<section><h2>{0}</h2>{1}<div class=\"chart\"><canvas id=\"chart-{2}\" role=\"img\" "
       "aria-label=\"{0}\"></canvas></div><details><summary>Numbers</summary><div class=\"scroll\" "
       "id=\"numbers-{2}\"></div></details></section>\n",
-      escaped(chart.title), note, number);
+      escape_html(chart.title), note, number);
 }
 
 }  // namespace
@@ -143,7 +118,7 @@ std::string make_page(const Page& page) {
   }
   std::string facts;
   for (const auto& [name, value] : page.facts) {
-    facts += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(value));
+    facts += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name), escape_html(value));
   }
   // The policy makes sure that nothing can be fetched, whatever a model's name holds.
   return fmt::format(
@@ -158,8 +133,8 @@ std::string make_page(const Page& page) {
       "<footer>hangar {version}</footer>\n"
       "<script type=\"application/json\" id=\"data\">{data}</script>\n"
       "<script>\n{chart_js}\n</script>\n<script>\n{page_js}</script>\n</body>\n</html>\n",
-      fmt::arg("title", escaped(page.title)), fmt::arg("css", page_css()),
-      fmt::arg("subtitle", escaped(page.subtitle)), fmt::arg("facts", facts),
+      fmt::arg("title", escape_html(page.title)), fmt::arg("css", page_css()),
+      fmt::arg("subtitle", escape_html(page.subtitle)), fmt::arg("facts", facts),
       fmt::arg("body", body), fmt::arg("version", kVersion), fmt::arg("data", script_json(charts)),
       fmt::arg("chart_js", chart_js()), fmt::arg("page_js", page_js()));
 }

@@ -74,21 +74,7 @@ void SchedulerState::remove(SequenceId id) {
   const auto found = sequences_.find(id);
   if (found == sequences_.end()) return;
   SequenceState& sequence = *found->second;
-  part_from_family(sequence);
-  switch (sequence.place) {
-    case SequenceState::Place::kHeld:
-      --held_back_;
-      break;
-    case SequenceState::Place::kWaiting:
-      stop_waiting(sequence);
-      break;
-    case SequenceState::Place::kRunning:
-      running.erase(sequence);
-      std::erase(finished_, &sequence);
-      break;
-    case SequenceState::Place::kExpired:
-      break;
-  }
+  leave_place(sequence);
   if (sequence.member) --members_;
   deadlines.erase({sequence.deadline_us, id});
   expired.erase(id);
@@ -135,7 +121,7 @@ void SchedulerState::part_from_family(SequenceState& sequence) {
   std::erase(parents_, &sequence);
 }
 
-void SchedulerState::expire(SequenceState& sequence) {
+void SchedulerState::leave_place(SequenceState& sequence) {
   part_from_family(sequence);
   switch (sequence.place) {
     case SequenceState::Place::kHeld:
@@ -152,6 +138,10 @@ void SchedulerState::expire(SequenceState& sequence) {
     case SequenceState::Place::kExpired:
       break;
   }
+}
+
+void SchedulerState::expire(SequenceState& sequence) {
+  leave_place(sequence);
   sequence.place = SequenceState::Place::kExpired;
   expired.insert(sequence.id);
 }

@@ -61,6 +61,8 @@ class SchedulerState {
   void hold_back(SequenceState& sequence);
   void release(SequenceState& fork);
   void part_from_family(SequenceState& sequence);
+  // Out of wherever it waits or runs, its blocks let go; forks of it are on their own.
+  void leave_place(SequenceState& sequence);
   void expire(SequenceState& sequence);
   void join_batch(SequenceState& sequence);
 

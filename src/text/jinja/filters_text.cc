@@ -1,6 +1,7 @@
 // Filters on text.
 #include <algorithm>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
 #include "text/jinja/filters.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/html.h"
 #include "text/jinja/heap.h"
 #include "text/jinja/percent_format.h"
 #include "text/jinja/reps.h"
@@ -366,33 +367,6 @@ Value plus(const Value& operand) {
   if (operand.is(Kind::kDouble)) return operand;
   if (!operand.is_integral()) fail_type("bad operand type for unary +: '{}'", type_name(operand));
   return Value::integer(operand.as_int());
-}
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
 }
 
 }  // namespace hangar::jinja

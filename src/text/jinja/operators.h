@@ -47,7 +47,4 @@ Value binary(Heap& heap, BinaryOp op, const Value& left, const Value& right);
 Value negate(const Value& operand);
 Value plus(const Value& operand);
 
-// HTML's five special characters as entities.
-std::string escape_html(std::string_view text);
-
 }  // namespace hangar::jinja

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/html.h"
 #include "text/jinja/format_spec.h"
 #include "text/jinja/heap.h"
 #include "text/jinja/operators.h"

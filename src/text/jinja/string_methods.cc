@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 
+#include "base/html.h"
 #include "text/jinja/access.h"
 #include "text/jinja/arguments.h"
 #include "text/jinja/brace_format.h"
