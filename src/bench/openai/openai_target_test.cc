@@ -131,8 +131,8 @@ TEST(OpenAiTarget, NamesWhatWentWrong) {
       {{{"HTTP/1.1 200 OK\r\nContent-Le"}, true}, "closed"},
       {{{}}, "timeout"},
   };
-  for (const auto& [answer, error] : cases) {
-    const ScriptServer server([&answer = answer](const std::string&, int) { return answer; });
+  for (const auto& [scripted, error] : cases) {
+    const ScriptServer server([&answer = scripted](const std::string&, int) { return answer; });
     const auto records = run_on(server, 1, {}, {}, 300'000);
     ASSERT_EQ(records.size(), 1U) << error;
     EXPECT_EQ(records[0].outcome, Outcome::kFailed) << error;
