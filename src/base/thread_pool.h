@@ -2,18 +2,26 @@
 //
 // Promise: parallel_for(n, grain, body) calls body(begin, end, worker) so that the ranges cover
 //   [0, n) exactly once, then returns. worker is in [0, threads()): index per-thread scratch by it.
-//   Ranges are handed out dynamically in pieces of at least `grain`. A worker that the system has
-//   not woken by the time the work is done is not waited for: on a busy machine a loop takes as
-//   long as the threads that run need, not as long as the last one's turn is away.
+//   The same loop gives the same part of [0, n) to the same worker each time (what it read stays in
+//   its caches, what it first touched is near); who is done takes pieces of at least `grain` from
+//   the others. A worker that the system has not woken by the time the work is done is not waited
+//   for; one that loses its processor in the middle of a piece is, but is then left out of the
+//   loops of the next while (longer if it happens again): beside a busy process the team is as fast
+//   as the processors that are left, not as slow as its members' turns are far apart. Fork and join
+//   of awake workers take about a microsecond. Idle workers spin for a short while, shorter where
+//   others want their processors, then sleep: an idle server costs no CPU. Pinned: worker i > 0
+//   stays on processor i of processors(), in node order, where the team has just as many threads as
+//   there are processors; a smaller team is placed by the system, which sees who else runs. Worker
+//   0 is the caller's thread and is not touched.
 // Threads: parallel_for is called from one thread at a time (the step thread); that thread is
-//   worker 0. Idle workers spin for a short while, then sleep, so an idle server costs no CPU.
+//   worker 0.
 // Errors: body must not throw.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
+#include <chrono>
 #include <cstdint>
-#include <mutex>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -24,36 +32,72 @@ namespace hangar {
 class ThreadPool {
  public:
   using Body = FunctionRef<void(std::int64_t begin, std::int64_t end, int worker)>;
+  enum class Pinning : std::uint8_t { kOff, kOn };
 
-  // threads <= 0: one per processor this process may run on.
-  explicit ThreadPool(int threads = 0);
+  // threads <= 0: available_processors().
+  explicit ThreadPool(int threads = 0, Pinning pinning = Pinning::kOff);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  bool pinned() const { return pinned_; }
   void parallel_for(std::int64_t n, std::int64_t grain, Body body);
 
-  // Processors this process may run on (respects affinity and cgroup limits the kernel shows
-  // there).
-  static int available_processors();
+  // From here on parallel_for's caller adds to *sum_ns what it spends outside `body`: waking the
+  // workers and waiting for them. nullptr, as at first: no clock is read.
+  void clock_waits(std::int64_t* sum_ns) { waits_ns_ = sum_ns; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  class Spinner;
+  // What one worker writes while a loop runs, on cache lines of its own.
+  struct alignas(128) Seat {
+    std::atomic<std::uint64_t> inside{0};  // the number of the loop it has joined; 0: none
+    std::atomic<std::uint64_t> taken{0};   // pieces of its share: loop's number << 16 | how many
+    std::atomic<std::uint32_t> awake{0};   // what it sleeps on
+    std::atomic<bool> resting{false};      // left out for a while
+  };
+  // What parallel_for's caller knows of a worker that kept it waiting.
+  struct Lateness {
+    Clock::duration kept_waiting{0};  // since the last review
+    Clock::time_point rests_until;
+    Clock::duration rest{0};  // how long the last one was
+  };
+  using Bits = std::atomic<std::uint64_t>;
+
   void worker_loop(int worker);
-  bool join(std::uint64_t& seen);
-  void run_share(int worker);
+  std::uint64_t wait_for_loop(int worker, std::uint64_t seen, Spinner& spinner);
+  void sleep(int worker, std::uint64_t seen);
+  bool calls(std::uint64_t loop, std::uint64_t worker, std::uint64_t seen) const;
+  bool join(int worker, std::uint64_t loop);
+  void wake(std::uint64_t wanted);
+  void wait_for_workers(std::uint64_t number, Clock::duration own_share);
+  void review_lateness();
+  void end_rests();
+  void run_share(int worker, std::uint64_t number);
+  std::int64_t take_piece(std::uint64_t owner, std::uint64_t number);
+  std::int64_t first_piece(std::uint64_t owner) const {
+    return pieces_ * static_cast<std::int64_t>(owner) / static_cast<std::int64_t>(sharers_);
+  }
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  // The loop under way: its number, whether workers may still join, and how many are in it.
-  std::atomic<std::uint64_t> loop_{0};
+  std::unique_ptr<Seat[]> seats_;
+  std::unique_ptr<Bits[]> asleep_;  // a bit for each worker
+  std::vector<Lateness> lateness_;  // of each worker
+  Clock::duration loops_time_{0};   // since the last review
+  int resting_ = 0;
+  bool pinned_ = false;
+  // The loop under way: number << 17 | workers wanted << 1 | whether they may still join.
+  alignas(128) std::atomic<std::uint64_t> loop_{0};
   std::atomic<bool> stop_{false};
-  std::atomic<std::int64_t> next_{0};
-  int sleepers_ = 0;  // guarded by mutex_
+  // Written by parallel_for before it opens the loop, read by those who joined.
   const Body* body_ = nullptr;
   std::int64_t n_ = 0;
-  std::int64_t piece_ = 1;
+  std::int64_t piece_ = 1;     // indices
+  std::int64_t pieces_ = 0;    // of the loop
+  std::uint64_t sharers_ = 1;  // workers with a share
+  std::int64_t* waits_ns_ = nullptr;
 };
 
 }  // namespace hangar

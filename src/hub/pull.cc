@@ -11,7 +11,7 @@
 #include <set>
 #include <thread>
 
-#include "base/thread_pool.h"
+#include "base/processors.h"
 #include "base/units.h"
 #include "base/version.h"
 #include "hub/disk.h"
@@ -35,7 +35,7 @@ std::int64_t now_us() {
 }
 
 int hash_threads() {
-  return std::clamp(ThreadPool::available_processors(), 1, 8);
+  return std::clamp(available_processors(), 1, 8);
 }
 
 std::string revision_of(const HubName& name) {

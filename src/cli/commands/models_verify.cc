@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 
 #include "base/json.h"
-#include "base/thread_pool.h"
+#include "base/processors.h"
 #include "base/units.h"
 #include "cli/hub_progress.h"
 #include "cli/interrupt.h"
@@ -29,7 +29,7 @@ constexpr const char* kExamples =
 constexpr int kInterruptedExit = 130;
 
 int hash_threads() {
-  return std::clamp(ThreadPool::available_processors(), 1, 8);
+  return std::clamp(available_processors(), 1, 8);
 }
 
 boost::json::array files_json(const std::vector<hub::FileCheck>& checks) {
