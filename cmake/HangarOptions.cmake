@@ -11,6 +11,7 @@ endif()
 
 option(HANGAR_TESTS "Build the tests" ON)
 option(HANGAR_BENCH "Build the micro-benchmarks" OFF)
+option(HANGAR_ONLY_BACKEND "Stop at the backends: base, tensor, quant, backend and their tests" OFF)
 option(HANGAR_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 set(HANGAR_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize: address,undefined or thread")
 
@@ -20,6 +21,11 @@ set(CMAKE_CXX_FLAGS_DEV "-O1")
 set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
 
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Werror)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  # Products and sums round as they are written, as on x86-64, whose baseline has no fused ones:
+  # what a file's numbers are must not depend on the machine. Kernels ask for fused ones by name.
+  add_compile_options(-ffp-contract=off)
+endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # libstdc++ 12's own stable_sort calls what it has deprecated.
   add_compile_options(-Wno-deprecated-declarations)

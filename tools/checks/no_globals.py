@@ -14,8 +14,8 @@ import common
 SKIPPED = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
 NAMESPACE = re.compile(r'(^|\s)(inline\s+)?namespace\b[\w\s:]*$|extern\s*""\s*$')
 OTHER = re.compile(
-    r"^(using|typedef|template|class|struct|enum|union|namespace|static_assert|friend|extern|return|goto|public"
-    r"|private|protected|case|default|concept|requires|asm|delete|throw|co_return|co_await|co_yield|else|break"
+    r"^(using|typedef|template|class|struct|enum|union|(inline\s+)?namespace|static_assert|friend|extern|return|goto"
+    r"|public|private|protected|case|default|concept|requires|asm|delete|throw|co_return|co_await|co_yield|else|break"
     r"|continue|new|operator|if|for|while|switch|do|catch|try)\b"
 )
 CONST = re.compile(r"\b(const|constexpr|constinit const)\b")

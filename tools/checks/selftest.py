@@ -115,6 +115,7 @@ CASES = [
             {"src/base/a.cc": "int f(int x) {\n  int y = x;\n  static const int kTwo = 2;\n  return y + kTwo;\n}\n"},
             {"src/base/a.cc": "struct A {\n  int x = 0;\n  std::string s;\n};\nvoid g();\n"},
             {"src/base/a.cc": "// global: set by the signal handler\nvolatile sig_atomic_t stop = 0;\nint more = 1;\n"},
+            {"src/base/a.cc": "namespace hangar {\ninline namespace kernels {\nvoid f();\n}\n}\n"},
             {"src/base/a.cc": "enum class E { kA, kB };\nusing X = int;\nclass Y;\nextern const int kZ;\n"},
         ],
     ),

@@ -24,12 +24,13 @@ build() {
 build_verb() {
   local preset=release
   case ${1:-} in
-    release | dev | asan | tsan | fuzz)
+    release | dev | asan | tsan | fuzz | arm64)
       preset=$1
       shift
       ;;
   esac
   [[ $preset = fuzz || $preset = asan || $preset = tsan ]] && set_up all
+  [ "$preset" = arm64 ] && set_up_arm64
   build "$preset" "$@"
 }
 
@@ -40,10 +41,16 @@ bench_verb() {
   build release hangar
   bash bench/peers/llama_cpp.sh >/dev/null
   local script=bench/compare.py
-  if [ "${1:-}" = serving ]; then
-    script=bench/compare_serving.py
-    shift
-  fi
+  case ${1:-} in
+    serving | cpu)
+      script=bench/compare_$1.py
+      shift
+      ;;
+    neighbours)
+      script=bench/neighbours.py
+      shift
+      ;;
+  esac
   exec python3 "$script" --hangar build/release/hangar --model "$model" "$@"
 }
 

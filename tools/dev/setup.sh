@@ -2,7 +2,7 @@
 # A second call asks dpkg once (well under 0.2 s) and is done; no network is touched.
 
 # build: what the program and its tests are made of; all: and what checks and sanitizer runs need;
-# bundle: build and what a bundle is made with.
+# bundle: build and what a bundle is made with; cross: build and what builds and runs for Arm.
 packages_for() {
   local boost
   case "$(. /etc/os-release && echo "$ID-$VERSION_ID")" in
@@ -18,6 +18,7 @@ packages_for() {
   # The system's python3 has its venv in a package of its own; any other brings it along.
   if [ "$(command -v python3)" = /usr/bin/python3 ]; then echo python3-venv; fi
   if [ "$1" = bundle ]; then echo patchelf binutils; fi
+  if [ "$1" = cross ]; then echo g++-aarch64-linux-gnu qemu-user; fi
   if [ "$1" = all ]; then
     echo clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
   fi
