@@ -1,6 +1,8 @@
 #include "backend/host_memory.h"
 
+#include <cassert>
 #include <cstdlib>
+#include <utility>
 
 namespace hangar {
 
@@ -21,6 +23,15 @@ Result<HostMemory> HostMemory::allocate(std::size_t bytes, std::string_view what
   const std::uintptr_t skip = (kAlignmentBytes - address % kAlignmentBytes) % kAlignmentBytes;
   memory.data_ = static_cast<std::byte*>(block) + skip;
   memory.size_bytes_ = bytes;
+  return memory;
+}
+
+HostMemory HostMemory::borrow(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  assert(reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignmentBytes == 0);
+  HostMemory memory;
+  memory.lender_ = std::move(owner);
+  memory.data_ = const_cast<std::byte*>(bytes.data());
+  memory.size_bytes_ = bytes.size();
   return memory;
 }
 

@@ -1,7 +1,9 @@
-// HostMemory: zero-filled memory aligned to 64 bytes, for backends that compute on the host.
+// HostMemory: memory aligned to 64 bytes, for backends that compute on the host.
 //
-// Promise: data() is 64-byte aligned and reads as zero until written; large pieces take real memory
-//   only where they are touched. Sizes are checked: a product that overflows is never allocated.
+// Promise: data() is 64-byte aligned. What allocate() gives reads as zero until written; large
+//   pieces take real memory only where they are touched, and of the memory node whose processor
+//   touches them first. What borrow() gives is another's, kept alive, and may be read only. Sizes
+//   are checked: a product that overflows is never allocated.
 // Errors: kResourceExhausted with the size asked for.
 // Threads: a value; moves, does not copy.
 #pragma once
@@ -11,6 +13,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/result.h"
@@ -24,6 +27,8 @@ class HostMemory {
   HostMemory() = default;
   // `what` names the thing in the error: "KV cache".
   static Result<HostMemory> allocate(std::size_t bytes, std::string_view what);
+  // Part of a mapped file, say; data() of it is 64-byte aligned and never written.
+  static HostMemory borrow(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
   std::byte* data() const { return data_; }
   std::size_t size_bytes() const { return size_bytes_; }
@@ -37,6 +42,7 @@ class HostMemory {
     void operator()(void* p) const;
   };
   std::unique_ptr<void, Free> owner_;
+  std::shared_ptr<const void> lender_;
   std::byte* data_ = nullptr;
   std::size_t size_bytes_ = 0;
 };

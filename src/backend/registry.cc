@@ -10,12 +10,14 @@ namespace {
 
 struct Entry {
   std::string_view name;
-  std::unique_ptr<Backend> (*make)(int threads);
+  std::unique_ptr<Backend> (*make)(const BackendOptions& options);
+  std::string (*prepared_layout)();
 };
 
 constexpr std::array<Entry, 2> kBackends = {{
-    {"cpu", make_cpu_backend},
-    {"ref", make_ref_backend},
+    {"cpu", make_cpu_backend, cpu_prepared_layout},
+    {"ref", [](const BackendOptions& options) { return make_ref_backend(options.threads); },
+     [] { return std::string(); }},
 }};
 
 constexpr std::array<std::string_view, kBackends.size()> kNames = [] {
@@ -31,8 +33,20 @@ std::span<const std::string_view> backend_names() {
 }
 
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, int threads) {
+  return make_backend(name, BackendOptions{.threads = threads});
+}
+
+std::string prepared_layout(std::string_view name) {
   for (const Entry& entry : kBackends) {
-    if (entry.name == name) return entry.make(threads);
+    if (entry.name == name) return entry.prepared_layout();
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name,
+                                              const BackendOptions& options) {
+  for (const Entry& entry : kBackends) {
+    if (entry.name == name) return entry.make(options);
   }
   std::string names;
   for (const std::string_view known : kNames) {

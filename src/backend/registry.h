@@ -1,21 +1,27 @@
 // The list of backends: the one place that knows them all.
 //
-// Promise: make_backend("ref" | "cpu") gives a fresh backend.
+// Promise: make_backend("ref" | "cpu") gives a fresh backend. prepared_layout says how it lays out
+//   weights: BackendOptions::prepared are of its use only if they were made under the same text.
 // Errors: kInvalidArgument with the names there are.
 // Threads: any.
 #pragma once
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "backend/backend.h"
+#include "backend/backend_options.h"
 #include "base/result.h"
 
 namespace hangar {
 
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
 // threads <= 0: all processors this process may run on.
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, int threads);
+// "": it prepares nothing.
+std::string prepared_layout(std::string_view name);
 std::span<const std::string_view> backend_names();
 
 }  // namespace hangar

@@ -26,6 +26,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
+  // Takes the pages of `part`, a span of bytes(), out of this process's memory; they come back from
+  // the file when they are read again. What is not in the mapping is left alone.
+  void release(std::span<const std::byte> part) const;
+
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

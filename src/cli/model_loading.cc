@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/paths.h"
 #include "cli/loading_line.h"
 
 namespace hangar {
@@ -20,6 +21,10 @@ LocalEngineOptions engine_options(const Settings& settings) {
   LocalEngineOptions options;
   options.backend = settings.text(Setting::kBackend);
   options.threads = static_cast<int>(settings.integer(Setting::kThreads));
+  options.pin_threads = settings.on(Setting::kPinThreads);
+  const std::string& prepared = settings.text(Setting::kPreparedWeights);
+  if (prepared != "off") options.prepared_folder = prepared_folder();
+  options.make_prepared = prepared == "make";
   options.context_tokens = static_cast<std::int32_t>(settings.integer(Setting::kMaxContext));
   options.batching.policy =
       batching_of(settings.text(Setting::kBatching)).value_or(BatchingPolicy::kContinuous);
@@ -34,6 +39,10 @@ LocalEngineOptions engine_options(const Settings& settings) {
   options.speculate_tokens = static_cast<std::int32_t>(settings.integer(Setting::kSpeculate));
   options.max_waiting = static_cast<std::int32_t>(settings.integer(Setting::kMaxQueue));
   return options;
+}
+
+std::filesystem::path prepared_folder() {
+  return cache_folder() / "prepared";
 }
 
 Result<std::unique_ptr<ServedModel>> load_model_shown(const StoredModel& stored,

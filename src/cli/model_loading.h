@@ -8,8 +8,10 @@
 // Threads: main's; the progress line has a thread of its own while loading.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/result.h"
 #include "cli/model_store.h"
@@ -22,6 +24,10 @@
 namespace hangar {
 
 Result<StoredModel> find_model(const Settings& settings);
+// Where `hangar models prepare` puts what it makes: beside the models, in the cache.
+std::filesystem::path prepared_folder();
+// The one that it prepares for.
+inline constexpr std::string_view kPreparingBackend = "cpu";
 LocalEngineOptions engine_options(const Settings& settings);
 Result<std::unique_ptr<ServedModel>> load_model_shown(const StoredModel& stored,
                                                       const LocalEngineOptions& options);

@@ -3,12 +3,23 @@
 #include <algorithm>
 #include <map>
 
+#include "cli/model_loading.h"
 #include "engine/local_engine.h"
+#include "engine/prepared_model.h"
 
 namespace hangar {
 namespace {
 
 constexpr std::uint32_t kKvElementBytes = 2;  // f16, as the CPU backend keeps keys and values
+
+std::uint64_t prepared_bytes(const Checkpoint& checkpoint) {
+  const std::vector<std::filesystem::path> files = checkpoint.files();
+  if (files.empty()) return 0;
+  std::error_code missing;
+  const std::uintmax_t bytes = std::filesystem::file_size(
+      prepared_path(prepared_folder(), files.front(), kPreparingBackend), missing);
+  return missing ? 0 : bytes;
+}
 
 }  // namespace
 
@@ -48,6 +59,7 @@ ModelSummary summarize_model(const StoredModel& stored, std::int32_t context_tok
   }
   summary.format = std::string((*checkpoint)->format());
   summary.file_bytes = (*checkpoint)->file_bytes();
+  summary.prepared_bytes = prepared_bytes(**checkpoint);
   count_tensors(**checkpoint, summary);
   const auto config = (*checkpoint)->config();
   if (!config) {
@@ -80,6 +92,7 @@ boost::json::object summary_json(const ModelSummary& summary) {
   out["bits_per_parameter"] = summary.bits;
   out["context_tokens"] = summary.context_tokens;
   out["file_bytes"] = summary.file_bytes;
+  out["prepared_bytes"] = summary.prepared_bytes;
   out["vocabulary_only"] = summary.vocabulary_only;
   out["memory"] = nullptr;
   if (summary.memory) {

@@ -27,6 +27,7 @@ struct ModelSummary {
   std::string main_type;  // the type most parameters have: "Q4_1"
   std::uint64_t parameters = 0;
   std::uint64_t file_bytes = 0;
+  std::uint64_t prepared_bytes = 0;  // of what `hangar models prepare` made; 0: nothing
   double bits = 0;
   std::int32_t context_tokens = 0;
   bool vocabulary_only = false;

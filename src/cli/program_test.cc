@@ -89,6 +89,14 @@ TEST(Program, GenerateRefusesFlagsThatContradict) {
   EXPECT_THAT(error_of({"generate", "a", "--temperature", "9"}), HasSubstr("--temperature"));
 }
 
+TEST(Program, BenchModelRefusesWhatMeasuresNothing) {
+  EXPECT_THAT(error_of({"bench", "model", "-p", "0", "-n", "0,0"}),
+              HasSubstr("nothing to measure"));
+  EXPECT_THAT(error_of({"bench", "model", "-b", "0"}), HasSubstr("--batch"));
+  EXPECT_THAT(error_of({"bench", "model", "-d", "-1"}), HasSubstr("--depth"));
+  EXPECT_THAT(error_of({"bench", "model", "--acount"}), HasSubstr("did you mean '--account'?"));
+}
+
 TEST(Program, CompletionKnowsEveryCommandAndOption) {
   for (const std::string shell : {"bash", "zsh"}) {
     const Outcome script = run({"completion", shell});

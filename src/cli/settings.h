@@ -30,6 +30,8 @@ enum class Setting : std::uint8_t {
   kHost,
   kPort,
   kThreads,
+  kPinThreads,
+  kPreparedWeights,
   kMaxContext,
   kBackend,
   kBatching,
@@ -52,7 +54,7 @@ enum class Setting : std::uint8_t {
   kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 26;
+inline constexpr std::size_t kSettingCount = 28;
 
 // kSize: bytes with a unit (512MB, 2GiB), or "auto".
 enum class SettingKind : std::uint8_t { kText, kInteger, kChoice, kSize };

@@ -1,6 +1,7 @@
 #include "engine/local_engine.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "engine/kv_budget.h"
 #include "engine/mailbox.h"
 #include "engine/plan_loop.h"
+#include "engine/prepared_model.h"
 #include "engine/runner.h"
 #include "engine/step_thread.h"
 #include "sched/scheduler.h"
@@ -113,6 +115,26 @@ std::uint64_t random_secret() {
   return (static_cast<std::uint64_t>(device()) << 32) | device();
 }
 
+// Where no prepared weights can be used, they are made; a start does not fail for want of them.
+void prepare_once(const Checkpoint& checkpoint, const LocalEngineOptions& options) {
+  const auto wanted = prepared_for(checkpoint, options.backend);
+  if (!wanted || options.prepared_folder.empty()) return;
+  const std::filesystem::path path =
+      prepared_path(options.prepared_folder, checkpoint.files().front(), options.backend);
+  if (open_prepared(path, *wanted)) return;
+  const auto prepare = [&]() -> Status {
+    HANGAR_TRY(const std::unique_ptr<PreparedFileWriter> writer,
+               start_preparing(options.prepared_folder, checkpoint, options.backend, {}));
+    HANGAR_CHECK_OK(load_into(*writer, checkpoint, options.backend, options.threads));
+    HANGAR_CHECK_OK(writer->finish());
+    spdlog::info("prepared weights: {}", path.string());
+    return {};
+  };
+  if (const Status done = prepare(); !done) {
+    spdlog::warn("weights could not be prepared: {}", done.error().message);
+  }
+}
+
 // What one block of this model takes on this backend, before anything is loaded.
 KvShape block_shape(const ModelConfig& config, KvType type) {
   KvShape shape;
@@ -130,7 +152,12 @@ KvShape block_shape(const ModelConfig& config, KvType type) {
 Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoint> checkpoint,
                                                   const LocalEngineOptions& options) {
   HANGAR_TRY(const ModelConfig config, checkpoint->config());
-  HANGAR_TRY(std::unique_ptr<Backend> backend, make_backend(options.backend, options.threads));
+  if (options.make_prepared) prepare_once(*checkpoint, options);
+  BackendOptions backend_options{.threads = options.threads, .pin_threads = options.pin_threads};
+  if (!options.prepared_folder.empty()) {
+    backend_options.prepared = use_prepared(options.prepared_folder, *checkpoint, options.backend);
+  }
+  HANGAR_TRY(std::unique_ptr<Backend> backend, make_backend(options.backend, backend_options));
   const KvType kv_type = options.kv_type.value_or(backend->default_kv_type());
   // A step has a row at least for each sequence that runs.
   const std::int32_t step_tokens = std::max(1, options.step_tokens);
@@ -160,6 +187,9 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
                                                     std::min(64, step_tokens), step_tokens);
   runner_options.limits.context_tokens = kv.context_tokens;
   HANGAR_TRY(auto runner, Runner::make(*checkpoint, std::move(backend), runner_options));
+
+  // What is read of the files from here on comes back by itself.
+  checkpoint->release(std::nullopt);
 
   SchedulerOptions scheduler;
   scheduler.batching = options.batching;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +26,11 @@ namespace hangar {
 
 struct LocalEngineOptions {
   std::string backend = "cpu";
-  int threads = 0;                  // 0: all processors this process may run on
+  int threads = 0;          // 0: all processors this process may run on
+  bool pin_threads = true;  // a thread stays on its processor, where there is one for each
+  // Where weights lie that are laid out already (engine/prepared_model.h); "": they are not used.
+  std::filesystem::path prepared_folder;
+  bool make_prepared = false;       // and are to be put by the first start
   std::int32_t context_tokens = 0;  // 0: the model's own, at most what memory is set aside for
   BatchingOptions batching;         // max_sequences: running at once
   std::int32_t step_tokens = 256;   // rows of one step

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,9 @@ class Checkpoint {
   virtual std::vector<std::pair<std::string, std::string>> metadata() const = 0;
   virtual std::vector<std::filesystem::path> files() const = 0;
   virtual std::uint64_t file_bytes() const = 0;
+  // The data of a tensor that is a file's will not be read for a while: its pages may leave this
+  // process's memory. Without a span: all of the files.
+  virtual void release(std::optional<std::span<const std::byte>> /*part*/) const {}
 };
 
 Result<std::unique_ptr<Checkpoint>> open_checkpoint(const std::filesystem::path& path);

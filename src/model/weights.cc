@@ -50,7 +50,17 @@ Result<WeightPtr> WeightLoader::take(const TensorView& view, InputPrecision prec
   auto weight = backend_.load_weight(view, precision);
   if (!weight) return with_context(std::move(weight.error()), "tensor " + view.name);
   total_bytes_ += (*weight)->memory_bytes;
+  if (view.owner == nullptr) checkpoint_.release(view.data);
   return std::move(*weight);
+}
+
+WeightPtr WeightLoader::take_prepared(const TensorView& listed, const TensorView& part,
+                                      InputPrecision precision) {
+  WeightPtr weight = backend_.take_prepared(part, precision);
+  if (weight == nullptr) return nullptr;
+  used_.insert(&listed);
+  total_bytes_ += weight->memory_bytes;
+  return weight;
 }
 
 Result<WeightPtr> WeightLoader::load(const std::string& name, std::int64_t rows,
@@ -68,11 +78,18 @@ Result<WeightPtr> WeightLoader::load_optional(const std::string& name, std::int6
 
 Result<WeightPtr> WeightLoader::load_rows(const std::string& name, RowRange rows,
                                           std::int64_t columns, InputPrecision precision) {
+  const TensorView* listed = checkpoint_.find(name);
+  if (listed == nullptr) return missing(name);
+  HANGAR_CHECK_OK(check_matrix(*listed, rows.total, columns));
+  const auto part_of = [&](const TensorView& view) {
+    TensorView part = rows.count == rows.total ? view : slice_rows(view, rows.first, rows.count);
+    part.name = name;
+    return part;
+  };
+  if (WeightPtr prepared = take_prepared(*listed, part_of(*listed), precision)) return prepared;
   HANGAR_TRY(const TensorView view, read(name));
-  if (view.name.empty()) return missing(name);
   HANGAR_CHECK_OK(check_matrix(view, rows.total, columns));
-  if (rows.count == rows.total) return take(view, precision);
-  return take(slice_rows(view, rows.first, rows.count), precision);
+  return take(part_of(view), precision);
 }
 
 Result<WeightPtr> WeightLoader::load_bias(const std::string& name, RowRange elements,
@@ -100,12 +117,19 @@ Result<WeightPtr> WeightLoader::load_expert(const std::string& stem, std::int32_
   const std::string single = fmt::format("{}.{}.weight", stem, expert);
   const bool one_by_one = has(single) || has(stem + ".0.weight");
   if (!has(stacked) && one_by_one) return load_rows(single, part, columns);
-  HANGAR_TRY(const TensorView view, read(stacked));
-  if (view.name.empty()) return missing(stacked);
+  const TensorView* listed = checkpoint_.find(stacked);
+  if (listed == nullptr) return missing(stacked);
   const std::vector<std::int64_t> expected = {experts, part.total, columns};
+  if (listed->shape != expected) return wrong_shape(*listed, expected);
+  const auto part_of = [&](const TensorView& view) {
+    return slice_rows(view, expert * part.total + part.first, part.count);
+  };
+  if (WeightPtr prepared = take_prepared(*listed, part_of(*listed), InputPrecision::kFast)) {
+    return prepared;
+  }
+  HANGAR_TRY(const TensorView view, read(stacked));
   if (view.shape != expected) return wrong_shape(view, expected);
-  return take(slice_rows(view, expert * part.total + part.first, part.count),
-              InputPrecision::kFast);
+  return take(part_of(view), InputPrecision::kFast);
 }
 
 Status WeightLoader::refuse_unused(const ModelConfig& config) const {

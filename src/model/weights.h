@@ -65,6 +65,9 @@ class WeightLoader {
   // the parts of a fused or stacked tensor come one after another, and reading may mean repacking.
   Result<TensorView> read(std::string_view name);
   Result<WeightPtr> take(const TensorView& view, InputPrecision precision);
+  // Of `listed`, a tensor of the checkpoint's; nullptr: the backend has it not.
+  WeightPtr take_prepared(const TensorView& listed, const TensorView& part,
+                          InputPrecision precision);
 
   const Checkpoint& checkpoint_;
   Backend& backend_;

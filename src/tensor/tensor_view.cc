@@ -33,10 +33,13 @@ TensorView slice_rows(const TensorView& view, std::int64_t first, std::int64_t c
   part.dtype = view.dtype;
   part.shape = {count, view.columns()};
   const std::size_t bytes = row_bytes(view.dtype, view.columns());
-  part.data = view.data.subspan(static_cast<std::size_t>(first) * bytes,
-                                static_cast<std::size_t>(count) * bytes);
+  if (!view.data.empty()) {
+    part.data = view.data.subspan(static_cast<std::size_t>(first) * bytes,
+                                  static_cast<std::size_t>(count) * bytes);
+  }
   part.input_order = view.input_order;
   part.owner = view.owner;
+  part.first_row = view.first_row + first;
   if (view.scales) part.scales = slice_scales(*view.scales, view.columns(), first, count);
   return part;
 }

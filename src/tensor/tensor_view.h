@@ -36,6 +36,7 @@ struct TensorView {
   // the columns. nullptr: they are in order.
   std::shared_ptr<const std::vector<std::int32_t>> input_order{};
   std::shared_ptr<const void> owner{};  // keeps converted bytes alive; nullptr: they are a file's
+  std::int64_t first_row = 0;           // where this is some rows of the tensor of that name
 
   std::int64_t elements() const {
     std::int64_t n = 1;
@@ -48,7 +49,8 @@ struct TensorView {
 };
 
 // Rows [first, first + count) of the matrix `view` is, as a matrix of its own: parts of fused
-// weights (qkv, gate and up) and experts of a stack. The range lies inside.
+// weights (qkv, gate and up) and experts of a stack. The range lies inside. Of a view without data
+// (Checkpoint::tensors() has such) the slice has none either.
 TensorView slice_rows(const TensorView& view, std::int64_t first, std::int64_t count);
 
 }  // namespace hangar

@@ -154,6 +154,14 @@ bool can_pack_int_panels(DType dtype) {
   return int_group_layout(dtype).has_value();
 }
 
+std::optional<std::size_t> place_sections(IntPanels& w) {
+  const std::int64_t section_bytes = aligned(w.groups() * kPanelRows * (w.half_scales ? 2 : 4));
+  w.offsets_at = section_bytes;
+  w.values_at = section_bytes + (w.offset != PanelOffset::kNone ? section_bytes : 0);
+  w.panel_bytes = w.values_at + w.columns * kPanelRows * w.bits / 8;
+  return checked_product({w.panels(), w.panel_bytes});
+}
+
 Result<IntPanels> pack_int_panels(const TensorView& view, ThreadPool& pool) {
   const IntGroupLayout layout = int_group_layout(view.dtype).value();
   IntPanels w;
@@ -163,11 +171,7 @@ Result<IntPanels> pack_int_panels(const TensorView& view, ThreadPool& pool) {
   w.group = layout.group;
   choose_form(w, view, layout.offset);
 
-  const std::int64_t section_bytes = aligned(w.groups() * kPanelRows * (w.half_scales ? 2 : 4));
-  w.offsets_at = section_bytes;
-  w.values_at = section_bytes + (w.offset != PanelOffset::kNone ? section_bytes : 0);
-  w.panel_bytes = w.values_at + w.columns * kPanelRows * w.bits / 8;
-  const auto bytes = checked_product({w.panels(), w.panel_bytes});
+  const auto bytes = place_sections(w);
   if (!bytes) {
     return make_error(ErrorCode::kResourceExhausted, "tensor {} does not fit an address",
                       view.name);

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "backend/host_memory.h"
 #include "base/result.h"
@@ -51,6 +52,9 @@ struct IntPanels {
 
 // Whether tensors of this type can be packed; others are computed in floating point.
 bool can_pack_int_panels(DType dtype);
+// Sets where a panel's sections lie, by the fields above them. The bytes of all panels, or nothing
+// where that is no size.
+std::optional<std::size_t> place_sections(IntPanels& w);
 Result<IntPanels> pack_int_panels(const TensorView& view, ThreadPool& pool);
 // One row's numbers, w.columns of them, in the order the panels store them.
 void dequantize_panel_row(const IntPanels& w, std::int64_t row, float* out);

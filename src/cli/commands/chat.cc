@@ -197,7 +197,8 @@ class ChatCommandLine : public Command {
     sampling_.add(app);
     settings_.set_default(Setting::kLogLevel, "warn");
     settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads,
-                        Setting::kMaxContext, Setting::kBackend, Setting::kLogLevel});
+                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+                        Setting::kBackend, Setting::kLogLevel});
     app.footer(kExamples);
   }
 

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/models_inspect.h"
+#include "cli/commands/models_prepare.h"
 #include "cli/commands/models_pull.h"
 #include "cli/commands/models_rm.h"
 #include "cli/commands/models_verify.h"
@@ -46,6 +47,8 @@ class ModelsCommand : public Command {
     inspect_.add_options(*inspect_app_);
     pull_app_ = app.add_subcommand("pull", "Fetch a model of the Hugging Face hub");
     pull_.add_options(*pull_app_);
+    prepare_app_ = app.add_subcommand("prepare", "Lay weights out for this machine, once");
+    prepare_.add_options(*prepare_app_);
     rm_app_ = app.add_subcommand("rm", "Remove models from the store");
     rm_.add_options(*rm_app_);
     verify_app_ = app.add_subcommand("verify", "Check a model's files, byte for byte");
@@ -55,6 +58,7 @@ class ModelsCommand : public Command {
   Result<int> run(const CommandContext& context) override {
     if (inspect_app_->parsed()) return inspect_.run(context);
     if (pull_app_->parsed()) return pull_.run(context);
+    if (prepare_app_->parsed()) return prepare_.run(context);
     if (rm_app_->parsed()) return rm_.run(context);
     if (verify_app_->parsed()) return verify_.run(context);
     HANGAR_TRY(const Settings settings, settings_.resolve());
@@ -109,6 +113,7 @@ class ModelsCommand : public Command {
                                                     {"BITS", true},
                                                     {"CONTEXT", true},
                                                     {"FILE", true},
+                                                    {"PREPARED", true},
                                                     {"MEMORY", true},
                                                     {"LICENCE"},
                                                     {"PATH"}},
@@ -133,6 +138,7 @@ class ModelsCommand : public Command {
             one.parameters > 0 ? fmt::format("{:.1f}", one.bits) : "-",
             one.context_tokens > 0 ? fmt::format("{}", one.context_tokens) : "-",
             format_bytes(one.file_bytes),
+            one.prepared_bytes > 0 ? format_bytes(one.prepared_bytes) : "-",
             one.memory ? format_bytes(one.memory->total_bytes()) : "-",
             or_dash(one.license),
             one.stored.path.string()};
@@ -141,10 +147,12 @@ class ModelsCommand : public Command {
   SettingFlags settings_;
   ModelsInspect inspect_;
   ModelsPull pull_;
+  ModelsPrepare prepare_;
   ModelsRm rm_;
   ModelsVerify verify_;
   CLI::App* inspect_app_ = nullptr;
   CLI::App* pull_app_ = nullptr;
+  CLI::App* prepare_app_ = nullptr;
   CLI::App* rm_app_ = nullptr;
   CLI::App* verify_app_ = nullptr;
   bool json_ = false;

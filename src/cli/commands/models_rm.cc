@@ -10,9 +10,11 @@
 
 #include "base/terminal.h"
 #include "base/units.h"
+#include "cli/model_loading.h"
 #include "cli/model_scan.h"
 #include "cli/model_store.h"
 #include "cli/report.h"
+#include "formats/prepared/prepared_file.h"
 #include "hub/disk.h"
 #include "hub/local_models.h"
 
@@ -26,10 +28,9 @@ constexpr const char* kExamples =
     "  hangar models rm smollm2-135m-instruct\n"
     "  hangar models rm hf:org/name hf:org/other@v1.0 --yes\n"
     "\n"
-    "Only models in the store ($XDG_CACHE_HOME/hangar/models, ~/.cache by default) are removed, "
-    "and\n"
-    "what a pull that was not finished left of them. A link there is removed, not what it points "
-    "to.";
+    "Only models in the store ($XDG_CACHE_HOME/hangar/models, ~/.cache by default) are removed,\n"
+    "with what a pull that was not finished left of them and what `models prepare` made of them.\n"
+    "A link there is removed, not what it points to.";
 
 // One model, or what an unfinished pull left, and what goes with it.
 struct Doomed {
@@ -46,9 +47,24 @@ bool lies_in(const fs::path& path, const fs::path& folder) {
   return !failure && parent == store;
 }
 
+// What `hangar models prepare` made of a model: of this very file, or of one in its folder.
+std::vector<fs::path> prepared_of(const StoredModel& model) {
+  std::error_code failure;
+  const fs::path whole = fs::canonical(model.folder.empty() ? model.path : model.folder, failure);
+  std::vector<fs::path> files;
+  if (failure) return files;
+  for (fs::directory_iterator entry(prepared_folder(), failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    const fs::path of = model_of_prepared(entry->path());
+    if (of == whole || of.parent_path() == whole) files.push_back(entry->path());
+  }
+  return files;
+}
+
 Result<Doomed> doomed_model(const ModelStore& store, const StoredModel& model) {
   Doomed doomed{model.id, {}, {}, ""};
   std::error_code ignored;
+  doomed.files = prepared_of(model);
   if (!model.folder.empty()) {
     doomed.folders.push_back(model.folder);
     doomed.repo = model.folder.parent_path().parent_path().filename().string() + "/" +

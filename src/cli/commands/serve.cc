@@ -98,6 +98,8 @@ class ServeCommand : public Command {
                         Setting::kHost,
                         Setting::kPort,
                         Setting::kThreads,
+                        Setting::kPinThreads,
+                        Setting::kPreparedWeights,
                         Setting::kMaxContext,
                         Setting::kBackend,
                         Setting::kBatching,

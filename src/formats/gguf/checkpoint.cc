@@ -45,6 +45,10 @@ class GgufCheckpoint final : public Checkpoint {
 
   std::uint64_t file_bytes() const override { return bytes_; }
 
+  void release(std::optional<std::span<const std::byte>> part) const override {
+    for (const MappedFile& file : files_) file.release(part.value_or(file.bytes()));
+  }
+
   void add_tensors(std::vector<TensorView> tensors) {
     for (TensorView& view : tensors) tensors_.push_back(std::move(view));
   }

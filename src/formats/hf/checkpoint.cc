@@ -123,6 +123,9 @@ class HfCheckpoint final : public Checkpoint {
   Metadata metadata() const override { return metadata_; }
   std::vector<std::filesystem::path> files() const override { return parts_.files; }
   std::uint64_t file_bytes() const override { return parts_.file_bytes; }
+  void release(std::optional<std::span<const std::byte>> part) const override {
+    if (parts_.tensors) parts_.tensors->release(part);
+  }
 
  private:
   Status open_format(const Fields& config) {

@@ -30,6 +30,9 @@ class MappedTensors final : public RawTensors {
 
   const RawTensor* find(std::string_view name) const override;
   std::span<const RawTensor> all() const override { return tensors_; }
+  void release(std::optional<std::span<const std::byte>> part) const override {
+    for (const MappedFile& file : files_) file.release(part.value_or(file.bytes()));
+  }
 
   std::vector<std::filesystem::path> files() const;
   std::uint64_t file_bytes() const;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,8 @@ class RawTensors {
   virtual ~RawTensors() = default;
   virtual const RawTensor* find(std::string_view name) const = 0;  // nullptr: not there
   virtual std::span<const RawTensor> all() const = 0;
+  // As Checkpoint::release.
+  virtual void release(std::optional<std::span<const std::byte>> /*part*/) const {}
 };
 
 }  // namespace hangar::hf
