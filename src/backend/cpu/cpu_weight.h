@@ -1,9 +1,10 @@
 // CpuWeight: a weight as the CPU computes with it.
 //
-// Promise: 4- and 8-bit types stay so, repacked into IntPanels. F32, F16 and BF16 matrices are read
-//   in place from the file where it aligns them; F8_E4M3 becomes BF16, rounded with its scales. A
-//   single row (a norm, a bias) is float32. read_row gives any row in float32, from the file where
-//   the view is of a file, without another copy of the table.
+// Promise: 4- and 8-bit types stay so, repacked into IntPanels; F32, F16 and BF16 matrices into
+//   DensePanels, and F8_E4M3 too, as BF16, rounded with its scales. A single row (a norm, a bias)
+//   is float32. read_row gives any row in float32: the file's numbers, from the panels (so that the
+//   file's pages can leave memory) or, where those are rounded, from the file if the view is of
+//   one.
 // Errors: as Backend::load_weight.
 // Threads: read-only once made.
 #pragma once
@@ -11,7 +12,7 @@
 #include <optional>
 
 #include "backend/backend.h"
-#include "backend/cpu/dense_matmul.h"
+#include "backend/cpu/dense_panels.h"
 #include "backend/cpu/int_panels.h"
 #include "base/thread_pool.h"
 
@@ -21,22 +22,26 @@ using InputOrder = std::vector<std::int32_t>;
 
 class CpuWeight final : public Weight {
  public:
-  TensorView view;                  // without data where that was made for it and is packed now
-  std::optional<IntPanels> panels;  // integer weights
-  DenseMatrix dense;                // all others
-  HostMemory copy;                  // what dense.data points to, unless it is the file
-  bool fine_inputs = false;         // integer weights: x in two 8-bit planes instead of one
-  // Column j of panels or dense multiplies x's column (*input_order)[j]; nullptr: column j.
+  TensorView view;                   // without data where that was made for it and is packed now
+  std::optional<IntPanels> panels;   // integer weights
+  std::optional<DensePanels> dense;  // floating-point ones
+  HostMemory single_row;             // a norm or a bias: neither of these
+  bool fine_inputs = false;  // x in two planes of 8 bits instead of one, where it is rounded
+  // Column j of the panels multiplies x's column (*input_order)[j]; nullptr: column j.
   std::shared_ptr<const InputOrder> input_order;
 
   // Groups of 16 outputs, the last one perhaps short.
   std::int64_t output_panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
   // The numbers of a norm or a bias.
-  const float* vector() const { return static_cast<const float*>(dense.data); }
+  const float* vector() const { return single_row.as<float>(); }
   // Row `row` as floats, by input feature.
   void read_row(std::int64_t row, float* out) const;
+  // Sets `form` by panels, dense and view.
+  void name_form();
 
  private:
+  // Whether the panels' numbers are not quite the file's.
+  bool rounded() const;
   void read_stored_row(std::int64_t row, float* out) const;
 };
 

@@ -110,7 +110,7 @@ class CpuWeightFormsTest : public CpuOpsTest {
     const std::vector<float> want =
         embedded(*ref_, *ref_->load_weight(w, InputPrecision::kFast).value(), ids);
     const WeightPtr mapped = cpu_->load_weight(w, InputPrecision::kFast).value();
-    expect_same_bits(embedded(*cpu_, *mapped, ids), want);
+    EXPECT_EQ(embedded(*cpu_, *mapped, ids), want);  // a minimum makes 0 of -0
     auto bytes = std::make_shared<std::vector<std::byte>>(w.data.begin(), w.data.end());
     TensorView made = w;
     made.data = *bytes;
@@ -119,9 +119,7 @@ class CpuWeightFormsTest : public CpuOpsTest {
     bytes.reset();
     const WeightPtr kept = cpu_->load_weight(made, InputPrecision::kFast).value();
     made = {};
-    const bool in_place =
-        w.dtype == DType::kF32 || w.dtype == DType::kF16 || w.dtype == DType::kBF16;
-    EXPECT_NE(alive.expired(), in_place);
+    EXPECT_TRUE(alive.expired());
     EXPECT_GE(kept->memory_bytes, static_cast<std::size_t>(w.elements()) / 2);
     expect_near(embedded(*cpu_, *kept, ids), want, 0.0F, relative_made);
   }
