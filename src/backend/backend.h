@@ -46,6 +46,12 @@ enum class InputPrecision : std::uint8_t {
   kFine,  // twice that
 };
 
+// An RMS norm on the way into a product: out = x / sqrt(mean(x^2) + eps) * weight.
+struct InputNorm {
+  const Weight* weight = nullptr;  // {1, columns}
+  float eps = 0.0F;
+};
+
 struct KvShape {
   std::int32_t layers = 0;
   std::int32_t blocks = 0;
@@ -88,10 +94,19 @@ class Backend {
   virtual std::string_view name() const = 0;
   // One line for logs: instruction set, threads, device.
   virtual std::string description() const = 0;
+  // From here on operations add to *sum_ns what the calling thread spends waking the backend's own
+  // threads and waiting for them; nullptr, as at first: nothing is measured. Without threads of its
+  // own a backend adds nothing.
+  virtual void clock_waits(std::int64_t* /*sum_ns*/) {}
 
   // Takes a weight from a file. `view` stays valid as long as the Weight lives (the file is
   // mapped).
   virtual Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) = 0;
+  // The same from what was prepared (BackendOptions::prepared); nullptr: it is not there. `view`
+  // may be without data, as Checkpoint::tensors() lists those that a format makes only when read.
+  virtual WeightPtr take_prepared(const TensorView& /*view*/, InputPrecision /*precision*/) {
+    return nullptr;
+  }
   // Zero-filled memory of the backend's, for scratch; lives as long as the backend.
   virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns) = 0;
   // How this backend keeps keys and values where nobody asks; make_kv_cache refuses
@@ -108,6 +123,20 @@ class Backend {
   // y = x W^T for several weights that read the same x (q, k, v; gate, up): one pass over x.
   virtual void matmul(std::span<const Activation> ys, Activation x,
                       std::span<const Weight* const> weights) = 0;
+  // The fused operations: what the plain ones give one after the other, up to rounding, which is
+  // what a backend does that has nothing better. `scratch` is as large as the value between, and
+  // undefined afterwards.
+  // ys[i] = norm(x) weights[i]^T; scratch as x.
+  virtual void norm_matmul(std::span<const Activation> ys, Activation x, const InputNorm& norm,
+                           std::span<const Weight* const> weights, Activation scratch);
+  // x += y weight^T; scratch as x.
+  virtual void matmul_add(Activation x, Activation y, const Weight& weight, Activation scratch);
+  // x += (f(gate) * up) weight^T; scratch as x. gate is changed.
+  virtual void gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
+                               const Weight& weight, Activation scratch);
+  // q and k rotated in place by the batch's positions, then k and v written to the cache.
+  virtual void rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
+                             KvCache& cache, std::int32_t layer, const RaggedBatch& batch);
   // y[r] += bias; bias is {1, columns}.
   virtual void add_bias(Activation y, const Weight& bias) = 0;
   // Rotates the first rope_dim elements of each head of x {rows, heads * head_dim} in place.

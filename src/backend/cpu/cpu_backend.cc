@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "backend/cpu/instruction_set.h"
 #include "backend/cpu/kv_cache.h"
 #include "backend/cpu/matmul_runner.h"
+#include "backend/cpu/prepared_panels.h"
 #include "backend/cpu/rope.h"
 #include "backend/cpu/sample_runner.h"
 
@@ -34,20 +36,36 @@ const CpuWeight& as_cpu(const Weight& weight) {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : pool_(threads) {}
+  explicit CpuBackend(const BackendOptions& options)
+      : pool_(options.threads,
+              options.pin_threads ? ThreadPool::Pinning::kOn : ThreadPool::Pinning::kOff),
+        prepared_(options.prepared),
+        prepare_into_(options.prepare_into) {}
 
   std::string_view name() const override { return "cpu"; }
   std::string description() const override {
-    return fmt::format("cpu: {}, {} threads", cpu::instruction_set(), pool_.threads());
+    return fmt::format("cpu: {}, {} threads",
+                       cpu::instruction_set_name(cpu::instruction_set_in_use()), pool_.threads());
   }
+  void clock_waits(std::int64_t* sum_ns) override { pool_.clock_waits(sum_ns); }
 
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) override {
     HANGAR_TRY(auto weight, cpu::load_cpu_weight(view, pool_));
+    if (prepare_into_ != nullptr) {
+      HANGAR_CHECK_OK(cpu::save_panels(prepared_id(view), *weight, *prepare_into_));
+    }
     weight->fine_inputs = precision == InputPrecision::kFine;
     if (view.dtype == DType::kF8E4M3 && !said_rounding_.exchange(true)) {
       spdlog::info("the CPU computes with F8_E4M3 weights as BF16, rounded with their scales");
     }
     return WeightPtr(std::move(weight));
+  }
+
+  WeightPtr take_prepared(const TensorView& view, InputPrecision precision) override {
+    if (prepared_ == nullptr) return nullptr;
+    auto weight = cpu::restore_panels(view, *prepared_);
+    if (weight != nullptr) weight->fine_inputs = precision == InputPrecision::kFine;
+    return weight;
   }
 
   Result<Activation> allocate(std::int64_t rows, std::int64_t columns) override {
@@ -101,7 +119,34 @@ class CpuBackend final : public Backend {
       assert(ys[i].rows == x.rows && ys[i].columns == weights[i]->rows);
       assert(x.columns == weights[i]->columns);
     }
-    matmul_.run(ys, x, weights, pool_);
+    matmul_.run({.ys = ys, .x = x, .weights = weights}, pool_);
+  }
+
+  void norm_matmul(std::span<const Activation> ys, Activation x, const InputNorm& norm,
+                   std::span<const Weight* const> weights, Activation scratch) override {
+    assert(scratch.rows == x.rows && scratch.columns == x.columns);
+    assert(norm.weight->rows == 1 && norm.weight->columns == x.columns);
+    const float* w = as_cpu(*norm.weight).vector();
+    const auto body = [&](std::int64_t r) {
+      cpu::rms_norm_row(scratch.row(r).data(), x.row(r).data(), w, x.columns, norm.eps);
+    };
+    const cpu::MakeRow make_row(body);
+    matmul_.run({.ys = ys, .x = scratch, .weights = weights, .make_row = &make_row}, pool_);
+  }
+
+  void matmul_add(Activation x, Activation y, const Weight& weight, Activation scratch) override {
+    add_product(x, y, weight, scratch, nullptr);
+  }
+
+  void gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
+                       const Weight& weight, Activation scratch) override {
+    assert(up.rows == gate.rows && up.columns == gate.columns);
+    const auto body = [&](std::int64_t r) {
+      float* row = gate.row(r).data();
+      cpu::gate_mul_row(row, row, up.row(r).data(), gate.columns, f);
+    };
+    const cpu::MakeRow make_row(body);
+    add_product(x, gate, weight, scratch, &make_row);
   }
 
   void add_bias(Activation y, const Weight& bias) override {
@@ -124,21 +169,22 @@ class CpuBackend final : public Backend {
 
   void write_kv(KvCache& cache, std::int32_t layer, Activation k, Activation v,
                 const RaggedBatch& batch) override {
-    assert(batch.block_tokens == cache.shape.block_tokens);
-    assert(k.rows == v.rows && k.columns == v.columns);
-    assert(k.columns == std::int64_t{cache.shape.kv_heads} * cache.shape.head_dim);
-    auto& to = static_cast<CpuKvCache&>(cache);
-    for (const RaggedBatch::Sequence& sequence : batch.sequences) {
-      for_rows(sequence.rows, 2 * k.columns, [&](std::int64_t i) {
-        const std::int64_t position = sequence.context_tokens + i;
-        const std::int64_t entry = sequence.first_block + position / batch.block_tokens;
-        const std::int32_t block = batch.block_tables[static_cast<std::size_t>(entry)];
-        assert(block >= 0 && block < cache.shape.blocks);
-        const std::int64_t row = sequence.first_row + i;
-        cpu::write_kv_row(to.layout, to.shape.kv_heads, to.unit(layer, block, 0),
-                          position % batch.block_tokens, k.row(row).data(), v.row(row).data());
-      });
-    }
+    write_rows(cache, layer, k, v, batch, 0, [](std::int64_t) {});
+  }
+
+  void rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
+                     KvCache& cache, std::int32_t layer, const RaggedBatch& batch) override {
+    const std::int64_t dim = cache.shape.head_dim;
+    assert(q.rows == std::ssize(batch.positions) && q.rows == k.rows && q.columns % dim == 0);
+    assert(2 * std::ssize(table.inverse_frequency) <= dim);
+    angles_.prepare(batch.positions, table);
+    const std::int64_t rotated = 2 * (q.columns + k.columns);
+    write_rows(cache, layer, k, v, batch, rotated, [&](std::int64_t r) {
+      for (const Activation& heads : {q, k}) {
+        cpu::rope_row(heads.row(r).data(), heads.columns / dim, dim, angles_.row(r),
+                      angles_.pairs(), angles_.interleaved());
+      }
+    });
   }
 
   void copy_kv_blocks(KvCache& cache, std::span<const BlockCopy> copies) override {
@@ -233,6 +279,43 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  // before(row), which is work as of so many elements, then the row's key and value to where the
+  // batch's block tables say.
+  template <typename Before>
+  void write_rows(KvCache& cache, std::int32_t layer, Activation k, Activation v,
+                  const RaggedBatch& batch, std::int64_t elements_before, const Before& before) {
+    assert(batch.block_tokens == cache.shape.block_tokens);
+    assert(k.rows == v.rows && k.columns == v.columns);
+    assert(k.columns == std::int64_t{cache.shape.kv_heads} * cache.shape.head_dim);
+    auto& to = static_cast<CpuKvCache&>(cache);
+    // A key's elements lie apart: each is a store of its own.
+    for_rows(k.rows, elements_before + 8 * k.columns, [&](std::int64_t row) {
+      // Sequences' rows are in order and cover all.
+      const auto after =
+          std::ranges::upper_bound(batch.sequences, row, {}, &RaggedBatch::Sequence::first_row);
+      const RaggedBatch::Sequence& sequence = *std::prev(after);
+      const std::int64_t position = sequence.context_tokens + row - sequence.first_row;
+      const std::int64_t entry = sequence.first_block + position / batch.block_tokens;
+      const std::int32_t block = batch.block_tables[static_cast<std::size_t>(entry)];
+      assert(block >= 0 && block < cache.shape.blocks);
+      before(row);
+      cpu::write_kv_row(to.layout, to.shape.kv_heads, to.unit(layer, block, 0),
+                        position % batch.block_tokens, k.row(row).data(), v.row(row).data());
+    });
+  }
+
+  // x += y weight^T.
+  void add_product(Activation x, Activation y, const Weight& weight, Activation scratch,
+                   const cpu::MakeRow* make_row) {
+    assert(x.rows == y.rows && x.columns == weight.rows && y.columns == weight.columns);
+    assert(scratch.rows == x.rows && scratch.columns == x.columns);
+    const std::array weights{&weight};
+    const bool direct = cpu::MatmulRunner::can_add(as_cpu(weight));
+    const std::array ys{direct ? x : scratch};
+    matmul_.run({.ys = ys, .x = y, .weights = weights, .make_row = make_row, .add = direct}, pool_);
+    if (!direct) add(x, scratch);
+  }
+
   // body(row) for all rows, shared out only where they are enough.
   template <typename Body>
   void for_rows(std::int64_t rows, std::int64_t columns, const Body& body) {
@@ -243,6 +326,8 @@ class CpuBackend final : public Backend {
   }
 
   ThreadPool pool_;
+  std::shared_ptr<const PreparedWeights> prepared_;
+  PreparedSink* prepare_into_;
   std::atomic<bool> said_rounding_ = false;
   std::vector<HostMemory> arena_;
   cpu::MatmulRunner matmul_;
@@ -253,8 +338,12 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) {
-  return std::make_unique<CpuBackend>(threads);
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
+  return std::make_unique<CpuBackend>(options);
+}
+
+std::string cpu_prepared_layout() {
+  return cpu::panel_layout();
 }
 
 }  // namespace hangar

@@ -9,12 +9,15 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "backend/backend.h"
+#include "backend/backend_options.h"
 
 namespace hangar {
 
-// threads <= 0: all processors this process may run on.
-std::unique_ptr<Backend> make_cpu_backend(int threads);
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options);
+// Another text whenever weights would be laid out otherwise.
+std::string cpu_prepared_layout();
 
 }  // namespace hangar

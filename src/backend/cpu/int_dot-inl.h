@@ -16,19 +16,29 @@
 #define HANGAR_BACKEND_CPU_INT_DOT_INL_H_
 #endif
 
+#include "backend/cpu/int_variant.h"
 #include "backend/cpu/simd-inl.h"
+
+#if HWY_TARGET == HWY_NEON
+#include "backend/cpu/int_dot_arm-inl.h"
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace hangar::cpu::HWY_NAMESPACE {
+inline namespace HANGAR_INT_VARIANT {
 
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET == HWY_AVX3_DL || defined(HANGAR_AVX_VNNI)
 
 struct DotVnni {
   using Weights = VI;
   static HWY_INLINE Weights prepare(VI w) { return w; }
   static HWY_INLINE VI start(VI init) { return init; }
   static HWY_INLINE VI step(VI sum, Weights w, VI x) {
+#if HWY_TARGET == HWY_AVX3_DL
     return VI{_mm512_dpbusd_epi32(sum.raw, w.raw, x.raw)};
+#else
+    return VI{_mm256_dpbusd_avx_epi32(sum.raw, w.raw, x.raw)};
+#endif
   }
   static HWY_INLINE VI finish(VI sum, VI /*init*/) { return sum; }
 };
@@ -119,7 +129,7 @@ struct Dot8 {
   static HWY_INLINE VI finish(VI sum, VI /*init*/) { return sum; }
 };
 
-#else  // scalar, emulated and other machines: byte by byte in each lane
+#elif HWY_TARGET != HWY_NEON  // scalar, emulated and other machines: byte by byte in each lane
 
 struct DotPortable {
   using Weights = VI;
@@ -141,6 +151,7 @@ using Dot8 = DotPortable;
 
 #endif
 
+}  // namespace HANGAR_INT_VARIANT
 }  // namespace hangar::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <ostream>
 #include <random>
 #include <tuple>
 #include <vector>
@@ -146,22 +148,30 @@ inline std::vector<std::byte> OpsTest::random_weight(DType dtype, std::int64_t r
   return bytes;
 }
 
-using TargetAndThreads = std::tuple<std::int64_t, int>;
-
-class CpuOpsTest : public OpsTest, public testing::WithParamInterface<TargetAndThreads> {
- protected:
-  CpuOpsTest() : OpsTest((force_target(std::get<0>(GetParam())), std::get<1>(GetParam()))) {}
-  ~CpuOpsTest() override { force_target(0); }
-};
-
-inline std::string target_and_threads_name(const testing::TestParamInfo<TargetAndThreads>& info) {
-  return fmt::format("{}x{}", target_name(std::get<0>(info.param)), std::get<1>(info.param));
+inline void PrintTo(const InstructionSet& set, std::ostream* out) {
+  *out << instruction_set_name(set);
 }
 
-#define HANGAR_INSTANTIATE_CPU_OPS(Suite)                                              \
-  INSTANTIATE_TEST_SUITE_P(                                                            \
-      Targets, Suite,                                                                  \
-      testing::Combine(testing::ValuesIn(supported_targets()), testing::Values(1, 3)), \
-      target_and_threads_name)
+using SetAndThreads = std::tuple<InstructionSet, int>;
+
+class CpuOpsTest : public OpsTest, public testing::WithParamInterface<SetAndThreads> {
+ protected:
+  CpuOpsTest()
+      : OpsTest((force_instruction_set(std::get<0>(GetParam())), std::get<1>(GetParam()))) {}
+  ~CpuOpsTest() override { force_instruction_set({}); }
+};
+
+// "NEON_DOTx3": the test framework takes no other signs.
+inline std::string set_and_threads_name(const testing::TestParamInfo<SetAndThreads>& info) {
+  std::string name = instruction_set_name(std::get<0>(info.param));
+  std::replace(name.begin(), name.end(), '+', '_');
+  return fmt::format("{}x{}", name, std::get<1>(info.param));
+}
+
+#define HANGAR_INSTANTIATE_CPU_OPS(Suite)                                                       \
+  INSTANTIATE_TEST_SUITE_P(                                                                     \
+      Targets, Suite,                                                                           \
+      testing::Combine(testing::ValuesIn(supported_instruction_sets()), testing::Values(1, 3)), \
+      set_and_threads_name)
 
 }  // namespace hangar::cpu

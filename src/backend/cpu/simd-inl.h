@@ -26,6 +26,10 @@
   HWY_TARGET_STR_AVX3  \
   ",vpclmulqdq,avx512vbmi,avx512vbmi2,vaes,avxvnni,avx512bitalg,avx512vpopcntdq,avx512vnni"
 #endif
+#if HWY_TARGET == HWY_AVX2 && defined(HANGAR_AVX_VNNI)
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR HWY_TARGET_STR_AVX2 ",avxvnni"
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace hangar::cpu::HWY_NAMESPACE {

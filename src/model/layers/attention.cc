@@ -77,14 +77,12 @@ Status AttentionLayer::load_qkv(WeightLoader& loader, const ModelConfig& config,
   return {};
 }
 
-void AttentionLayer::place(const LayerStep& step, Activation heads, const Weight* norm) const {
-  if (norm != nullptr) {
-    Activation each = heads;
-    each.rows = heads.rows * heads.columns / shape_.head_dim;
-    each.columns = shape_.head_dim;
-    step.backend.rms_norm(each, each, *norm, norm_epsilon_);
-  }
-  if (rope_ != nullptr) step.backend.rope(heads, shape_.head_dim, step.batch.positions, *rope_);
+void AttentionLayer::normalize(Backend& backend, Activation heads, const Weight* norm) const {
+  if (norm == nullptr) return;
+  Activation each = heads;
+  each.rows = heads.rows * heads.columns / shape_.head_dim;
+  each.columns = shape_.head_dim;
+  backend.rms_norm(each, each, *norm, norm_epsilon_);
 }
 
 void AttentionLayer::forward(const LayerStep& step, Activation x,
@@ -97,15 +95,23 @@ void AttentionLayer::forward(const LayerStep& step, Activation x,
   const Activation out = scratch.out.first_rows(x.rows);
   const Activation product = scratch.product.first_rows(x.rows);
 
-  backend.rms_norm(normed, x, *norm_, norm_epsilon_);
-  backend.matmul(std::array{q, k, v}, normed, std::array{q_.get(), k_.get(), v_.get()});
+  backend.norm_matmul(std::array{q, k, v}, x, {norm_.get(), norm_epsilon_},
+                      std::array{q_.get(), k_.get(), v_.get()}, normed);
   if (q_bias_) backend.add_bias(q, *q_bias_);
   if (k_bias_) backend.add_bias(k, *k_bias_);
   if (v_bias_) backend.add_bias(v, *v_bias_);
-  place(step, q, q_norm_.get());
-  place(step, k, k_norm_.get());
-  backend.write_kv(step.cache, layer_, k, v, step.batch);
+  normalize(backend, q, q_norm_.get());
+  normalize(backend, k, k_norm_.get());
+  if (rope_ != nullptr) {
+    backend.rope_write_kv(q, k, v, *rope_, step.cache, layer_, step.batch);
+  } else {
+    backend.write_kv(step.cache, layer_, k, v, step.batch);
+  }
   backend.attention(out, q, step.cache, layer_, step.batch, shape_);
+  if (!o_bias_ && !post_norm_) {
+    backend.matmul_add(x, out, *o_, product);
+    return;
+  }
   backend.matmul(std::array{product}, out, std::array{o_.get()});
   if (o_bias_) backend.add_bias(product, *o_bias_);
   if (post_norm_) backend.rms_norm(product, product, *post_norm_, norm_epsilon_);

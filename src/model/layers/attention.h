@@ -42,8 +42,8 @@ class AttentionLayer {
 
  private:
   Status load_qkv(WeightLoader& loader, const ModelConfig& config, const std::string& prefix);
-  // Normalizes and rotates the heads of q or k.
-  void place(const LayerStep& step, Activation heads, const Weight* norm) const;
+  // Each head of q or k, where there is a norm for it.
+  void normalize(Backend& backend, Activation heads, const Weight* norm) const;
 
   std::int32_t layer_ = 0;
   float norm_epsilon_ = 0.0F;

@@ -39,10 +39,14 @@ void GatedMlp::forward(Backend& backend, Activation x, const GatedMlpScratch& sc
   const Activation gate = scratch.gate.first_rows(x.rows);
   const Activation up = scratch.up.first_rows(x.rows);
   const Activation product = scratch.product.first_rows(x.rows);
-  backend.rms_norm(normed, x, *norm_, norm_epsilon_);
-  backend.matmul(std::array{gate, up}, normed, std::array{gate_.get(), up_.get()});
+  backend.norm_matmul(std::array{gate, up}, x, {norm_.get(), norm_epsilon_},
+                      std::array{gate_.get(), up_.get()}, normed);
   if (gate_bias_) backend.add_bias(gate, *gate_bias_);
   if (up_bias_) backend.add_bias(up, *up_bias_);
+  if (!down_bias_ && !post_norm_) {
+    backend.gate_matmul_add(x, gate, up, function_, *down_, product);
+    return;
+  }
   backend.gate_mul(gate, gate, up, function_);
   backend.matmul(std::array{product}, gate, std::array{down_.get()});
   if (down_bias_) backend.add_bias(product, *down_bias_);
