@@ -19,29 +19,31 @@ import statistics
 import subprocess
 import sys
 
+LLAMA_CPP = "llama-cpp-python 0.3.36 (llama.cpp 0c1e57098), GGML_NATIVE"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "hangar"
 BEGIN, END = "<!-- compare.py: begin -->", "<!-- compare.py: end -->"
 
 
-def run(command):
+def output_of(command):
     done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n"
                  + done.stderr.decode(errors="replace")[-2000:])
-    return json.loads(done.stdout)
+    return done.stdout.decode()
 
 
-def hangar(options, model):
-    rows = run([options.hangar, "bench", "model", "--json", "-p", options.prompt, "-n", options.generate,
-                "--threads", options.threads, "--model", model])
+def hangar(options, model, *flags):
+    """{test: tokens per second}; `flags`: more of `hangar bench model`."""
+    rows = json.loads(output_of([options.hangar, "bench", "model", "--json", "-p", options.prompt,
+                                 "-n", options.generate, "--threads", options.threads, "--model", model, *flags]))
     return {row["test"]: statistics.median(row["tokens_per_s"]) for row in rows}
 
 
 def llama_cpp(options, model):
-    rows = run([options.peer / "llama-bench", "-m", model, "-p", options.prompt, "-n", options.generate,
-                "-t", options.threads, "-r", 1, "-o", "json"])
+    rows = json.loads(output_of([options.peer / "llama-bench", "-m", model, "-p", options.prompt,
+                                 "-n", options.generate, "-t", options.threads, "-r", 1, "-o", "json"]))
     return {f"pp{row['n_prompt']}" if row["n_prompt"] else f"tg{row['n_gen']}": row["avg_ts"] for row in rows}
 
 
@@ -55,6 +57,13 @@ def requantized(options):
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         part.rename(path)
     return path
+
+
+def models_of(options):
+    models = {"A: Q4_1 as shipped": options.model}
+    if not options.only_shipped:
+        models["B: requantized to Q4_0"] = requantized(options)
+    return models
 
 
 def device():
@@ -86,16 +95,16 @@ def measure(options, models):
     return figures
 
 
+def spread(values, digits):
+    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"
+
+
 def table(results):
     lines = ["| model | test | Hangar tokens/s | llama.cpp tokens/s | Hangar / llama.cpp |",
              "| --- | --- | --- | --- | --- |"]
     for row in results:
-        ours, theirs, ratio = row["hangar"], row["llama.cpp"], row["ratio"]
-        lines.append(
-            f"| {row['model']} | {row['test']}"
-            f" | {ours['median']:.1f} ({ours['min']:.1f} to {ours['max']:.1f})"
-            f" | {theirs['median']:.1f} ({theirs['min']:.1f} to {theirs['max']:.1f})"
-            f" | {ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f}) |")
+        lines.append(f"| {row['model']} | {row['test']} | {spread(row['hangar'], 1)}"
+                     f" | {spread(row['llama.cpp'], 1)} | {spread(row['ratio'], 2)} |")
     return "\n".join(lines)
 
 
@@ -110,27 +119,35 @@ def update_docs(path, text, begin=BEGIN, end=END):
     path.write_text(new)
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
+def write_json(path, made):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made, indent=1) + "\n")
+
+
+def parser_of(verb, doc, name, rounds=5):
+    """What all the comparisons are told; `name`: of the file that the figures go to."""
+    parser = argparse.ArgumentParser(prog=f"./dev {verb}", description=doc.split("\n")[0])
     parser.add_argument("--hangar", type=pathlib.Path, default=ROOT / "build/release/hangar")
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--peer", type=pathlib.Path, default=CACHE / "peers/llama_cpp-0.3.36/build/bin",
-                        help="the folder of llama-bench")
+                        help="the folder of llama.cpp's programs")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / f"build/bench/{name}.json")
+    parser.add_argument("--update-docs", action="store_true", help="write the table into docs/benchmarks.md")
+    return parser
+
+
+def main():
+    parser = parser_of("bench", __doc__, "compare")
     parser.add_argument("-p", "--prompt", default="128,512", help="prefill lengths")
     parser.add_argument("-n", "--generate", default="128", help="decode lengths")
     parser.add_argument("--only-shipped", action="store_true", help="leave model B out")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/bench/compare.json")
-    parser.add_argument("--update-docs", action="store_true", help="write the table into docs/benchmarks.md")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds is at least 1")
 
-    models = {"A: Q4_1 as shipped": options.model}
-    if not options.only_shipped:
-        models["B: requantized to Q4_0"] = requantized(options)
-    figures = measure(options, models)
+    figures = measure(options, models_of(options))
     results = []
     for model, tests in figures.items():
         for test, programs in tests.items():
@@ -146,10 +163,9 @@ def main():
         "threads": options.threads,
         "rounds": options.rounds,
         "command": f"./dev bench --threads {options.threads} --rounds {options.rounds}",
-        "llama_cpp": "llama-cpp-python 0.3.36 (llama.cpp 0c1e57098), GGML_NATIVE",
+        "llama_cpp": LLAMA_CPP,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({**made, "results": results}, indent=1) + "\n")
+    write_json(options.out, {**made, "results": results})
     text = (f"{made['device']}; {made['threads']} threads; {made['date']}; `{made['command']}`;"
             f" {made['llama_cpp']}. Median of {made['rounds']} rounds (least to most).\n\n" + table(results))
     print(text)

@@ -7,12 +7,9 @@ prompts of 100 tokens that share nothing, answers of 128. A figure is the median
 a ratio is taken within each round and then its median. Models A and B: see compare.py.
 """
 
-import argparse
 import contextlib
 import datetime
 import json
-import os
-import pathlib
 import shlex
 import socket
 import subprocess
@@ -25,7 +22,7 @@ import urllib.request
 import compare
 
 BEGIN, END = "<!-- compare_serving.py: begin -->", "<!-- compare_serving.py: end -->"
-FIGURES = ("tokens_per_s", "ttft_p50", "ttft_p99", "itl_p50", "itl_p99")
+FIGURES = {"tokens_per_s": 1, "ttft_p50": 0, "ttft_p99": 0, "itl_p50": 1, "itl_p99": 1}  # and digits shown
 LLAMA_CPP = ("--parallel", "16", "--cont-batching", "--ctx-size", "8192", "--cache-ram", "0")
 
 
@@ -58,14 +55,14 @@ def wait_healthy(process, url, log):
 
 
 @contextlib.contextmanager
-def server(program, options, model):
+def started(program, options, model, flags=()):
+    """A server that was started this moment: its process, its URL, its log."""
     port = free_port()
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(list(map(str, command_of(program, options, model, port))),
+        process = subprocess.Popen(list(map(str, [*command_of(program, options, model, port), *flags])),
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            wait_healthy(process, f"http://127.0.0.1:{port}", log)
-            yield f"http://127.0.0.1:{port}"
+            yield process, f"http://127.0.0.1:{port}", log
         finally:
             process.terminate()
             try:
@@ -73,6 +70,13 @@ def server(program, options, model):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextlib.contextmanager
+def server(program, options, model):
+    with started(program, options, model) as (process, url, log):
+        wait_healthy(process, url, log)
+        yield url
 
 
 def load(options, url, clients, seed):
@@ -129,52 +133,40 @@ def results_of(figures):
     return results
 
 
-def spread(values, digits):
-    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"
-
-
 def table(results):
     lines = ["| model | clients | server | output tokens/s | TTFT p50 ms | TTFT p99 ms | ITL p50 ms | ITL p99 ms"
              " | tokens/s, Hangar / llama.cpp | TTFT p50, llama.cpp / Hangar |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for row in results:
-        for program, name in (("hangar", "Hangar"), ("llama.cpp", "llama.cpp")):
+        for program, shown in (("hangar", "Hangar"), ("llama.cpp", "llama.cpp")):
             figures = row[program]
             ratios = ("", "")
             if program == "hangar":
-                ratios = (spread(row["ratio_tokens_per_s"], 2), spread(row["ratio_ttft_p50"], 2))
-            lines.append(f"| {row['model']} | {row['clients']} | {name} | "
-                         + " | ".join([spread(figures["tokens_per_s"], 1), spread(figures["ttft_p50"], 0),
-                                       spread(figures["ttft_p99"], 0), spread(figures["itl_p50"], 1),
-                                       spread(figures["itl_p99"], 1), *ratios]) + " |")
+                ratios = (compare.spread(row["ratio_tokens_per_s"], 2), compare.spread(row["ratio_ttft_p50"], 2))
+            lines.append(f"| {row['model']} | {row['clients']} | {shown} | "
+                         + " | ".join([*(compare.spread(figures[name], digits) for name, digits in FIGURES.items()),
+                                       *ratios]) + " |")
     return "\n".join(lines)
 
 
+def add_load_options(parser, requests):
+    parser.add_argument("--requests", type=int, default=requests, help="requests of each client, at least 6 in all")
+    parser.add_argument("--hangar-flags", default="", help="more flags of `hangar serve`")
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="./dev bench serving", description=__doc__.split("\n")[0])
-    parser.add_argument("--hangar", type=pathlib.Path, default=compare.ROOT / "build/release/hangar")
-    parser.add_argument("--model", type=pathlib.Path, required=True)
-    parser.add_argument("--peer", type=pathlib.Path,
-                        default=compare.CACHE / "peers/llama_cpp-0.3.36/build/bin", help="the folder of llama-server")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = compare.parser_of("bench serving", __doc__, "compare_serving", rounds=3)
     parser.add_argument("--clients", default="1,4,16", help="numbers of clients (llama.cpp has 16 places)")
-    parser.add_argument("--requests", type=int, default=3, help="requests of each client, at least 6 in all")
     parser.add_argument("--prompt", type=int, default=100, help="tokens")
     parser.add_argument("--output", type=int, default=128, help="tokens")
-    parser.add_argument("--hangar-flags", default="", help="more flags of `hangar serve`")
     parser.add_argument("--only-shipped", action="store_true", help="leave model B out")
-    parser.add_argument("--out", type=pathlib.Path, default=compare.ROOT / "build/bench/compare_serving.json")
-    parser.add_argument("--update-docs", action="store_true", help="write the table into docs/benchmarks.md")
+    add_load_options(parser, requests=3)
     options = parser.parse_args()
     options.clients = [int(word) for word in options.clients.split(",")]
     if options.rounds < 1 or options.requests < 1 or min(options.clients) < 1:
         parser.error("--rounds, --requests and --clients are at least 1")
 
-    models = {"A: Q4_1 as shipped": options.model}
-    if not options.only_shipped:
-        models["B: requantized to Q4_0"] = compare.requantized(options)
-    results = results_of(measure(options, models))
+    results = results_of(measure(options, compare.models_of(options)))
     flags = f" --hangar-flags {shlex.quote(options.hangar_flags)}" if options.hangar_flags else ""
     made = {
         "date": datetime.date.today().isoformat(),
@@ -185,11 +177,9 @@ def main():
         "command": f"./dev bench serving --threads {options.threads} --rounds {options.rounds}"
                    f" --clients {','.join(map(str, options.clients))} --requests {options.requests}"
                    f" --prompt {options.prompt} --output {options.output}{flags}",
-        "llama_cpp": "llama-server of llama-cpp-python 0.3.36 (llama.cpp 0c1e57098), GGML_NATIVE, "
-                     + " ".join(LLAMA_CPP),
+        "llama_cpp": f"llama-server of {compare.LLAMA_CPP}, " + " ".join(LLAMA_CPP),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({**made, "results": results}, indent=1) + "\n")
+    compare.write_json(options.out, {**made, "results": results})
     text = (f"{made['device']}; {made['threads']} threads; {made['date']}; `{made['command']}`; {made['llama_cpp']}."
             f" Load: {made['load']}. Median of {made['rounds']} rounds (least to most); server and load generator share"
             " the processors.\n\n" + table(results))

@@ -1,18 +1,21 @@
 #include "machine_bounds.h"
 
+#include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/simd.h"
 #include "base/thread_pool.h"
+#include "peak_loops.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "machine_bounds.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h.
-#include "backend/cpu/int_dot-inl.h"
 #include "backend/cpu/simd-inl.h"
 #include "hwy/highway.h"
 
@@ -30,27 +33,23 @@ float ReadAll(const float* from, std::int64_t floats) {
   return sum_of_lanes(df, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3])));
 }
 
-// turns * 64 steps of multiply-adds, 4 to a lane; gives their number.
-std::int64_t MultiplyAdd(std::int64_t turns, const std::int32_t* operands, std::int32_t* result) {
-  const DI di;
-  const VI w = Dot4::prepare(hn::Set(di, operands[0] & 0x0F0F0F0F));
-  VI total = hn::Zero(di);
+// turns * 12 vectors of multiply-adds; gives their number.
+std::int64_t FloatMultiplyAdd(std::int64_t turns, float* operand) {
+  constexpr int kSums = 12;
+  const DF df;
+  const VF x = hn::Set(df, *operand);
+  VF sum[kSums];
+  HANGAR_UNROLL
+  for (int i = 0; i < kSums; ++i) sum[i] = hn::Set(df, static_cast<float>(i));
   for (std::int64_t t = 0; t < turns; ++t) {
-    VI sum[8];
     HANGAR_UNROLL
-    for (int r = 0; r < 8; ++r) sum[r] = Dot4::start(total);
-    HANGAR_UNROLL
-    for (int j = 0; j < 8; ++j) {
-      HANGAR_UNROLL
-      for (int r = 0; r < 8; ++r) {
-        sum[r] = Dot4::step(sum[r], w, hn::Set(di, operands[1 + j * 8 + r]));
-      }
-    }
-    HANGAR_UNROLL
-    for (int r = 0; r < 8; ++r) total = hn::Xor(total, Dot4::finish(sum[r], total));
+    for (int i = 0; i < kSums; ++i) sum[i] = hn::MulAdd(sum[i], x, x);
   }
-  *result = hn::GetLane(total);
-  return turns * 64 * 4 * kLanes;
+  VF total = sum[0];
+  HANGAR_UNROLL
+  for (int i = 1; i < kSums; ++i) total = hn::Add(total, sum[i]);
+  *operand = sum_of_lanes(df, total);
+  return turns * kSums * kLanes;
 }
 
 }  // namespace hangar::cpu::HWY_NAMESPACE
@@ -59,7 +58,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hangar::cpu {
 HWY_EXPORT(ReadAll);
-HWY_EXPORT(MultiplyAdd);
+HWY_EXPORT(FloatMultiplyAdd);
 }  // namespace hangar::cpu
 
 namespace hangar::bench {
@@ -67,68 +66,99 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int kTries = 9;
+constexpr double kTrySeconds = 0.02;
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-double measure_read(int threads) {
-  constexpr std::int64_t kFloats = std::int64_t{16} << 20;
-  ThreadPool pool(threads);
-  std::vector<std::vector<float>> memory(static_cast<std::size_t>(pool.threads()));
-  for (auto& m : memory) m.assign(static_cast<std::size_t>(kFloats), 1.0F);
-  std::vector<float> sums(memory.size());
+// The best of kTries of: all threads run work(thread) until kTrySeconds are over; the sum of what
+// it counted, a second.
+template <typename Work>
+double best_rate(ThreadPool& pool, const Work& work) {
+  std::vector<double> counts(static_cast<std::size_t>(pool.threads()));
   double best = 0.0;
-  for (int attempt = 0; attempt < 5; ++attempt) {
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    std::ranges::fill(counts, 0.0);
     const auto start = Clock::now();
-    pool.parallel_for(std::ssize(memory), 1, [&](std::int64_t begin, std::int64_t end, int) {
+    pool.parallel_for(std::ssize(counts), 1, [&](std::int64_t begin, std::int64_t end, int) {
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        const auto read_all = HWY_DYNAMIC_DISPATCH(cpu::ReadAll);
-        sums[i] = read_all(memory[i].data(), kFloats);
-      }
-    });
-    const double bytes = static_cast<double>(memory.size()) * static_cast<double>(kFloats) * 4.0;
-    best = std::max(best, bytes / seconds_since(start));
-  }
-  return sums[0] > 0.0F ? best : 0.0;
-}
-
-double measure_int(int threads) {
-  ThreadPool pool(threads);
-  std::vector<std::int32_t> operands(65, 0x01020304);
-  std::vector<std::int32_t> results(static_cast<std::size_t>(pool.threads()));
-  std::vector<std::int64_t> macs(results.size());
-  double best = 0.0;
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    const auto start = Clock::now();
-    pool.parallel_for(std::ssize(results), 1, [&](std::int64_t begin, std::int64_t end, int) {
-      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        const auto multiply_add = HWY_DYNAMIC_DISPATCH(cpu::MultiplyAdd);
-        macs[i] = multiply_add(500000, operands.data(), &results[i]);
+        do {
+          counts[i] += work(i);
+        } while (seconds_since(start) < kTrySeconds);
       }
     });
     double all = 0.0;
-    for (const std::int64_t m : macs) all += static_cast<double>(m);
+    for (const double count : counts) all += count;
     best = std::max(best, all / seconds_since(start));
   }
   return best;
 }
 
-double once(std::map<int, double>& known, int threads, double (*measure)(int)) {
-  const auto found = known.find(threads);
-  if (found != known.end()) return found->second;
-  return known[threads] = measure(threads);
+double measure_read(int threads, std::size_t bytes_a_thread) {
+  ThreadPool pool(threads);
+  const std::size_t floats = bytes_a_thread / sizeof(float);
+  std::vector<std::vector<float>> memory(static_cast<std::size_t>(pool.threads()));
+  for (auto& m : memory) m.assign(floats, 1.0F);
+  std::vector<float> sums(memory.size());
+  return best_rate(pool, [&](std::size_t thread) {
+    const auto read_all = HWY_DYNAMIC_DISPATCH(cpu::ReadAll);
+    sums[thread] += read_all(memory[thread].data(), static_cast<std::int64_t>(floats));
+    return static_cast<double>(bytes_a_thread);
+  });
+}
+
+double measure_loop(int threads, PeakLoop loop) {
+  constexpr std::int64_t kTurns = 20000;
+  ThreadPool pool(threads);
+  return best_rate(pool, [&](std::size_t) { return static_cast<double>(loop(kTurns)); });
+}
+
+double measure_float(int threads) {
+  ThreadPool pool(threads);
+  return best_rate(pool, [](std::size_t) {
+    constexpr std::int64_t kTurns = 20000;
+    float operand = 0.5F;
+    return static_cast<double>(HWY_DYNAMIC_DISPATCH(cpu::FloatMultiplyAdd)(kTurns, &operand));
+  });
 }
 
 }  // namespace
 
-double read_bytes_per_s(int threads) {
-  static std::map<int, double> known;
-  return once(known, threads, measure_read);
+double read_bytes_per_s(int threads, std::size_t working_set_bytes) {
+  static std::map<std::pair<int, std::size_t>, double> known;
+  const std::size_t a_thread = working_set_bytes / static_cast<std::size_t>(std::max(1, threads));
+  const std::size_t rounded = std::bit_ceil(std::max<std::size_t>(a_thread, std::size_t{1} << 20));
+  const auto [at, is_new] = known.try_emplace({threads, rounded}, 0.0);
+  if (is_new) at->second = measure_read(threads, rounded);
+  return at->second;
 }
 
-double int_macs_per_s(int threads) {
+double float_macs_per_s(int threads) {
   static std::map<int, double> known;
-  return once(known, threads, measure_int);
+  const auto [at, is_new] = known.try_emplace(threads, 0.0);
+  if (is_new) at->second = measure_float(threads);
+  return at->second;
+}
+
+double int8_macs_per_s(int threads) {
+  static std::map<int, double> known;
+  const auto [at, is_new] = known.try_emplace(threads, 0.0);
+  const PeakLoop loop = int8_loop();
+  if (is_new) at->second = loop != nullptr ? measure_loop(threads, loop) : measure_float(threads);
+  return at->second;
+}
+
+double bf16_macs_per_s(int threads) {
+  static std::map<int, double> known;
+  const auto [at, is_new] = known.try_emplace(threads, 0.0);
+  const PeakLoop loop = bf16_loop();
+  if (is_new) {
+    at->second = float_macs_per_s(threads);
+    if (loop != nullptr) at->second = std::max(at->second, measure_loop(threads, loop));
+  }
+  return at->second;
 }
 
 }  // namespace hangar::bench

@@ -1,10 +1,10 @@
 // How fast a model runs here, without server or sampling: prefill and decode in tokens per second.
 //
-// Promise: "ppN" computes a prompt of N random tokens from an empty cache; "tgN" computes N tokens
-//   one at a time from an empty cache. Each is run once to warm up, then `repeats` times. The same
-//   tests, by the same names, as the field's usual benchmark of this kind.
+// Promise: "ppN" computes a prompt of N random tokens; "tgN" computes N tokens one at a time, and
+//   "tgN xB" N tokens of each of B sequences that go together, all of them counted. "@ dD": behind
+//   a context of D tokens, which is not counted. Each is run once to warm up, then `repeats` times.
 // Units: tokens per second, one figure a repeat.
-// Errors: as Runner::make; kInvalidArgument where a test is longer than the model's context.
+// Errors: as ProbeModel::make.
 // Threads: one.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/probe_model.h"
 #include "formats/checkpoint.h"
 
 namespace hangar {
@@ -22,12 +23,17 @@ struct SpeedProbeOptions {
   int threads = 0;
   std::vector<std::int32_t> prefill_tokens = {512};
   std::vector<std::int32_t> decode_tokens = {128};
+  std::vector<std::int32_t> sequences = {1};  // that decode together
+  std::int32_t depth_tokens = 0;
   std::int32_t batch_rows = 512;  // rows of one prefill step
   std::int32_t repeats = 3;
 };
 
+// Prefill first, then decode: each length with each number of sequences.
+std::vector<ProbeTest> probe_tests(const SpeedProbeOptions& options);
+
 struct SpeedProbeResult {
-  std::string test;
+  ProbeTest test;
   std::vector<double> tokens_per_s;
 };
 

@@ -52,8 +52,9 @@ Result<std::unique_ptr<PerplexityProbe>> PerplexityProbe::make(const Checkpoint&
                                        {.max_rows = options.step_rows,
                                         .max_logit_rows = probe->logit_rows_,
                                         .context_tokens = options.context_tokens}));
-  HANGAR_TRY(probe->cache_, probe->backend_->make_kv_cache(probe->model_->kv_shape(
-                                static_cast<std::int32_t>(blocks), kBlockTokens)));
+  KvShape shape = probe->model_->kv_shape(static_cast<std::int32_t>(blocks), kBlockTokens);
+  if (options.kv_type) shape.type = *options.kv_type;
+  HANGAR_TRY(probe->cache_, probe->backend_->make_kv_cache(shape));
   return probe;
 }
 

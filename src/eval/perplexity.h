@@ -38,6 +38,7 @@ struct EvalOptions {
   std::int32_t batch_windows = 1;     // computed side by side
   std::int32_t step_rows = 512;
   std::size_t logit_bytes = std::size_t{64} << 20U;
+  std::optional<KvType> kv_type = std::nullopt;  // the backend's own
 };
 
 // What stands after the windows done so far.

@@ -123,6 +123,22 @@ TEST_F(PerplexityTest, BackendsAgree) {
   EXPECT_NEAR(cpu.mean(), ref.mean(), 1e-3);
 }
 
+TEST_F(PerplexityTest, TheKvTypeIsTheOneAskedFor) {
+  const auto windows = half_windows(107, 24).value();
+  const auto mean = [&](std::optional<KvType> type) {
+    return run({.backend = "ref", .context_tokens = 24, .kv_type = type}, windows).tally.mean();
+  };
+  EXPECT_EQ(mean({}), mean(KvType::kF32));
+  for (const KvType type : {KvType::kF16, KvType::kInt8}) {
+    EXPECT_NE(mean(type), mean({}));
+    EXPECT_NEAR(mean(type), mean({}), 1e-2);
+  }
+  const auto refused = PerplexityProbe::make(
+      checkpoint_, {.backend = "cpu", .context_tokens = 24, .kv_type = KvType::kF32});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+}
+
 TEST_F(PerplexityTest, AnEndedRunHasWhatWasCounted) {
   const auto probe =
       PerplexityProbe::make(checkpoint_, {.backend = "ref", .context_tokens = 24, .step_rows = 10})

@@ -1,4 +1,4 @@
-"""hangar bench serve and bench batching: loads on a server and on an engine of this machine."""
+"""hangar bench: model, serve and batching on a model, a server and an engine of this machine."""
 import contextlib
 import http.server
 import json
@@ -213,3 +213,43 @@ def test_bench_batching_ends_on_ctrl_c(context):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def test_bench_model_measures_speeds_together_and_behind_a_context(context):
+    text = context.expect(0, "bench", "model", "-p", "32", "-n", "8", "-b", "1,4", "-d", "16", "--repeats", "2",
+                          "--json").stdout
+    results = {row["test"]: row["tokens_per_s"] for row in json.loads(text)}
+    check_equal(list(results), ["pp32 @ d16", "tg8 @ d16", "tg8 x4 @ d16"], "tests")
+    for name, speeds in results.items():
+        check(len(speeds) == 2 and min(speeds) > 0, f"{name}: {speeds}")
+    done = context.run("bench", "model", "-p", "0", "-n", "0")
+    check_equal(done.returncode, 2, "nothing to measure")
+
+
+def test_bench_model_takes_an_instruction_set_by_name(context):
+    done = context.expect(2, "bench", "model", "--instruction-set", "Z80")
+    names = re.search(rb"it has: (.*)", done.stderr)[1].decode().split(", ")
+    check(len(names) >= 2, f"the sets there are: {names}")
+    speeds = {}
+    for name in (names[0], names[-1]):
+        text = context.expect(0, "bench", "model", "-p", "32", "-n", "0", "--repeats", "3", "--instruction-set", name,
+                              "--json").stdout
+        speeds[name] = max(json.loads(text)[0]["tokens_per_s"])
+    check(speeds[names[0]] > speeds[names[-1]], f"the first is the best: {speeds}")
+    done = context.expect(2, "bench", "model", "--instruction-set", names[0], "--backend", "ref")
+    check(b"not for" in done.stderr, done.stderr)
+
+
+def test_bench_model_accounts_for_a_steps_time(context):
+    flags = ("bench", "model", "-p", "64", "-n", "16", "--repeats", "3", "--account")
+    accounts = json.loads(context.expect(0, *flags, "--json").stdout)
+    check_equal([account["test"] for account in accounts], ["pp64", "tg16"], "tests")
+    for account in accounts:
+        parts = {part["part"]: part for part in account["parts"]}
+        for name in ("qkv", "attention_out", "gate_up", "down", "head", "attention", "sampling"):
+            check(parts[name]["us"] > 0, f"{account['test']}: {name}")
+        whole = sum(part["us"] for part in parts.values()) + account["joins_us"] + account["outside_us"]
+        check(abs(whole / account["step_us"] - 1) < 1e-6, f"{account['test']}: {whole} of {account['step_us']} us")
+        check_equal(round(parts["qkv"]["calls"]), 30, "one product of q, k and v a layer")
+    table = context.expect(0, *flags).stdout.decode()
+    check("joins (wakes and waits)" in table and "outside operations" in table, table)

@@ -26,11 +26,12 @@ import harness
 import hub_store_tests
 import hub_tests
 import monitoring_tests
+import prepared_tests
 import serve_tests
 import speed_tests
 
 MODULES = (command_tests, generate_tests, serve_tests, monitoring_tests, fault_tests, chat_tests,
-           damage_tests, hub_tests, hub_store_tests, eval_tests, bench_tests, speed_tests)
+           damage_tests, hub_tests, hub_store_tests, prepared_tests, eval_tests, bench_tests, speed_tests)
 
 
 def main():

@@ -1,5 +1,6 @@
 """hangar serve: answers, streams, signals, neighbours."""
 import json
+import os
 import signal
 import socket
 import threading
@@ -158,3 +159,19 @@ def test_serve_signal_while_loading(context):
     # Before the program can watch for signals the system ends it; after that it is a clean exit.
     if process.returncode not in (0, -signal.SIGTERM):
         raise Failure(f"exit {process.returncode}")
+
+
+def processor_seconds(process):
+    with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_serve_idle_uses_no_processor(context):
+    with context.server() as server:
+        check_equal(server.post("/v1/chat/completions", ASK).status, 200, "status")
+        time.sleep(1)
+        begin = processor_seconds(server.process)
+        time.sleep(10)
+        used = processor_seconds(server.process) - begin
+        check(used < 0.05, f"{used:.2f} s of processor time in 10 s of waiting")

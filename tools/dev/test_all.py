@@ -113,6 +113,13 @@ def e2e(options):
     return counted(code, text)
 
 
+def bench(_options):
+    """What bench/*.py make of their figures; nothing is measured."""
+    command = [sys.executable, "-m", "unittest", "discover", "-s", ROOT / "bench", "-p", "*_test.py"]
+    code, text = run("bench", command, 120)
+    return counted(code, text)
+
+
 def openai(options):
     """The official openai client against a server of ours."""
     build("release", options.jobs, ["hangar"])
@@ -202,6 +209,30 @@ def asan(options):
     })
 
 
+def arm64(options):
+    """Unit tests up to the backends, cross built for 64-bit Arm, under qemu: with and without dot products."""
+    code, text = run("arm64-setup", [ROOT / "dev", "setup", "arm64"], 600)
+    if code != 0:
+        reason = (text.strip().splitlines() or ["no message"])[-1]
+        return Outcome(skipped=1, notes=[f"skipped arm64: {reason}"])
+    build("arm64", options.jobs)
+    # What "max" has goes through every instruction set; the other is a processor of before them.
+    shards = 2
+    jobs = [("backend_tests", "max", i, shards) for i in range(shards)]
+    jobs += [(f"{name}_tests", "max", 0, 1) for name in ("base", "tensor", "quant")]
+    jobs += [("backend_tests", "cortex-a72", 0, 1)]
+
+    def one(job):
+        program, processor, shard, of = job
+        name = f"arm64-{program}-{processor}-{shard}"
+        command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", processor,
+                   ROOT / "build/arm64/bin" / program]
+        return gtest(name, command, 600, {"GTEST_TOTAL_SHARDS": str(of), "GTEST_SHARD_INDEX": str(shard)})
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        return total(pool.map(one, jobs))
+
+
 def tsan(options):
     """Unit tests under the thread sanitizer."""
     build("tsan", options.jobs)
@@ -212,9 +243,42 @@ def tsan(options):
     return ctest("tsan", "tsan", options, {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}, still)
 
 
-SUITES = {f.__name__: f for f in (unit, e2e, openai, pooled, monitoring, tokenizers, templates, asan, fuzz, tsan)}
+SUITES = {f.__name__: f
+          for f in (unit, e2e, bench, openai, pooled, monitoring, tokenizers, templates, arm64, asan, fuzz, tsan)}
 
 # --- what they share ---------------------------------------------------------------------------------
+
+
+def total(outcomes):
+    sums = Outcome()
+    for outcome in outcomes:
+        sums.passed += outcome.passed
+        sums.failed += outcome.failed
+        sums.skipped += outcome.skipped
+        sums.notes += outcome.notes
+    return sums
+
+
+def gtest(name, command, timeout, env=None):
+    """A GoogleTest program, run by itself; its own report is what counts."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report = LOGS.resolve() / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    code, text = run(name, [*command, f"--gtest_output=xml:{report}"], timeout, env)
+    outcome = Outcome()
+    if report.exists():
+        for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+            if case.find("failure") is not None:
+                outcome.failed += 1
+                outcome.notes.append(f"FAILED {name}: {case.get('classname')}.{case.get('name')}")
+            elif case.get("result") == "skipped":
+                outcome.skipped += 1
+            elif case.get("status") == "run":
+                outcome.passed += 1
+    if code != 0 or outcome.passed == 0:
+        outcome.failed = max(outcome.failed, 1)
+        outcome.notes.append(f"FAILED {name} (code {code}):\n{tail(text)}")
+    return outcome
 
 
 def counted(code, text):

@@ -91,9 +91,10 @@ class BenchBatching : public Command {
         ->check(CLI::IsMember({"none", "static", "dynamic", "continuous"}));
     load_.add(app);
     settings_.add(
-        app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kMaxContext,
-              Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens, Setting::kBatchWaitMs,
-              Setting::kKvType, Setting::kKvMemory, Setting::kPrefixCache, Setting::kSpeculate});
+        app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kPinThreads,
+              Setting::kPreparedWeights, Setting::kMaxContext, Setting::kBackend,
+              Setting::kMaxRunning, Setting::kStepTokens, Setting::kBatchWaitMs, Setting::kKvType,
+              Setting::kKvMemory, Setting::kPrefixCache, Setting::kSpeculate});
     app.footer(kExamples);
   }
 

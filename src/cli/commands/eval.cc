@@ -116,7 +116,7 @@ void EvalCommand::add_options(CLI::App& app) {
   ppl.add_flag("--json", json_, "One JSON object with everything");
   settings_.set_default(Setting::kLogLevel, "warn");
   settings_.add(ppl, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kBackend,
-                      Setting::kLogLevel});
+                      Setting::kKvType, Setting::kLogLevel});
   app.footer(kExamples);
   ppl.footer(kExamples);
 }
@@ -222,6 +222,7 @@ Result<int> EvalCommand::run(const CommandContext& context) {
   EvalOptions options;
   options.backend = engine.backend;
   options.threads = engine.threads;
+  options.kv_type = engine.kv_type;
   options.context_tokens = context_;
   options.batch_windows = batch_;
   options.step_rows = std::min(kUsualStepRows, std::max(1, batch_) * context_);
