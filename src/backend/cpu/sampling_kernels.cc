@@ -94,7 +94,10 @@ std::int64_t FirstEqual(const float* logits, std::int64_t n, float value) {
 HWY_INLINE VF weights_of(VF x, const Weighing& weighing) {
   const DF df;
   const VF below = hn::Sub(finite_logits(x), hn::Set(df, weighing.largest));
-  const VF weight = hn::Exp(df, hn::Mul(below, hn::Set(df, weighing.inverse_temperature)));
+  // Infinite differences and temperatures make what is not a number: no weight, like minus
+  // infinity.
+  const VF exponent = finite_logits(hn::Mul(below, hn::Set(df, weighing.inverse_temperature)));
+  const VF weight = hn::Exp(df, exponent);
   return hn::IfThenElseZero(hn::Ge(weight, hn::Set(df, weighing.least)), weight);
 }
 

@@ -78,7 +78,16 @@ HWY_INLINE float sum_of_lanes(DF d, VF v) {
   return hn::GetLane(hn::SumOfLanes(d, v));
 }
 HWY_INLINE float max_of_lanes(DF d, VF v) {
+#if HWY_TARGET == HWY_EMU128
+  // Highway 1.0.3 starts from the least finite number there: minus infinity would become that.
+  alignas(64) float lanes[16];
+  hn::Store(v, d, lanes);
+  float most = lanes[0];
+  for (std::int64_t i = 1; i < kLanes; ++i) most = lanes[i] > most ? lanes[i] : most;
+  return most;
+#else
   return hn::GetLane(hn::MaxOfLanes(d, v));
+#endif
 }
 
 }  // namespace hangar::cpu::HWY_NAMESPACE
