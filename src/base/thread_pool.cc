@@ -33,10 +33,10 @@ constexpr std::int64_t kPieces = 8;
 // a part of the loop, are what pieces of work that take their time cost.
 constexpr microseconds kLate{20};
 // How much of the loops' time a worker may keep the others waiting, looked at each so often: more
-// than is gained by having it.
-constexpr microseconds kLatenessReview{10'000};
+// than is gained by having it, and more than a lone turn of a system's thread comes to.
+constexpr microseconds kLatenessReview{40'000};
 constexpr double most_lateness(std::size_t threads) {
-  return std::max(0.1, 0.6 / static_cast<double>(threads));
+  return std::max(0.15, 0.7 / static_cast<double>(threads));
 }
 // For how long it is left out then: at first, and at most when it happens again and again. A worker
 // that has been in time for as long as the most begins anew.
