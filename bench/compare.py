@@ -119,9 +119,13 @@ def update_docs(path, text, begin=BEGIN, end=END):
     path.write_text(new)
 
 
-def write_json(path, made):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made, indent=1) + "\n")
+def report(options, made, text, begin=BEGIN, end=END):
+    """How every comparison ends: figures to its file, the table to the terminal and, if asked, to the docs."""
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(made, indent=1) + "\n")
+    print(text)
+    if options.update_docs:
+        update_docs(ROOT / "docs/benchmarks.md", text, begin, end)
 
 
 def parser_of(verb, doc, name, rounds=5):
@@ -165,12 +169,9 @@ def main():
         "command": f"./dev bench --threads {options.threads} --rounds {options.rounds}",
         "llama_cpp": LLAMA_CPP,
     }
-    write_json(options.out, {**made, "results": results})
     text = (f"{made['device']}; {made['threads']} threads; {made['date']}; `{made['command']}`;"
             f" {made['llama_cpp']}. Median of {made['rounds']} rounds (least to most).\n\n" + table(results))
-    print(text)
-    if options.update_docs:
-        update_docs(ROOT / "docs/benchmarks.md", text)
+    report(options, {**made, "results": results}, text)
     return 0
 
 

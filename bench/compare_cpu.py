@@ -242,12 +242,9 @@ def main():
                    f" --requests {options.requests}",
         "llama_cpp": compare.LLAMA_CPP,
     }
-    compare.write_json(options.out, {**made, "results": results})
     text = (f"{made['device']}; {made['threads']} threads; {made['date']}; `{made['command']}`; {made['llama_cpp']}."
             f" Median of {made['rounds']} rounds (least to most).\n\n" + table(results))
-    print(text)
-    if options.update_docs:
-        compare.update_docs(compare.ROOT / "docs/benchmarks.md", text, BEGIN, END)
+    compare.report(options, {**made, "results": results}, text, BEGIN, END)
     return 0
 
 

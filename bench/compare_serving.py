@@ -179,13 +179,10 @@ def main():
                    f" --prompt {options.prompt} --output {options.output}{flags}",
         "llama_cpp": f"llama-server of {compare.LLAMA_CPP}, " + " ".join(LLAMA_CPP),
     }
-    compare.write_json(options.out, {**made, "results": results})
     text = (f"{made['device']}; {made['threads']} threads; {made['date']}; `{made['command']}`; {made['llama_cpp']}."
             f" Load: {made['load']}. Median of {made['rounds']} rounds (least to most); server and load generator share"
             " the processors.\n\n" + table(results))
-    print(text)
-    if options.update_docs:
-        compare.update_docs(compare.ROOT / "docs/benchmarks.md", text, BEGIN, END)
+    compare.report(options, {**made, "results": results}, text, BEGIN, END)
     return 0
 
 

@@ -107,13 +107,10 @@ def main():
     made = {"date": datetime.date.today().isoformat(), "device": compare.device(), "threads": options.threads,
             "rounds": options.rounds, "llama_cpp": compare.LLAMA_CPP,
             "command": f"./dev bench neighbours --threads {options.threads} --rounds {options.rounds}"}
-    compare.write_json(options.out, {**made, "results": results})
     text = (f"{made['device']}; {made['threads']} threads; {made['date']}; `{made['command']}`; {made['llama_cpp']};"
             f" the default model as shipped. Median of {made['rounds']} rounds (least to most).\n\n"
             + table(options, results))
-    print(text)
-    if options.update_docs:
-        compare.update_docs(compare.ROOT / "docs/benchmarks.md", text, BEGIN, END)
+    compare.report(options, {**made, "results": results}, text, BEGIN, END)
     return 0
 
 
