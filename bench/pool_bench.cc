@@ -33,7 +33,7 @@ void BM_ForkJoinAll(benchmark::State& state) {
     here.store(0, std::memory_order_relaxed);
     pool.parallel_for(pool.threads(), 1, [&](std::int64_t, std::int64_t, int /*worker*/) {
       here.fetch_add(1, std::memory_order_relaxed);
-      // Not for ever: a worker that was late is left out for a while.
+      // Not for ever: who has not come by the end is not waited for.
       for (int spins = 0; spins < 1'000'000; ++spins) {
         if (here.load(std::memory_order_relaxed) == pool.threads()) return;
       }

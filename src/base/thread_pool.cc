@@ -17,6 +17,7 @@
 namespace hangar {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 // Longer than the gaps between a model's operations and steps, shorter than a wait anyone would
@@ -28,20 +29,6 @@ constexpr microseconds kLeastSpin{3};
 constexpr microseconds kReview{20'000};
 // Pieces of one worker's share: a slow processor does not hold up the rest.
 constexpr std::int64_t kPieces = 8;
-
-// Workers whose processors others use are late again and again. Waits shorter than this, and than
-// a part of the loop, are what pieces of work that take their time cost.
-constexpr microseconds kLate{20};
-// How much of the loops' time a worker may keep the others waiting, looked at each so often: more
-// than is gained by having it, and more than a lone turn of a system's thread comes to.
-constexpr microseconds kLatenessReview{40'000};
-constexpr double most_lateness(std::size_t threads) {
-  return std::max(0.15, 0.7 / static_cast<double>(threads));
-}
-// For how long it is left out then: at first, and at most when it happens again and again. A worker
-// that has been in time for as long as the most begins anew.
-constexpr microseconds kFirstRest{20'000};
-constexpr microseconds kMostRest{500'000};
 
 constexpr std::uint64_t kOpen = 1;
 constexpr int kNumberShift = 17;
@@ -132,7 +119,6 @@ ThreadPool::ThreadPool(int threads, Pinning pinning) {
   if (threads <= 0) threads = available_processors();
   const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(threads), kMostThreads);
   seats_ = std::make_unique<Seat[]>(count);
-  lateness_.resize(count);
   asleep_ = std::make_unique<Bits[]>((count + 63) / 64);
   const std::vector<Processor> places = processors();
   pinned_ = pinning == Pinning::kOn && count > 1 && count == places.size();
@@ -148,7 +134,6 @@ ThreadPool::ThreadPool(int threads, Pinning pinning) {
 }
 
 ThreadPool::~ThreadPool() {
-  for (std::size_t i = 0; i < lateness_.size(); ++i) seats_[i].resting.store(false);
   stop_.store(true);
   const std::uint64_t everyone = workers_.size() + 1;
   loop_.store((number_of(loop_.load()) + 1) << kNumberShift | everyone << 1);
@@ -172,7 +157,6 @@ void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain, Body body) {
     body(0, n, 0);
     return;
   }
-  if (resting_ > 0) end_rests();
   StopClock waits(waits_ns_);
   body_ = &body;
   n_ = n;
@@ -183,77 +167,32 @@ void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain, Body body) {
   loop_.store(closed | kOpen, std::memory_order_seq_cst);
   wake(sharers_);
   waits.pause();
-  const Clock::time_point start = Clock::now();
   run_share(0, number);
-  const Clock::duration own_share = Clock::now() - start;
   waits.resume();
   // All pieces are taken: nobody joins from here on, and only those who did are waited for. Either
   // a worker that joins sees the loop closed, or this sees it inside.
   loop_.store(closed, std::memory_order_seq_cst);
-  wait_for_workers(number, own_share);
-  body_ = nullptr;
-}
-
-void ThreadPool::wait_for_workers(std::uint64_t number, Clock::duration own_share) {
-  const Clock::duration patience = std::max<Clock::duration>(kLate, own_share / 4);
-  Clock::duration waited{0};
   for (std::uint64_t i = 1; i < sharers_; ++i) {
-    std::atomic<std::uint64_t>& inside = seats_[i].inside;
-    if (inside.load(std::memory_order_seq_cst) != number) continue;
-    const Clock::time_point start = Clock::now();
     int spins = 0;
-    while (inside.load(std::memory_order_seq_cst) == number) {
+    while (seats_[i].inside.load(std::memory_order_seq_cst) == number) {
       cpu_relax();
       // A piece's owner has perhaps lost its processor to whom this one does not matter.
       if (++spins % 1000 == 0) ::sched_yield();
     }
-    const Clock::duration wait = Clock::now() - start;
-    if (wait > patience) lateness_[i].kept_waiting += wait;
-    waited += wait;
   }
-  loops_time_ += own_share + waited;
-  if (loops_time_ > kLatenessReview) review_lateness();
+  body_ = nullptr;
 }
 
-void ThreadPool::review_lateness() {
-  const Clock::time_point now = Clock::now();
-  const auto most =
-      std::chrono::duration_cast<Clock::duration>(most_lateness(lateness_.size()) * loops_time_);
-  for (std::uint64_t i = 1; i < lateness_.size(); ++i) {
-    Lateness& late = lateness_[i];
-    if (late.kept_waiting > most && !seats_[i].resting.load(std::memory_order_relaxed)) {
-      const bool again = late.rest > Clock::duration(0) && now - late.rests_until < kMostRest;
-      late.rest = again ? std::min<Clock::duration>(2 * late.rest, kMostRest) : kFirstRest;
-      late.rests_until = now + late.rest;
-      seats_[i].resting.store(true, std::memory_order_seq_cst);
-      ++resting_;
-    }
-    late.kept_waiting = Clock::duration(0);
-  }
-  loops_time_ = Clock::duration(0);
-}
-
-void ThreadPool::end_rests() {
-  const Clock::time_point now = Clock::now();
-  for (std::uint64_t i = 1; i < lateness_.size(); ++i) {
-    std::atomic<bool>& resting = seats_[i].resting;
-    if (!resting.load(std::memory_order_relaxed) || now < lateness_[i].rests_until) continue;
-    resting.store(false, std::memory_order_seq_cst);
-    --resting_;
-  }
-}
-
-// Wakes those of the first `wanted` workers that sleep and do not rest.
+// Wakes those of the first `wanted` workers that sleep.
 void ThreadPool::wake(std::uint64_t wanted) {
   for (std::uint64_t first = 0; first < wanted; first += 64) {
     Bits& word = asleep_[first / 64];
     std::uint64_t sleeping = word.load(std::memory_order_seq_cst);
     if (wanted - first < 64) sleeping &= (std::uint64_t{1} << (wanted - first)) - 1;
+    if (sleeping == 0) continue;
+    sleeping &= word.fetch_and(~sleeping, std::memory_order_seq_cst);
     for (; sleeping != 0; sleeping &= sleeping - 1) {
-      const std::uint64_t bit = sleeping & -sleeping;
       Seat& seat = seats_[first + static_cast<std::uint64_t>(std::countr_zero(sleeping))];
-      if (seat.resting.load(std::memory_order_relaxed)) continue;
-      if ((word.fetch_and(~bit, std::memory_order_seq_cst) & bit) == 0) continue;
       seat.awake.store(1, std::memory_order_seq_cst);
       futex_wake(seat.awake);
     }
@@ -299,13 +238,6 @@ bool ThreadPool::join(int worker, std::uint64_t loop) {
   return false;
 }
 
-// Whether this is a loop that the worker has not seen and that it is wanted for. At the end all
-// are.
-bool ThreadPool::calls(std::uint64_t loop, std::uint64_t worker, std::uint64_t seen) const {
-  if (number_of(loop) == seen || worker >= wanted_by(loop)) return false;
-  return !seats_[worker].resting.load(std::memory_order_seq_cst);
-}
-
 // Until a loop (or the end) calls for this worker that is newer than what it has seen.
 void ThreadPool::sleep(int worker, std::uint64_t seen) {
   const auto me = static_cast<std::uint64_t>(worker);
@@ -316,7 +248,7 @@ void ThreadPool::sleep(int worker, std::uint64_t seen) {
     seat.awake.store(0, std::memory_order_seq_cst);
     word.fetch_or(bit, std::memory_order_seq_cst);
     const std::uint64_t loop = loop_.load(std::memory_order_seq_cst);
-    if (calls(loop, me, seen)) {
+    if (number_of(loop) != seen && me < wanted_by(loop)) {
       word.fetch_and(~bit, std::memory_order_seq_cst);
       return;
     }
@@ -329,7 +261,7 @@ std::uint64_t ThreadPool::wait_for_loop(int worker, std::uint64_t seen, Spinner&
   std::uint64_t loop = 0;
   const auto called = [&] {
     loop = loop_.load(std::memory_order_acquire);
-    return calls(loop, me, seen);
+    return number_of(loop) != seen && me < wanted_by(loop);
   };
   while (!spinner.spin(called)) sleep(worker, seen);
   return loop;

@@ -5,21 +5,18 @@
 //   The same loop gives the same part of [0, n) to the same worker each time (what it read stays in
 //   its caches, what it first touched is near); who is done takes pieces of at least `grain` from
 //   the others. A worker that the system has not woken by the time the work is done is not waited
-//   for; one that loses its processor in the middle of a piece is, but is then left out of the
-//   loops of the next while (longer if it happens again): beside a busy process the team is as fast
-//   as the processors that are left, not as slow as its members' turns are far apart. Fork and join
-//   of awake workers take about a microsecond. Idle workers spin for a short while, shorter where
-//   others want their processors, then sleep: an idle server costs no CPU. Pinned: worker i > 0
-//   stays on processor i of processors(), in node order, where the team has just as many threads as
-//   there are processors; a smaller team is placed by the system, which sees who else runs. Worker
-//   0 is the caller's thread and is not touched.
+//   for; one that loses its processor in the middle of a piece is.
+//   Fork and join of awake workers take about a microsecond. Idle workers spin for a short while,
+//   shorter where others want their processors, then sleep: an idle server costs no CPU.
+//   Pinned: worker i > 0 stays on processor i of processors(), in node order, where the team has
+//   just as many threads as there are processors; a smaller team is placed by the system, which
+//   sees who else runs. Worker 0 is the caller's thread and is not touched.
 // Threads: parallel_for is called from one thread at a time (the step thread); that thread is
 //   worker 0.
 // Errors: body must not throw.
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -49,32 +46,20 @@ class ThreadPool {
   void clock_waits(std::int64_t* sum_ns) { waits_ns_ = sum_ns; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   class Spinner;
   // What one worker writes while a loop runs, on cache lines of its own.
   struct alignas(128) Seat {
     std::atomic<std::uint64_t> inside{0};  // the number of the loop it has joined; 0: none
     std::atomic<std::uint64_t> taken{0};   // pieces of its share: loop's number << 16 | how many
     std::atomic<std::uint32_t> awake{0};   // what it sleeps on
-    std::atomic<bool> resting{false};      // left out for a while
-  };
-  // What parallel_for's caller knows of a worker that kept it waiting.
-  struct Lateness {
-    Clock::duration kept_waiting{0};  // since the last review
-    Clock::time_point rests_until;
-    Clock::duration rest{0};  // how long the last one was
   };
   using Bits = std::atomic<std::uint64_t>;
 
   void worker_loop(int worker);
   std::uint64_t wait_for_loop(int worker, std::uint64_t seen, Spinner& spinner);
   void sleep(int worker, std::uint64_t seen);
-  bool calls(std::uint64_t loop, std::uint64_t worker, std::uint64_t seen) const;
   bool join(int worker, std::uint64_t loop);
   void wake(std::uint64_t wanted);
-  void wait_for_workers(std::uint64_t number, Clock::duration own_share);
-  void review_lateness();
-  void end_rests();
   void run_share(int worker, std::uint64_t number);
   std::int64_t take_piece(std::uint64_t owner, std::uint64_t number);
   std::int64_t first_piece(std::uint64_t owner) const {
@@ -84,9 +69,6 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   std::unique_ptr<Seat[]> seats_;
   std::unique_ptr<Bits[]> asleep_;  // a bit for each worker
-  std::vector<Lateness> lateness_;  // of each worker
-  Clock::duration loops_time_{0};   // since the last review
-  int resting_ = 0;
   bool pinned_ = false;
   // The loop under way: number << 17 | workers wanted << 1 | whether they may still join.
   alignas(128) std::atomic<std::uint64_t> loop_{0};

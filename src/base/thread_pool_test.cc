@@ -232,41 +232,6 @@ double run_short_loops(ThreadPool& pool, int loops) {
   return duration<double>(Clock::now() - start).count();
 }
 
-// Whether worker 1 took part in a loop, in which it dawdles if `late`.
-bool second_worker_joins(ThreadPool& pool, bool late) {
-  std::atomic<bool> joined{false};
-  pool.parallel_for(32, 1, [&](std::int64_t, std::int64_t, int worker) {
-    if (worker == 0) {
-      compute(2000);
-      return;
-    }
-    joined.store(true);
-    if (late) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  });
-  return joined.load();
-}
-
-TEST(ThreadPool, WhoIsLateAgainAndAgainRestsAndComesBack) {
-  if (processors().size() < 2) GTEST_SKIP() << "one processor";
-  ThreadPool pool(2);
-  const auto limit = Clock::now() + std::chrono::seconds(20);
-  // A late worker is left out of many loops in a row, which no chance does to one that is wanted.
-  int without = 0;
-  int times_late = 0;
-  while (without < 100 && Clock::now() < limit) {
-    const bool joins = second_worker_joins(pool, true);
-    // At first it may take its time to start.
-    if (times_late > 0 || joins) without = joins ? 0 : without + 1;
-    times_late += joins ? 1 : 0;
-  }
-  EXPECT_EQ(without, 100);
-  EXPECT_GT(times_late, 0);
-  // And takes part again once it is in time.
-  int joined = 0;
-  while (joined < 20 && Clock::now() < limit) joined += second_worker_joins(pool, false) ? 1 : 0;
-  EXPECT_EQ(joined, 20);
-}
-
 // A team of two, one of them with a neighbour: by turns the neighbour takes a quarter of what the
 // team has. Threads that wait for each other at each loop would take many times as long.
 TEST(ThreadPool, ABusyNeighbourCostsInProportion) {
