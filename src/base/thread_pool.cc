@@ -50,6 +50,13 @@ inline void cpu_relax() {
 #endif
 }
 
+// A store that this thread's next load of another word must not pass. An exchange is what x86 makes
+// of a sequentially consistent store anyway; a plain one is passed where Arm code runs under an
+// emulator that takes its store-release and load-acquire one by one (QEMU 7.2 on x86).
+void publish(std::atomic<std::uint64_t>& word, std::uint64_t value) {
+  (void)word.exchange(value, std::memory_order_seq_cst);
+}
+
 // Returns when the word is not `value`, when it was woken, or for no reason.
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t value) {
   static_assert(sizeof(word) == sizeof(std::uint32_t));
@@ -136,7 +143,7 @@ ThreadPool::ThreadPool(int threads, Pinning pinning) {
 ThreadPool::~ThreadPool() {
   stop_.store(true);
   const std::uint64_t everyone = workers_.size() + 1;
-  loop_.store((number_of(loop_.load()) + 1) << kNumberShift | everyone << 1);
+  publish(loop_, (number_of(loop_.load()) + 1) << kNumberShift | everyone << 1);
   wake(everyone);
   for (auto& worker : workers_) worker.join();
 }
@@ -164,14 +171,14 @@ void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain, Body body) {
   const std::uint64_t number = number_of(loop_.load(std::memory_order_relaxed)) + 1;
   const std::uint64_t closed = number << kNumberShift | sharers_ << 1;
   // Either a worker that goes to sleep sees the new loop, or wake() sees that it sleeps.
-  loop_.store(closed | kOpen, std::memory_order_seq_cst);
+  publish(loop_, closed | kOpen);
   wake(sharers_);
   waits.pause();
   run_share(0, number);
   waits.resume();
   // All pieces are taken: nobody joins from here on, and only those who did are waited for. Either
   // a worker that joins sees the loop closed, or this sees it inside.
-  loop_.store(closed, std::memory_order_seq_cst);
+  publish(loop_, closed);
   for (std::uint64_t i = 1; i < sharers_; ++i) {
     int spins = 0;
     while (seats_[i].inside.load(std::memory_order_seq_cst) == number) {
@@ -232,7 +239,7 @@ void ThreadPool::run_share(int worker, std::uint64_t number) {
 bool ThreadPool::join(int worker, std::uint64_t loop) {
   if ((loop & kOpen) == 0 || static_cast<std::uint64_t>(worker) >= wanted_by(loop)) return false;
   Seat& seat = seats_[static_cast<std::size_t>(worker)];
-  seat.inside.store(number_of(loop), std::memory_order_seq_cst);
+  publish(seat.inside, number_of(loop));
   if (loop_.load(std::memory_order_seq_cst) == loop) return true;
   seat.inside.store(0, std::memory_order_release);
   return false;
@@ -246,6 +253,7 @@ void ThreadPool::sleep(int worker, std::uint64_t seen) {
   const std::uint64_t bit = std::uint64_t{1} << (me % 64);
   for (;;) {
     seat.awake.store(0, std::memory_order_seq_cst);
+    // A read-modify-write, as in publish().
     word.fetch_or(bit, std::memory_order_seq_cst);
     const std::uint64_t loop = loop_.load(std::memory_order_seq_cst);
     if (number_of(loop) != seen && me < wanted_by(loop)) {
