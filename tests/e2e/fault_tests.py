@@ -234,3 +234,18 @@ def test_fault_pooled_connections_are_closed_after_their_time(context):
         client.sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
         check(client.sock.recv(12).startswith(b"HTTP/1.1 200"), "a request just after the time that was told")
         client.close()
+
+
+def test_fault_bodies_and_answers_have_their_time(context):
+    flags = ("--body-timeout-s", "1", "--answer-timeout-s", "2", "--max-body-mb", "1", "--max-bodies-mb", "2")
+    with context.server(*flags) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+            client.sendall(body_request(b"x" * 500)[:-100])
+            check(client.recv(65536).startswith(b"HTTP/1.1 408 "), "a body that does not come whole")
+        body = json.dumps({"model": MODEL, "prompt": "On and on", "max_tokens": 4000, "ignore_eos": True})
+        answer = server.post("/v1/completions", json.loads(body), timeout=30)
+        check_equal(answer.status, 504, "an answer that takes too long")
+        deadline = time.monotonic() + 5
+        while metric(server, "hangar_requests_running") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        check_equal(metric(server, "hangar_requests_running"), 0, "requests that go on after it")
