@@ -11,7 +11,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,11 +21,13 @@
 
 #include "backend/sampling.h"
 #include "base/block_copy.h"
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "tensor/activation.h"
 #include "tensor/gate_function.h"
 #include "tensor/kv_type.h"
 #include "tensor/ragged_batch.h"
+#include "tensor/random_weights.h"
 #include "tensor/tensor_view.h"
 
 namespace hangar {
@@ -45,6 +49,11 @@ enum class InputPrecision : std::uint8_t {
   kFast,  // 8 bits
   kFine,  // twice that
 };
+
+// How finely a backend that computes in fewer than 32 bits keeps an activation. kFull (float32) is
+// for the residual stream, whose rounding adds up over the layers, and for scores; kLogits is the
+// same for what sample() reads.
+enum class ActivationPrecision : std::uint8_t { kWork, kFull, kLogits };
 
 // An RMS norm on the way into a product: out = x / sqrt(mean(x^2) + eps) * weight.
 struct InputNorm {
@@ -77,6 +86,8 @@ struct RopeTable {
   float magnitude = 1.0F;
   // true: pair i is elements (2i, 2i + 1), as GGUF's llama; false: (i, i + rope_dim / 2), as HF.
   bool interleaved = true;
+
+  bool operator==(const RopeTable&) const = default;
 };
 
 struct AttentionShape {
@@ -86,6 +97,16 @@ struct AttentionShape {
   float scale = 0.0F;       // multiplies q.k before the softmax
   float softcap = 0.0F;     // > 0: scores become softcap * tanh(score / softcap), after the scale
   std::int32_t window = 0;  // > 0: position p attends to positions above p - window only
+};
+
+struct BackendMemory {
+  std::uint64_t total_bytes = 0;
+  std::uint64_t left_bytes = 0;
+};
+
+struct StepSizes {
+  std::int32_t rows = 256;
+  std::int32_t sequences = 64;
 };
 
 class Backend {
@@ -98,6 +119,13 @@ class Backend {
   // threads and waiting for them; nullptr, as at first: nothing is measured. Without threads of its
   // own a backend adds nothing.
   virtual void clock_waits(std::int64_t* /*sum_ns*/) {}
+  // The memory that weights, scratch and keys and values share, where it is the backend's own (a
+  // card's); none: it is the system's.
+  virtual std::optional<BackendMemory> memory() const { return std::nullopt; }
+  // What load_weight of this view will take of it, by arithmetic; the view may be without data.
+  virtual std::size_t weight_bytes(const TensorView& /*view*/) const { return 0; }
+  // Rows of a step and sequences at once that suit it, where nobody asks.
+  virtual StepSizes usual_step_sizes() const { return {}; }
 
   // Takes a weight from a file. `view` stays valid as long as the Weight lives (the file is
   // mapped).
@@ -107,12 +135,37 @@ class Backend {
   virtual WeightPtr take_prepared(const TensorView& /*view*/, InputPrecision /*precision*/) {
     return nullptr;
   }
+  // A weight that is made (--load dummy): `view` has no data; its numbers follow from its name, its
+  // place and `how` (backend/random_weight.h). The default makes them on the host and loads them.
+  virtual Result<WeightPtr> random_weight(const TensorView& view, const RandomWeights& how,
+                                          InputPrecision precision);
   // Zero-filled memory of the backend's, for scratch; lives as long as the backend.
-  virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns) = 0;
+  virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
+                                      ActivationPrecision precision) = 0;
+  Result<Activation> allocate(std::int64_t rows, std::int64_t columns) {
+    return allocate(rows, columns, ActivationPrecision::kWork);
+  }
+  // Several of the same rows, for products that share their input (q, k, v; gate, up): a backend
+  // may lay them out as columns of one matrix.
+  virtual Result<std::vector<Activation>> allocate_together(std::int64_t rows,
+                                                            std::span<const std::int64_t> columns);
+  // Computes a step: `body` issues its operations, over the batch that it is given: `batch`,
+  // perhaps with sequences of one row behind it that nobody asked for. A backend that has recorded
+  // a step of this size may replay it instead of calling `body`. `repeatable`: a step's operations
+  // depend on nothing but the batch's contents and its size. Operations may be called outside too.
+  virtual void run_step(const RaggedBatch& batch, bool repeatable,
+                        FunctionRef<void(const RaggedBatch&)> body);
+  // After a first step: the backend may measure which of its ways are fastest for the products it
+  // has computed so far. Takes seconds at most; what is in the cache is lost.
+  virtual void tune(KvCache& /*cache*/) {}
   // How this backend keeps keys and values where nobody asks; make_kv_cache refuses
   // (kUnsupported) what it does not run.
   virtual KvType default_kv_type() const = 0;
   virtual Result<KvCachePtr> make_kv_cache(const KvShape& shape) = 0;
+  // How many blocks of this shape (its own number is not read) memory() still holds.
+  virtual std::int32_t kv_blocks_that_fit(const KvShape& /*shape*/) const {
+    return std::numeric_limits<std::int32_t>::max();
+  }
   // Bytes that make_kv_cache would take for one block.
   virtual std::size_t kv_block_bytes(const KvShape& shape) const = 0;
 
@@ -120,6 +173,8 @@ class Backend {
   virtual void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) = 0;
   // out[r] = x[r] / sqrt(mean(x[r]^2) + eps) * weight; weight is {1, columns}. In place allowed.
   virtual void rms_norm(Activation out, Activation x, const Weight& weight, float eps) = 0;
+  // An RMS norm over each head of x {rows, heads * head_dim}, in place; weight is {1, head_dim}.
+  virtual void head_norm(Activation x, std::int32_t head_dim, const Weight& weight, float eps);
   // y = x W^T for several weights that read the same x (q, k, v; gate, up): one pass over x.
   virtual void matmul(std::span<const Activation> ys, Activation x,
                       std::span<const Weight* const> weights) = 0;
@@ -173,6 +228,18 @@ class Backend {
   // same row of logits.
   virtual void sample(Activation logits, std::span<const SampleRow> rows,
                       std::span<Sampled> out) = 0;
+  // Whether a step may be issued before the results of the one before are known: operations then
+  // only queue work, and start_sample and finish_sample stand for sample. At most two steps are
+  // under way.
+  virtual bool runs_ahead() const { return false; }
+  virtual void start_sample(Activation logits, std::span<const SampleRow> rows);
+  // Waits for the oldest start_sample that has not been finished; out as its rows.
+  virtual void finish_sample(std::span<Sampled> out);
+  // How long the device computed on the step last finished; nullopt: the backend cannot tell, or
+  // its operations are themselves the computing.
+  virtual std::optional<std::int64_t> step_device_us() { return std::nullopt; }
+  // x from host's floats, row-major, rounded to x's type.
+  virtual void write(Activation x, std::span<const float> host) = 0;
   // Host copy of x's floats, row-major; waits for the device.
   virtual void read(Activation x, std::span<float> host) = 0;
 };

@@ -6,8 +6,10 @@
 // Threads: values.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "tensor/dtype.h"
 #include "tensor/prepared_weights.h"
 
 namespace hangar {
@@ -19,6 +21,14 @@ struct BackendOptions {
   std::shared_ptr<const PreparedWeights> prepared = {};
   // Gets every matrix that is loaded, as it is laid out; outlives the loading. nullptr: none does.
   PreparedSink* prepare_into = nullptr;
+
+  // Of backends on a card.
+  int device = 0;                         // which card
+  double device_memory_share = 0.9;       // of the card's memory, where device_memory_bytes is 0
+  std::uint64_t device_memory_bytes = 0;  // to take of it
+  DType work_type = DType::kBF16;         // of activations and weights: kBF16 or kF16
+  // A row's results do not depend on the rows beside it. (On the CPU they never do.)
+  bool deterministic = false;
 };
 
 }  // namespace hangar

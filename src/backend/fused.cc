@@ -1,9 +1,39 @@
-// The fused operations as their parts: what every backend does that has nothing better.
+// The fused operations as their parts, and what else every backend does that has nothing better.
 #include <array>
+#include <cassert>
 
 #include "backend/backend.h"
 
 namespace hangar {
+
+Result<std::vector<Activation>> Backend::allocate_together(std::int64_t rows,
+                                                           std::span<const std::int64_t> columns) {
+  std::vector<Activation> made;
+  for (const std::int64_t count : columns) {
+    HANGAR_TRY(made.emplace_back(), allocate(rows, count, ActivationPrecision::kWork));
+  }
+  return made;
+}
+
+void Backend::run_step(const RaggedBatch& batch, bool /*repeatable*/,
+                       FunctionRef<void(const RaggedBatch&)> body) {
+  body(batch);
+}
+
+void Backend::start_sample(Activation /*logits*/, std::span<const SampleRow> /*rows*/) {
+  assert(false && "this backend does not run ahead");
+}
+
+void Backend::finish_sample(std::span<Sampled> /*out*/) {
+  assert(false && "this backend does not run ahead");
+}
+
+void Backend::head_norm(Activation x, std::int32_t head_dim, const Weight& weight, float eps) {
+  Activation each = x;
+  each.rows = x.rows * x.columns / head_dim;
+  each.columns = head_dim;
+  rms_norm(each, each, weight, eps);
+}
 
 void Backend::norm_matmul(std::span<const Activation> ys, Activation x, const InputNorm& norm,
                           std::span<const Weight* const> weights, Activation scratch) {

@@ -1,8 +1,11 @@
 #include "backend/registry.h"
 
 #include <array>
+#include <filesystem>
+#include <system_error>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/plugin_loader.h"
 #include "backend/ref/ref_backend.h"
 
 namespace hangar {
@@ -10,14 +13,25 @@ namespace {
 
 struct Entry {
   std::string_view name;
-  std::unique_ptr<Backend> (*make)(const BackendOptions& options);
+  Result<std::unique_ptr<Backend>> (*make)(const BackendOptions& options);
   std::string (*prepared_layout)();
 };
 
-constexpr std::array<Entry, 2> kBackends = {{
-    {"cpu", make_cpu_backend, cpu_prepared_layout},
-    {"ref", [](const BackendOptions& options) { return make_ref_backend(options.threads); },
-     [] { return std::string(); }},
+constexpr const char* kCudaLibrary = "libhangar_cuda.so";
+
+using Made = Result<std::unique_ptr<Backend>>;
+
+std::string no_layout() {
+  return {};
+}
+
+constexpr std::array<Entry, 3> kBackends = {{
+    {"cpu", [](const BackendOptions& options) { return Made(make_cpu_backend(options)); },
+     cpu_prepared_layout},
+    {"cuda", [](const BackendOptions& options) { return load_backend(kCudaLibrary, options); },
+     no_layout},
+    {"ref", [](const BackendOptions& options) { return Made(make_ref_backend(options.threads)); },
+     no_layout},
 }};
 
 constexpr std::array<std::string_view, kBackends.size()> kNames = [] {
@@ -27,6 +41,13 @@ constexpr std::array<std::string_view, kBackends.size()> kNames = [] {
 }();
 
 }  // namespace
+
+std::string_view usual_backend() {
+  std::error_code error;
+  const bool card = std::filesystem::exists("/dev/nvidiactl", error) ||
+                    std::filesystem::exists("/dev/dxg", error);  // of a Windows host
+  return card && library_is_here(kCudaLibrary) ? "cuda" : "cpu";
+}
 
 std::span<const std::string_view> backend_names() {
   return kNames;

@@ -1,8 +1,9 @@
 // The list of backends: the one place that knows them all.
 //
-// Promise: make_backend("ref" | "cpu") gives a fresh backend. prepared_layout says how it lays out
+// Promise: make_backend("ref" | "cpu" | "cuda") gives a fresh backend. prepared_layout says how it
+// lays out
 //   weights: BackendOptions::prepared are of its use only if they were made under the same text.
-// Errors: kInvalidArgument with the names there are.
+// Errors: kInvalidArgument with the names there are; "cuda": as load_backend and make_cuda_backend.
 // Threads: any.
 #pragma once
 
@@ -23,5 +24,7 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, int threads
 // "": it prepares nothing.
 std::string prepared_layout(std::string_view name);
 std::span<const std::string_view> backend_names();
+// "cuda" where its library and a card's driver are there, else "cpu".
+std::string_view usual_backend();
 
 }  // namespace hangar

@@ -34,6 +34,9 @@ struct SampleRow {
   std::int32_t top_k = 0;      // 0: off
   float min_p = 0.0F;          // [0, 1]
   double uniform = 0.0;        // [0, 1): the draw
+  // >= 0, only where the backend runs ahead: the token that this SampleRow of the step before drew
+  // belongs into `seen` and `counts` too; the host does not know it yet.
+  std::int32_t pending = -1;
   float repetition_penalty = 1.0F;
   float presence_penalty = 0.0F;
   float frequency_penalty = 0.0F;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct EngineInfo {
   std::string kv_type;           // kv_type_name
   std::string batching;          // batching_name
   std::int32_t max_running = 0;  // sequences at once
+  std::int32_t step_tokens = 0;  // rows of one step at most
   std::int32_t max_waiting = 0;
 };
 
@@ -53,7 +55,10 @@ struct EngineStats {
   std::uint64_t preemptions = 0;
   std::uint64_t refused = 0;  // queue full
   std::uint64_t expired = 0;
-  std::int64_t busy_us = 0;        // time in steps
+  std::int64_t busy_us = 0;  // time in steps
+  // Of the engine's own thread: planning, laying out, handing over; it runs beside the steps.
+  std::int64_t host_us = 0;
+  std::optional<std::int64_t> device_us = {};  // the device computed; none: the backend cannot tell
   std::int64_t waited_for_us = 0;  // how long work has been there without a step ending; 0: fine
   std::int32_t step_rows = 0;      // of the last step
   std::int32_t step_sequences = 0;
@@ -73,6 +78,9 @@ class Engine {
   // Cancels everything and lets next_events run dry.
   virtual void stop() = 0;
   virtual bool stopped() const = 0;
+  // Why it has ended by itself (a card that is lost): requests end as failed, none is taken, and
+  // stopped() becomes true. "": it has not.
+  virtual std::string failure() const { return {}; }
 };
 
 }  // namespace hangar

@@ -51,7 +51,7 @@ Result<KvBudget> plan_kv(const KvBudgetInput& in) {
                       format_bytes(in.asked_bytes), format_bytes(free));
   }
   std::int32_t context = in.asked_context > 0 ? in.asked_context : in.trained_context;
-  const std::uint64_t most = in.asked_bytes > 0 ? in.asked_bytes : free / 2;
+  const std::uint64_t most = in.asked_bytes > 0 ? in.asked_bytes : in.device ? free : free / 2;
   if (in.asked_context > 0) {
     const std::uint64_t limit = in.asked_bytes > 0 ? in.asked_bytes : free;
     if (bytes_of(context) > limit) {
@@ -76,7 +76,7 @@ Result<KvBudget> plan_kv(const KvBudgetInput& in) {
   }
   const std::uint64_t one_context = blocks_of(static_cast<std::uint64_t>(context), in);
   std::uint64_t blocks = most / std::max<std::uint64_t>(1, in.block_bytes);
-  if (in.asked_bytes == 0) {
+  if (in.asked_bytes == 0 && !in.device) {
     const std::uint64_t usual = kUsualBytes / std::max<std::uint64_t>(1, in.block_bytes);
     blocks = std::min({blocks, std::max(usual, one_context),
                        one_context * (static_cast<std::uint64_t>(in.max_sequences) + 1)});

@@ -3,7 +3,9 @@
 // Promise: the context is what was asked for, else the model's own, cut (with a line in the log) to
 //   what half of the free memory can hold. The blocks are those of kv_bytes where it is given, else
 //   of 1 GiB or of one context, whichever is more, within half of the free memory, and never more
-//   than all running sequences could fill. One context always fits.
+//   than all running sequences could fill. One context always fits. On a device nothing else wants
+//   the free memory: all of it is for keys and values, and what running sequences do not fill keeps
+//   prefixes.
 // Units: tokens, blocks, bytes.
 // Errors: kInvalidArgument (more context than the model has, or than the memory asked for holds),
 //   kResourceExhausted; with the sums.
@@ -24,6 +26,7 @@ struct KvBudgetInput {
   std::int32_t block_tokens = 16;
   std::int32_t max_sequences = 1;
   std::uint64_t free_bytes = 0;  // without what weights will take; 0: not known
+  bool device = false;           // free_bytes are a device's
 };
 
 struct KvBudget {

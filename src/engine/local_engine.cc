@@ -9,14 +9,16 @@
 #include <thread>
 #include <utility>
 
+#include "backend/backend.h"
 #include "backend/registry.h"
 #include "base/clock.h"
+#include "engine/device_plan.h"
 #include "engine/kv_budget.h"
 #include "engine/mailbox.h"
 #include "engine/plan_loop.h"
 #include "engine/prepared_model.h"
 #include "engine/runner.h"
-#include "engine/step_thread.h"
+#include "engine/steps.h"
 #include "sched/scheduler.h"
 
 namespace hangar {
@@ -32,8 +34,8 @@ class LocalEngine final : public Engine {
         runner_(std::move(runner)),
         info_(std::move(info)),
         mailbox_(options.max_waiting),
-        steps_(*runner_),
-        loop_(mailbox_, steps_, scheduler, options.speculate_tokens),
+        steps_(make_steps(*runner_)),
+        loop_(mailbox_, *steps_, scheduler, options.speculate_tokens),
         plan_thread_([this] { loop_.run(); }) {}
 
   ~LocalEngine() override {
@@ -54,6 +56,7 @@ class LocalEngine final : public Engine {
   void drain() override { mailbox_.drain(); }
   void stop() override { mailbox_.stop(); }
   bool stopped() const override { return mailbox_.closed(); }
+  std::string failure() const override { return mailbox_.failure(); }
 
  private:
   Status check(const Request& request) const;
@@ -62,7 +65,7 @@ class LocalEngine final : public Engine {
   std::unique_ptr<Runner> runner_;
   const EngineInfo info_;
   Mailbox mailbox_;
-  StepThread steps_;
+  std::unique_ptr<Steps> steps_;
   PlanLoop loop_;
   std::thread plan_thread_;  // last: it uses all of the above
 };
@@ -104,7 +107,7 @@ Status LocalEngine::check(const Request& request) const {
 EngineStats LocalEngine::stats() const {
   EngineStats stats = mailbox_.stats();
   const std::int64_t now_us = steady_now_us();
-  for (const std::int64_t since_us : {steps_.running_since_us(), mailbox_.oldest_arrival_us()}) {
+  for (const std::int64_t since_us : {steps_->running_since_us(), mailbox_.oldest_arrival_us()}) {
     if (since_us != 0) stats.waited_for_us = std::max(stats.waited_for_us, now_us - since_us);
   }
   return stats;
@@ -136,7 +139,7 @@ void prepare_once(const Checkpoint& checkpoint, const LocalEngineOptions& option
 }
 
 // What one block of this model takes on this backend, before anything is loaded.
-KvShape block_shape(const ModelConfig& config, KvType type) {
+std::size_t block_bytes(const Backend& backend, const ModelConfig& config, KvType type) {
   KvShape shape;
   shape.layers = config.layers;
   shape.blocks = 1;
@@ -144,36 +147,58 @@ KvShape block_shape(const ModelConfig& config, KvType type) {
   shape.kv_heads = config.kv_heads;
   shape.head_dim = config.head_dim;
   shape.type = type;
-  return shape;
+  return backend.kv_block_bytes(shape);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoint> checkpoint,
                                                   const LocalEngineOptions& options) {
-  HANGAR_TRY(const ModelConfig config, checkpoint->config());
   if (options.make_prepared) prepare_once(*checkpoint, options);
   BackendOptions backend_options{.threads = options.threads, .pin_threads = options.pin_threads};
   if (!options.prepared_folder.empty()) {
     backend_options.prepared = use_prepared(options.prepared_folder, *checkpoint, options.backend);
   }
+  backend_options.device_memory_share = options.device_memory_share;
+  backend_options.device_memory_bytes = options.device_memory_bytes;
+  backend_options.deterministic = options.deterministic;
+  backend_options.work_type = usual_work_type(*checkpoint);
   HANGAR_TRY(std::unique_ptr<Backend> backend, make_backend(options.backend, backend_options));
+  return make_local_engine_on(std::move(backend), std::move(checkpoint), options);
+}
+
+Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> backend,
+                                                     std::shared_ptr<const Checkpoint> checkpoint,
+                                                     const LocalEngineOptions& options) {
+  HANGAR_TRY(const ModelConfig config, checkpoint->config());
   const KvType kv_type = options.kv_type.value_or(backend->default_kv_type());
+  const StepSizes usual = backend->usual_step_sizes();
+  const std::int32_t step_tokens =
+      std::max(1, options.step_tokens > 0 ? options.step_tokens : usual.rows);
+  const std::int32_t most_sequences =
+      options.batching.max_sequences > 0 ? options.batching.max_sequences : usual.sequences;
   // A step has a row at least for each sequence that runs.
-  const std::int32_t step_tokens = std::max(1, options.step_tokens);
   const std::int32_t sequences = options.batching.policy == BatchingPolicy::kNone
                                      ? 1
-                                     : std::clamp(options.batching.max_sequences, 1, step_tokens);
+                                     : std::clamp(most_sequences, 1, step_tokens);
+  ModelLimits limits;
+  limits.max_rows = step_tokens;
+  limits.max_logit_rows = std::clamp(sequences * (1 + options.speculate_tokens),
+                                     std::min(64, step_tokens), step_tokens);
 
   KvBudgetInput budget;
   budget.trained_context = config.context_tokens;
   budget.asked_context = options.context_tokens;
   budget.asked_bytes = options.kv_bytes;
-  budget.block_bytes = backend->kv_block_bytes(block_shape(config, kv_type));
+  budget.block_bytes = block_bytes(*backend, config, kv_type);
   budget.block_tokens = kBlockTokens;
   budget.max_sequences = sequences;
-  const std::uint64_t available = available_memory_bytes();
-  if (available > 0) {
+  HANGAR_TRY(const std::optional<DevicePlan> device,
+             plan_device(*backend, *checkpoint, config, limits));
+  if (device) {
+    budget.device = true;
+    budget.free_bytes = device->kv_bytes;
+  } else if (const std::uint64_t available = available_memory_bytes(); available > 0) {
     budget.free_bytes = available - std::min(available - 1, checkpoint->file_bytes());
   }
   HANGAR_TRY(const KvBudget kv, plan_kv(budget));
@@ -182,11 +207,10 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
   runner_options.kv_blocks = kv.blocks;
   runner_options.block_tokens = kBlockTokens;
   runner_options.kv_type = kv_type;
-  runner_options.limits.max_rows = step_tokens;
-  runner_options.limits.max_logit_rows = std::clamp(sequences * (1 + options.speculate_tokens),
-                                                    std::min(64, step_tokens), step_tokens);
+  runner_options.limits = limits;
   runner_options.limits.context_tokens = kv.context_tokens;
   HANGAR_TRY(auto runner, Runner::make(*checkpoint, std::move(backend), runner_options));
+  if (device) log_device_use(*device, runner->backend(), runner->kv_bytes());
 
   // What is read of the files from here on comes back by itself.
   checkpoint->release(std::nullopt);
@@ -195,8 +219,8 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
   scheduler.batching = options.batching;
   scheduler.batching.max_sequences = sequences;
   scheduler.step_tokens = step_tokens;
-  scheduler.max_logit_rows = runner_options.limits.max_logit_rows;
-  scheduler.kv_blocks = kv.blocks;
+  scheduler.max_logit_rows = limits.max_logit_rows;
+  scheduler.kv_blocks = runner->kv_blocks();
   scheduler.block_tokens = kBlockTokens;
   scheduler.prefix_cache = options.prefix_cache;
   scheduler.prefix_secret = random_secret();
@@ -211,11 +235,12 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
   info.vocabulary = config.vocabulary;
   info.weight_bytes = runner->model().weight_bytes();
   info.kv_bytes = runner->kv_bytes();
-  info.kv_blocks = kv.blocks;
+  info.kv_blocks = runner->kv_blocks();
   info.block_tokens = kBlockTokens;
   info.kv_type = kv_type_name(kv_type);
   info.batching = batching_name(options.batching.policy);
   info.max_running = sequences;
+  info.step_tokens = step_tokens;
   info.max_waiting = options.max_waiting;
   return std::make_unique<LocalEngine>(std::move(checkpoint), std::move(runner), scheduler, options,
                                        std::move(info));

@@ -24,6 +24,8 @@
 
 namespace hangar {
 
+class Backend;
+
 struct LocalEngineOptions {
   std::string backend = "cpu";
   int threads = 0;          // 0: all processors this process may run on
@@ -32,16 +34,26 @@ struct LocalEngineOptions {
   std::filesystem::path prepared_folder;
   bool make_prepared = false;       // and are to be put by the first start
   std::int32_t context_tokens = 0;  // 0: the model's own, at most what memory is set aside for
-  BatchingOptions batching;         // max_sequences: running at once
-  std::int32_t step_tokens = 256;   // rows of one step
+  // max_sequences: running at once; 0: what suits the backend
+  BatchingOptions batching;
+  std::int32_t step_tokens = 256;   // rows of one step; 0: what suits the backend
   std::int32_t max_waiting = 1024;  // sequences
   std::optional<KvType> kv_type;    // none: the backend's own
   std::uint64_t kv_bytes = 0;       // 0: engine/kv_budget.h decides
+  // Of a backend's card (BackendOptions): a share of its memory, where there are no bytes.
+  double device_memory_share = 0.9;
+  std::uint64_t device_memory_bytes = 0;
   bool prefix_cache = true;
+  // Where neighbours could change an answer (on a card), whether they must not.
+  bool deterministic = false;
   std::int32_t speculate_tokens = 0;  // guesses a step by prompt lookup; 0: off
 };
 
 Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoint> checkpoint,
                                                   const LocalEngineOptions& options);
+// On a backend that is there already; options.backend and what only serves to make one are ignored.
+Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> backend,
+                                                     std::shared_ptr<const Checkpoint> checkpoint,
+                                                     const LocalEngineOptions& options);
 
 }  // namespace hangar

@@ -6,9 +6,13 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <span>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "backend/registry.h"
+#include "backend/testing/ahead_backend.h"
 #include "model/testing/tiny_checkpoint.h"
 
 namespace hangar {
@@ -28,6 +32,13 @@ LocalEngineOptions tiny_options(std::int32_t step_tokens = 8) {
 
 std::unique_ptr<Engine> tiny_engine(const LocalEngineOptions& options) {
   return make_local_engine(std::make_shared<TinyCheckpoint>(TinyOptions{}), options).value();
+}
+
+std::unique_ptr<Engine> tiny_engine_ahead(const LocalEngineOptions& options) {
+  auto backend = std::make_unique<testing::AheadBackend>(make_backend("ref", 1).value());
+  return make_local_engine_on(std::move(backend), std::make_shared<TinyCheckpoint>(TinyOptions{}),
+                              options)
+      .value();
 }
 
 std::unique_ptr<Engine> tiny_engine(std::int32_t step_tokens = 8) {
@@ -239,6 +250,42 @@ TEST(LocalEngine, ContextCanBeAskedForButNotPastTheModels) {
   EXPECT_EQ(make_local_engine(checkpoint, options).error().code, ErrorCode::kInvalidArgument);
 }
 
+// A device that is lost at its nth step.
+class LostBackend final : public testing::AheadBackend {
+ public:
+  explicit LostBackend(int steps) : AheadBackend(make_backend("ref", 1).value()), left_(steps) {}
+  void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) override {
+    if (--left_ < 0) throw std::runtime_error("the card fell off the bus");
+    AheadBackend::embed(out, table, ids);
+  }
+
+ private:
+  int left_;
+};
+
+TEST(LocalEngine, ALostDeviceEndsTheEngineAndEveryRequestOnce) {
+  for (const int steps : {0, 1, 6}) {
+    const auto engine =
+        make_local_engine_on(std::make_unique<LostBackend>(steps),
+                             std::make_shared<TinyCheckpoint>(TinyOptions{}), tiny_options(64))
+            .value();
+    for (RequestId id = 1; id <= 3; ++id) ASSERT_TRUE(engine->submit(greedy(id, 40)));
+    for (const auto& [id, events] : collect(*engine, 3)) {
+      EXPECT_EQ(events.back().kind, EventKind::kFinished);
+      EXPECT_EQ(events.back().finish, FinishReason::kFailed);
+      EXPECT_THAT(events.back().error, HasSubstr("fell off the bus")) << steps;
+      EXPECT_LE(std::ssize(tokens_of(events)), steps);
+    }
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!engine->stopped() && std::chrono::steady_clock::now() < give_up) {
+      engine->next_events(1000);
+    }
+    EXPECT_TRUE(engine->stopped());
+    EXPECT_THAT(engine->failure(), HasSubstr("fell off the bus"));
+    EXPECT_FALSE(engine->submit(greedy(9, 1)).has_value());
+  }
+}
+
 // Requests that differ in prompt, length and sampling.
 std::vector<Request> mixed_requests() {
   std::vector<Request> requests;
@@ -298,15 +345,22 @@ TEST(LocalEngine, AnswersDoNotDependOnHowTheyAreComputed) {
     bool prefix_cache;
     std::int32_t speculate;
     std::uint64_t blocks;  // 0: plenty
+    bool ahead = false;    // on a backend that runs ahead
   };
-  for (const Way& way : {Way{"continuous", BatchingPolicy::kContinuous, 64, true, 0, 0},
-                         Way{"narrow steps", BatchingPolicy::kContinuous, 7, true, 0, 0},
-                         Way{"few blocks", BatchingPolicy::kContinuous, 32, true, 0, 9},
-                         Way{"few blocks, no cache", BatchingPolicy::kContinuous, 32, false, 0, 9},
-                         Way{"guesses", BatchingPolicy::kContinuous, 64, true, 3, 0},
-                         Way{"guesses, few blocks", BatchingPolicy::kContinuous, 32, true, 3, 9},
-                         Way{"static", BatchingPolicy::kStatic, 64, true, 0, 0},
-                         Way{"dynamic", BatchingPolicy::kDynamic, 64, false, 0, 0}}) {
+  for (const Way& way :
+       {Way{"continuous", BatchingPolicy::kContinuous, 64, true, 0, 0},
+        Way{"narrow steps", BatchingPolicy::kContinuous, 7, true, 0, 0},
+        Way{"few blocks", BatchingPolicy::kContinuous, 32, true, 0, 9},
+        Way{"few blocks, no cache", BatchingPolicy::kContinuous, 32, false, 0, 9},
+        Way{"guesses", BatchingPolicy::kContinuous, 64, true, 3, 0},
+        Way{"guesses, few blocks", BatchingPolicy::kContinuous, 32, true, 3, 9},
+        Way{"ahead", BatchingPolicy::kContinuous, 64, true, 0, 0, true},
+        Way{"ahead, narrow steps", BatchingPolicy::kContinuous, 7, true, 0, 0, true},
+        Way{"ahead, few blocks", BatchingPolicy::kContinuous, 32, true, 0, 9, true},
+        Way{"ahead, guesses", BatchingPolicy::kContinuous, 64, true, 3, 0, true},
+        Way{"ahead, static", BatchingPolicy::kStatic, 64, true, 0, 0, true},
+        Way{"static", BatchingPolicy::kStatic, 64, true, 0, 0},
+        Way{"dynamic", BatchingPolicy::kDynamic, 64, false, 0, 0}}) {
     LocalEngineOptions options = tiny_options(way.step_tokens);
     options.batching.policy = way.policy;
     options.batching.max_sequences = 16;
@@ -315,7 +369,7 @@ TEST(LocalEngine, AnswersDoNotDependOnHowTheyAreComputed) {
     options.prefix_cache = way.prefix_cache;
     options.speculate_tokens = way.speculate;
     options.kv_bytes = way.blocks * block_bytes;
-    const auto engine = tiny_engine(options);
+    const auto engine = way.ahead ? tiny_engine_ahead(options) : tiny_engine(options);
     EXPECT_EQ(answers_of(*engine, mixed_requests()), expected) << way.name;
     const EngineStats stats = engine->stats();
     EXPECT_EQ(stats.preemptions > 0, way.blocks > 0) << way.name;

@@ -116,6 +116,18 @@ void Mailbox::publish(std::vector<Event>& events, const EngineStats& stats) {
   events.clear();
 }
 
+void Mailbox::fail(std::string reason) {
+  std::lock_guard lock(mutex_);
+  if (failure_.empty()) failure_ = std::move(reason);
+  stopping_ = true;
+  work_.notify_all();
+}
+
+std::string Mailbox::failure() const {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
 void Mailbox::close() {
   std::lock_guard lock(mutex_);
   closed_ = true;

@@ -42,6 +42,9 @@ class Mailbox {
   EngineStats stats() const;
   void drain();
   void stop();
+  // Stops for this reason.
+  void fail(std::string reason);
+  std::string failure() const;             // "": none
   bool closed() const;                     // nothing will come any more, and all has been taken
   std::int64_t oldest_arrival_us() const;  // of those not taken; 0: none
 
@@ -67,6 +70,7 @@ class Mailbox {
   bool draining_ = false;
   bool stopping_ = false;
   bool closed_ = false;
+  std::string failure_;
 };
 
 }  // namespace hangar

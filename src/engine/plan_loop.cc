@@ -22,7 +22,7 @@ std::int32_t size_of(std::span<const std::int32_t> tokens) {
 
 }  // namespace
 
-PlanLoop::PlanLoop(Mailbox& mailbox, StepThread& steps, const SchedulerOptions& options,
+PlanLoop::PlanLoop(Mailbox& mailbox, Steps& steps, const SchedulerOptions& options,
                    std::int32_t speculate_tokens)
     : mailbox_(mailbox),
       steps_(steps),
@@ -31,33 +31,50 @@ PlanLoop::PlanLoop(Mailbox& mailbox, StepThread& steps, const SchedulerOptions& 
       block_tokens_(options.block_tokens) {}
 
 void PlanLoop::run() {
+  begin_us_ = steady_now_us();
+  const bool ahead = steps_.most_under_way() > 1 && speculate_tokens_ == 0;
   while (!stopping_) {
     take_mail(wait_us());
-    StepPlan next;
-    if (!stopping_ && (!steps_.busy() || speculate_tokens_ == 0)) {
-      next = scheduler_.plan(steady_now_us());
-    }
-    idle_ = next.empty() && !steps_.busy();
-    if (steps_.busy()) {
-      const std::unique_ptr<Step> done = steps_.wait();
-      commit(*done);
-      if (speculate_tokens_ > 0) propose_guesses(*done);
-      take_mail(0);
-      scheduler_.prune(next);
-      if (stopping_) {
-        next = {};
-      } else if (next.empty()) {
-        next = scheduler_.plan(steady_now_us());
-      } else {
-        scheduler_.extend(next, steady_now_us());
-      }
-    }
-    if (!next.empty()) steps_.start(lay_out(std::move(next)));
+    ahead ? turn_ahead() : turn();
     publish();
   }
-  if (steps_.busy()) commit(*steps_.wait());
+  while (steps_.under_way() > 0) commit(*wait_for_step());
   publish();
   mailbox_.close();
+}
+
+void PlanLoop::turn() {
+  StepPlan next;
+  const bool busy = steps_.under_way() > 0;
+  if (!stopping_ && (!busy || speculate_tokens_ == 0)) next = scheduler_.plan(steady_now_us());
+  idle_ = next.empty() && !busy;
+  if (busy) {
+    const std::unique_ptr<Step> done = wait_for_step();
+    commit(*done);
+    if (speculate_tokens_ > 0) propose_guesses(*done);
+    take_mail(0);
+    scheduler_.prune(next);
+    if (stopping_) {
+      next = {};
+    } else if (next.empty()) {
+      next = scheduler_.plan(steady_now_us());
+    } else {
+      scheduler_.extend(next, steady_now_us());
+    }
+  }
+  pending_rows_.clear();  // every result is known
+  if (!next.empty()) steps_.start(lay_out(std::move(next)));
+}
+
+// When this plans, the results of one step at most are unknown.
+void PlanLoop::turn_ahead() {
+  StepPlan next;
+  if (!stopping_) next = scheduler_.plan(steady_now_us());
+  const bool started = !next.empty();
+  idle_ = !started && steps_.under_way() == 0;
+  if (started) steps_.start(lay_out(std::move(next)));
+  const std::int32_t under_way = steps_.under_way();
+  if (under_way == steps_.most_under_way() || (under_way > 0 && !started)) commit(*wait_for_step());
 }
 
 std::optional<std::int64_t> PlanLoop::wait_us() const {
@@ -68,7 +85,9 @@ std::optional<std::int64_t> PlanLoop::wait_us() const {
 }
 
 void PlanLoop::take_mail(std::optional<std::int64_t> timeout_us) {
+  const std::int64_t from_us = steady_now_us();
   Mailbox::Taken mail = mailbox_.take(timeout_us);
+  waited_us_ += steady_now_us() - from_us;
   for (Request& request : mail.requests) add(std::move(request));
   for (const Cancellation& cancellation : mail.cancellations) end_cancelled(cancellation);
   end_expired();
@@ -76,7 +95,9 @@ void PlanLoop::take_mail(std::optional<std::int64_t> timeout_us) {
   stopping_ = true;
   std::vector<RequestId> all;
   for (const auto& [id, running] : requests_) all.push_back(id);
-  for (const RequestId id : all) end_request(id, FinishReason::kCancelled);
+  const std::string failure = mailbox_.failure();
+  const FinishReason reason = failure.empty() ? FinishReason::kCancelled : FinishReason::kFailed;
+  for (const RequestId id : all) end_request(id, reason, failure);
 }
 
 void PlanLoop::add(Request request) {
@@ -131,6 +152,7 @@ std::unique_ptr<Step> PlanLoop::lay_out(StepPlan plan) {
   auto step = std::make_unique<Step>();
   step->batch.block_tokens = block_tokens_;
   std::vector<std::int32_t> tokens;
+  const std::unordered_map<SequenceId, std::int32_t> pending = std::exchange(pending_rows_, {});
   for (const StepItem& item : plan.items) {
     Sequence& sequence = *sequences_.at(item.sequence);
     if (item.first) {
@@ -140,11 +162,14 @@ std::unique_ptr<Step> PlanLoop::lay_out(StepPlan plan) {
       if (sequence.choice() == 0) usage.cached_tokens = item.cached_tokens;
       out_.push_back(std::move(started));
     }
-    const std::int32_t known_tokens = item.tokens - item.drafts;
-    const auto known = scheduler_.tokens(item.sequence)
-                           .subspan(static_cast<std::size_t>(item.first_token),
-                                    static_cast<std::size_t>(known_tokens));
-    tokens.assign(known.begin(), known.end());
+    const auto all = scheduler_.tokens(item.sequence);
+    const std::int32_t wanted = item.tokens - item.drafts;
+    const std::int32_t known = std::min(wanted, size_of(all) - item.first_token);
+    const auto first = all.begin() + item.first_token;
+    tokens.assign(first, first + known);
+    // The last may have been drawn by the step under way.
+    const std::int32_t drawn_by = known < wanted ? pending.at(item.sequence) : -1;
+    if (drawn_by >= 0) tokens.push_back(-1 - drawn_by);
     tokens.insert(tokens.end(), sequence.drafts.begin(), sequence.drafts.begin() + item.drafts);
     const std::int32_t first_logits = append_sequence(
         step->batch, tokens, item.first_token, scheduler_.blocks(item.sequence), item.logit_rows);
@@ -152,8 +177,11 @@ std::unique_ptr<Step> PlanLoop::lay_out(StepPlan plan) {
     draws.first = static_cast<std::int32_t>(step->rows.size());
     add_prompt_draws(item, sequence, first_logits, *step);
     draws.prompt = static_cast<std::int32_t>(step->rows.size()) - draws.first;
-    add_next_draws(item, sequence, first_logits, *step);
+    add_next_draws(item, sequence, first_logits, drawn_by, *step);
     draws.next = static_cast<std::int32_t>(step->rows.size()) - draws.first - draws.prompt;
+    if (draws.next > 0) {
+      pending_rows_[item.sequence] = static_cast<std::int32_t>(step->rows.size()) - 1;
+    }
     step->draws.push_back(draws);
   }
   stats_.step_rows = step->batch.rows();
@@ -182,10 +210,10 @@ void PlanLoop::add_prompt_draws(const StepItem& item, const Sequence& sequence,
 }
 
 void PlanLoop::add_next_draws(const StepItem& item, const Sequence& sequence,
-                              std::int32_t first_logits, Step& step) {
+                              std::int32_t first_logits, std::int32_t drawn_by, Step& step) {
   if (!item.samples || sequence.request().max_tokens == 0) return;
   std::int32_t row = first_logits + item.logit_rows - 1 - item.drafts;
-  step.rows.push_back(sequence.sampler().next(row));
+  step.rows.push_back(sequence.sampler().next(row, drawn_by));
   const SamplerState* before = &sequence.sampler();
   for (std::int32_t i = 0; i < item.drafts; ++i) {
     SamplerState& ahead = step.ahead.emplace_back(*before);
@@ -198,6 +226,7 @@ void PlanLoop::add_next_draws(const StepItem& item, const Sequence& sequence,
 void PlanLoop::commit(Step& step) {
   ++stats_.steps;
   stats_.busy_us += step.took_us;
+  if (step.device_us) stats_.device_us = stats_.device_us.value_or(0) + *step.device_us;
   stats_.rows += static_cast<std::uint64_t>(step.batch.rows());
   for (std::size_t i = 0; i < step.plan.items.size(); ++i) {
     const StepItem& item = step.plan.items[i];
@@ -211,6 +240,7 @@ void PlanLoop::commit(Step& step) {
     commit_item(item, step.draws[i], step);
   }
   ended_.clear();
+  if (!step.error.empty() && steps_.lost()) mailbox_.fail("the device failed: " + step.error);
 }
 
 void PlanLoop::commit_item(const StepItem& item, const Step::Draws& draws, Step& step) {
@@ -276,7 +306,7 @@ void PlanLoop::end_choice(Sequence& sequence, FinishReason reason, std::int32_t 
   if (!normal && !running.failure) running.failure = reason;
   scheduler_.remove(id);
   const auto owner = sequences_.find(id);
-  if (steps_.busy()) ended_.push_back(std::move(owner->second));
+  if (steps_.under_way() > 0) ended_.push_back(std::move(owner->second));
   sequences_.erase(owner);
   if (running.open_count > 0) return;
   Event ended;
@@ -296,7 +326,15 @@ void PlanLoop::end_request(RequestId id, FinishReason reason, const std::string&
   }
 }
 
+std::unique_ptr<Step> PlanLoop::wait_for_step() {
+  const std::int64_t from_us = steady_now_us();
+  std::unique_ptr<Step> done = steps_.wait();
+  waited_us_ += steady_now_us() - from_us;
+  return done;
+}
+
 void PlanLoop::publish() {
+  stats_.host_us = steady_now_us() - begin_us_ - waited_us_;
   const SchedulerStats scheduled = scheduler_.stats();
   const BlockPool& pool = scheduler_.pool();
   stats_.waiting = scheduled.waiting;
@@ -307,7 +345,7 @@ void PlanLoop::publish() {
   stats_.kv_blocks_total = pool.total();
   stats_.kv_blocks_used = pool.held();
   stats_.kv_blocks_kept = pool.kept();
-  if (!steps_.busy()) stats_.step_rows = stats_.step_sequences = 0;
+  if (steps_.under_way() == 0) stats_.step_rows = stats_.step_sequences = 0;
   mailbox_.publish(out_, stats_);
 }
 

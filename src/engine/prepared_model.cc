@@ -42,6 +42,9 @@ Result<PreparedFor> prepared_for(const Checkpoint& checkpoint, std::string_view 
   }
   const std::vector<fs::path> files = checkpoint.files();
   if (files.empty()) return make_error(ErrorCode::kUnsupported, "the model is not in files");
+  if (checkpoint.random_weights()) {
+    return make_error(ErrorCode::kUnsupported, "weights that are made up are not prepared");
+  }
   PreparedFor out;
   out.layout = fmt::format("hangar {}, {} {}", kVersion, backend, layout);
   std::error_code failure;

@@ -130,6 +130,18 @@ TEST_P(PreparedModelTest, MadeAtTheFirstStartOnlyWhereThatIsAskedFor) {
   EXPECT_EQ(fs::last_write_time(prepared()), time);
 }
 
+TEST_P(PreparedModelTest, AModelWithoutItsWeightsIsNotAnsweredFromThem) {
+  if (!fs::is_directory(model_)) GTEST_SKIP() << "only a folder has a config.json";
+  prepare();
+  const auto dummy = open_dummy(model_, {});
+  ASSERT_TRUE(dummy) << dummy.error().message;
+  EXPECT_EQ((*dummy)->files().front(), open()->files().front()) << "they share a name";
+  EXPECT_EQ(use_prepared(cache_, **dummy, "cpu"), nullptr);
+  const auto writer = start_preparing(cache_, **dummy, "cpu", {});
+  ASSERT_FALSE(writer.has_value());
+  EXPECT_EQ(writer.error().code, ErrorCode::kUnsupported);
+}
+
 TEST_P(PreparedModelTest, TheReferenceBackendPreparesNothing) {
   const auto writer = start_preparing(cache_, *open(), "ref", {});
   ASSERT_FALSE(writer.has_value());

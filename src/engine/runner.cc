@@ -1,5 +1,8 @@
 #include "engine/runner.h"
 
+#include <algorithm>
+#include <exception>
+#include <numeric>
 #include <utility>
 
 namespace hangar {
@@ -11,8 +14,45 @@ Result<std::unique_ptr<Runner>> Runner::make(const Checkpoint& checkpoint,
   HANGAR_TRY(runner->model_, make_model(checkpoint, *runner->backend_, options.limits));
   KvShape shape = runner->model_->kv_shape(options.kv_blocks, options.block_tokens);
   if (options.kv_type) shape.type = *options.kv_type;
+  // What was planned before the model was loaded, as far as it came true.
+  shape.blocks = std::min(shape.blocks, runner->backend_->kv_blocks_that_fit(shape));
+  if (shape.blocks < 1) {
+    return make_error(ErrorCode::kResourceExhausted,
+                      "with the model loaded, no memory is left for keys and values");
+  }
   HANGAR_TRY(runner->cache_, runner->backend_->make_kv_cache(shape));
+  if (runner->backend_->memory()) HANGAR_CHECK_OK(runner->warm_up());
   return runner;
+}
+
+// A prompt and a token after it: libraries load their kernels, the backend sees the model's
+// products and may tune for them, and a device that fails fails before anyone waits for it.
+Status Runner::warm_up() {
+  constexpr std::int32_t kPrompt = 32;
+  const std::int32_t room = cache_->shape.blocks * cache_->shape.block_tokens;
+  const std::int32_t rows = std::min({kPrompt, limits().max_rows, room - 1});
+  if (rows < 1) return {};
+  const std::vector<std::int32_t> tokens(static_cast<std::size_t>(rows), 0);
+  std::vector<std::int32_t> blocks(static_cast<std::size_t>(cache_->shape.blocks));
+  std::iota(blocks.begin(), blocks.end(), 0);
+  blocks.resize(
+      std::min(blocks.size(), static_cast<std::size_t>(rows / options_.block_tokens + 1)));
+  try {
+    for (const bool tuned : {false, true}) {
+      if (tuned) backend_->tune(*cache_);
+      for (const std::int32_t count : {rows, 1}) {
+        RaggedBatch batch;
+        batch.block_tokens = options_.block_tokens;
+        append_sequence(batch, std::span(tokens).first(static_cast<std::size_t>(count)),
+                        count == 1 ? rows : 0, blocks, 1);
+        run(batch, {});
+        read_logits();
+      }
+    }
+  } catch (const std::exception& error) {
+    return make_error(ErrorCode::kUnsupported, "the model does not run here: {}", error.what());
+  }
+  return {};
 }
 
 void Runner::run(const RaggedBatch& batch, std::span<const BlockCopy> copies) {

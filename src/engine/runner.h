@@ -35,6 +35,10 @@ class Runner {
                                               const RunnerOptions& options);
   void run(const RaggedBatch& batch, std::span<const BlockCopy> copies);
   void sample(std::span<const SampleRow> rows, std::span<Sampled> out);
+  // The same in two halves, where the backend runs ahead: finish_sample is of the oldest step that
+  // is not finished.
+  void start_sample(std::span<const SampleRow> rows) { backend_->start_sample(logits_, rows); }
+  void finish_sample(std::span<Sampled> out) { backend_->finish_sample(out); }
   // Row-major; valid until the next call.
   std::span<const float> read_logits();
 
@@ -42,12 +46,14 @@ class Runner {
   Model& model() { return *model_; }
   std::int32_t block_tokens() const { return options_.block_tokens; }
   const ModelLimits& limits() const { return options_.limits; }
+  std::int32_t kv_blocks() const { return cache_->shape.blocks; }  // perhaps fewer than asked for
   std::size_t kv_bytes() const { return cache_->memory_bytes; }
   KvType kv_type() const { return cache_->shape.type; }
 
  private:
   Runner(const RunnerOptions& options, std::unique_ptr<Backend> backend)
       : options_(options), backend_(std::move(backend)) {}
+  Status warm_up();
 
   RunnerOptions options_;
   std::unique_ptr<Backend> backend_;  // goes last: weights and cache live in it

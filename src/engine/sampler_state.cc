@@ -38,13 +38,14 @@ SamplerState::SamplerState(std::shared_ptr<const Request> request, std::int32_t 
   }
 }
 
-double SamplerState::uniform() const {
-  const std::uint64_t bits = mix(key_ ^ mix(static_cast<std::uint64_t>(drawn_)));
+double SamplerState::uniform(std::int32_t draw) const {
+  const std::uint64_t bits = mix(key_ ^ mix(static_cast<std::uint64_t>(draw)));
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
-SampleRow SamplerState::next(std::int32_t logits_row) const {
+SampleRow SamplerState::next(std::int32_t logits_row, std::int32_t pending) const {
   const SamplingParams& params = request_->sampling;
+  const std::int32_t drawn = drawn_ + (pending >= 0 ? 1 : 0);
   SampleRow row;
   row.row = logits_row;
   row.logprobs = request_->logprobs;
@@ -52,14 +53,15 @@ SampleRow SamplerState::next(std::int32_t logits_row) const {
   row.top_p = params.top_p;
   row.top_k = params.top_k;
   row.min_p = params.min_p;
-  row.uniform = uniform();
+  row.uniform = uniform(drawn);
   row.repetition_penalty = params.repetition_penalty;
   row.presence_penalty = params.presence_penalty;
   row.frequency_penalty = params.frequency_penalty;
   row.bias = params.logit_bias;
   row.seen = seen_;
   row.counts = counts_;
-  if (!request_->ignore_eos && drawn_ < request_->min_tokens) row.banned = request_->stop_tokens;
+  if (punishes_repetition(params) || counts_output(params)) row.pending = pending;
+  if (!request_->ignore_eos && drawn < request_->min_tokens) row.banned = request_->stop_tokens;
   return row;
 }
 

@@ -23,11 +23,13 @@ class SamplerState {
  public:
   SamplerState(std::shared_ptr<const Request> request, std::int32_t choice);
 
-  SampleRow next(std::int32_t logits_row) const;
+  // `pending` >= 0: one token more has been drawn than accept() has been told of, by that SampleRow
+  // of the step before.
+  SampleRow next(std::int32_t logits_row, std::int32_t pending = -1) const;
   void accept(std::int32_t token);
 
  private:
-  double uniform() const;
+  double uniform(std::int32_t draw) const;
 
   std::shared_ptr<const Request> request_;
   std::uint64_t key_;

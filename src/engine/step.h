@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ struct Step {
   std::deque<SamplerState> ahead;  // samplers as they are if guesses turn out right
   std::vector<Sampled> sampled;
   std::int64_t took_us = 0;
-  std::string error;  // not empty: the step failed
+  std::optional<std::int64_t> device_us;  // of that, what the device computed; none: not known
+  std::string error;                      // not empty: the step failed
 };
 
 }  // namespace hangar

@@ -1,9 +1,7 @@
-// StepThread: computes steps, one at a time, while another thread plans the next.
+// StepThread: steps on a thread of their own, one at a time, for a backend that computes in it.
 //
-// Promise: start() hands a step over; wait() returns it when it is done. running_since_us() tells
-// how
-//   long one has been under way. An exception in the model becomes the step's error.
-// Errors: none. Threads: start and wait from the plan thread; running_since_us from any.
+// Promise: Steps', with one under way at most.
+// Errors: none. Threads: as Steps.
 #pragma once
 
 #include <atomic>
@@ -13,22 +11,20 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/runner.h"
-#include "engine/step.h"
+#include "engine/steps.h"
 
 namespace hangar {
 
-class StepThread {
+class StepThread final : public Steps {
  public:
   explicit StepThread(Runner& runner);
-  ~StepThread();  // waits for the step under way
-  StepThread(const StepThread&) = delete;
-  StepThread& operator=(const StepThread&) = delete;
+  ~StepThread() override;
 
-  void start(std::unique_ptr<Step> step);
-  bool busy() const { return running_since_us_.load() != 0; }
-  std::unique_ptr<Step> wait();
-  std::int64_t running_since_us() const { return running_since_us_.load(); }  // 0: none
+  std::int32_t most_under_way() const override { return 1; }
+  std::int32_t under_way() const override { return running_since_us_.load() != 0 ? 1 : 0; }
+  void start(std::unique_ptr<Step> step) override;
+  std::unique_ptr<Step> wait() override;
+  std::int64_t running_since_us() const override { return running_since_us_.load(); }
 
  private:
   void loop();

@@ -87,32 +87,39 @@ class Decoder final : public Model {
     const std::int64_t rows = limits.max_rows;
     const std::int64_t q_columns = std::int64_t{config_.heads} * config_.head_dim;
     const std::int64_t kv_columns = std::int64_t{config_.kv_heads} * config_.head_dim;
-    HANGAR_TRY(x_, backend_.allocate(rows, config_.hidden));
+    HANGAR_TRY(x_, backend_.allocate(rows, config_.hidden, ActivationPrecision::kFull));
     HANGAR_TRY(const Activation normed, backend_.allocate(rows, config_.hidden));
     HANGAR_TRY(const Activation product, backend_.allocate(rows, config_.hidden));
     attention_.normed = mlp_.normed = moe_.normed = normed;
     attention_.product = mlp_.product = moe_.product = product;
-    HANGAR_TRY(attention_.q, backend_.allocate(rows, q_columns));
+    HANGAR_TRY(const auto qkv,
+               backend_.allocate_together(rows, std::array{q_columns, kv_columns, kv_columns}));
+    attention_.q = qkv[0];
+    attention_.k = qkv[1];
+    attention_.v = qkv[2];
     HANGAR_TRY(attention_.out, backend_.allocate(rows, q_columns));
-    HANGAR_TRY(attention_.k, backend_.allocate(rows, kv_columns));
-    HANGAR_TRY(attention_.v, backend_.allocate(rows, kv_columns));
     bool plain = false;
-    bool experts = false;
     for (std::int32_t i = 0; i < config_.layers; ++i) {
-      (config_.layer_has_experts(i) ? experts : plain) = true;
+      (config_.layer_has_experts(i) ? experts_ : plain) = true;
     }
     if (plain) {
-      HANGAR_TRY(mlp_.gate, backend_.allocate(rows, config_.feed_forward));
-      HANGAR_TRY(mlp_.up, backend_.allocate(rows, config_.feed_forward));
+      const std::int64_t inner = config_.feed_forward;
+      HANGAR_TRY(const auto both, backend_.allocate_together(rows, std::array{inner, inner}));
+      mlp_.gate = both[0];
+      mlp_.up = both[1];
     }
-    if (experts) {
-      HANGAR_TRY(moe_.scores, backend_.allocate(rows, config_.experts));
+    if (experts_) {
+      HANGAR_TRY(moe_.scores, backend_.allocate(rows, config_.experts, ActivationPrecision::kFull));
       HANGAR_TRY(moe_.gathered, backend_.allocate(rows, config_.hidden));
-      HANGAR_TRY(moe_.gate, backend_.allocate(rows, config_.expert_feed_forward));
-      HANGAR_TRY(moe_.up, backend_.allocate(rows, config_.expert_feed_forward));
+      const std::int64_t inner = config_.expert_feed_forward;
+      HANGAR_TRY(const auto both, backend_.allocate_together(rows, std::array{inner, inner}));
+      moe_.gate = both[0];
+      moe_.up = both[1];
     }
-    HANGAR_TRY(last_, backend_.allocate(limits.max_logit_rows, config_.hidden));
-    HANGAR_TRY(logits_, backend_.allocate(limits.max_logit_rows, config_.vocabulary));
+    const std::int64_t last = limits.max_logit_rows;
+    HANGAR_TRY(last_, backend_.allocate(last, config_.hidden, ActivationPrecision::kFull));
+    HANGAR_TRY(last_normed_, backend_.allocate(last, config_.hidden));
+    HANGAR_TRY(logits_, backend_.allocate(last, config_.vocabulary, ActivationPrecision::kLogits));
     return {};
   }
 
@@ -125,6 +132,18 @@ class Decoder final : public Model {
   }
 
   Activation forward(const RaggedBatch& batch, KvCache& cache) override {
+    // What the experts do depends on the scores, which the host reads.
+    backend_.run_step(batch, !experts_, [&](const RaggedBatch& rows) { compute(rows, cache); });
+    return logits_.first_rows(std::ssize(batch.logit_rows));
+  }
+
+ private:
+  struct Layer {
+    AttentionLayer attention;
+    std::variant<GatedMlp, MoeLayer> mlp;
+  };
+
+  void compute(const RaggedBatch& batch, KvCache& cache) {
     const Activation x = x_.first_rows(batch.rows());
     backend_.embed(x, *embedding_, batch.token_ids);
     if (config_.embedding_scale != 1.0F) backend_.scale(x, config_.embedding_scale);
@@ -137,23 +156,16 @@ class Decoder final : public Model {
         std::get<GatedMlp>(layer.mlp).forward(backend_, x, mlp_);
       }
     }
-    const auto wanted = static_cast<std::int64_t>(batch.logit_rows.size());
+    if (batch.logit_rows.empty()) return;
+    const std::int64_t wanted = std::ssize(batch.logit_rows);
     const Activation last = last_.first_rows(wanted);
     const Activation logits = logits_.first_rows(wanted);
-    if (wanted == 0) return logits;
     backend_.gather_rows(last, x, batch.logit_rows);
-    backend_.rms_norm(last, last, *norm_, config_.norm_epsilon);
     const Weight* head = config_.tied_embeddings ? embedding_.get() : head_.get();
-    backend_.matmul(std::array{logits}, last, std::array{head});
+    backend_.norm_matmul(std::array{logits}, last, {norm_.get(), config_.norm_epsilon},
+                         std::array{head}, last_normed_.first_rows(wanted));
     if (config_.logit_softcap > 0.0F) backend_.softcap(logits, config_.logit_softcap);
-    return logits;
   }
-
- private:
-  struct Layer {
-    AttentionLayer attention;
-    std::variant<GatedMlp, MoeLayer> mlp;
-  };
 
   // nullptr: the layer is not rotated.
   const RopeTable* rope_of_layer(std::int32_t layer) const {
@@ -168,7 +180,8 @@ class Decoder final : public Model {
   WeightPtr embedding_, norm_, head_;  // head_ is nullptr where it is the embedding
   std::vector<Layer> layers_;
   std::size_t weight_bytes_ = 0;
-  Activation x_, last_, logits_;
+  bool experts_ = false;  // some layer has them
+  Activation x_, last_, last_normed_, logits_;
   AttentionScratch attention_;
   GatedMlpScratch mlp_;
   MoeScratch moe_;

@@ -69,4 +69,27 @@ MemoryPlan plan_memory(const ModelConfig& config, std::uint64_t file_bytes,
   return plan;
 }
 
+std::uint64_t device_scratch_bytes(const ModelConfig& config, std::int32_t step_rows,
+                                   std::int32_t logit_rows) {
+  constexpr std::uint64_t kWorkBytes = 2;
+  constexpr std::uint64_t kFullBytes = 4;
+  const std::uint64_t hidden = count(config.hidden);
+  const std::uint64_t q_width = product({count(config.heads), count(config.head_dim)});
+  const std::uint64_t kv_width = product({count(config.kv_heads), count(config.head_dim)});
+  bool plain = false;
+  bool experts = false;
+  for (std::int32_t i = 0; i < config.layers; ++i) {
+    (config.layer_has_experts(i) ? experts : plain) = true;
+  }
+  // The norm's and a block's output; queries and attention's output; keys and values.
+  std::uint64_t work = sum(product({2, hidden}), product({2, sum(q_width, kv_width)}));
+  if (plain) work = sum(work, product({2, count(config.feed_forward)}));
+  if (experts) work = sum(work, sum(hidden, product({2, count(config.expert_feed_forward)})));
+  const std::uint64_t full = sum(hidden, experts ? count(config.experts) : 0);
+  const std::uint64_t row = sum(product({work, kWorkBytes}), product({full, kFullBytes}));
+  const std::uint64_t logit_row = sum(product({hidden, kWorkBytes + kFullBytes}),
+                                      product({count(config.vocabulary), kFullBytes}));
+  return sum(product({count(step_rows), row}), product({count(logit_rows), logit_row}));
+}
+
 }  // namespace hangar

@@ -27,4 +27,9 @@ MemoryPlan plan_memory(const ModelConfig& config, std::uint64_t file_bytes,
                        std::int32_t context_tokens, std::int32_t step_rows,
                        std::uint32_t kv_element_bytes);
 
+// Scratch of a step on a card (model/decoder.cc): 16 bits an element, but 32 for the residual
+// stream, the logits and the router's scores.
+std::uint64_t device_scratch_bytes(const ModelConfig& config, std::int32_t step_rows,
+                                   std::int32_t logit_rows);
+
 }  // namespace hangar

@@ -130,16 +130,35 @@ void EventPump::handle(const Event& event, std::int64_t now_us) {
 
 // No more events will come: ends what still waits, and keeps streams off the engine.
 void EventPump::close() {
+  std::function<void(const std::string&)> told;
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
+    told = told_;
   }
   take_arrivals();
+  const std::string failure = engine_.failure();
   const std::int64_t now_us = steady_now_us();
   for (auto& [id, stream] : streams_) {
-    stream->end_early(FinishReason::kCancelled, "the model was unloaded", now_us);
+    if (failure.empty()) {
+      stream->end_early(FinishReason::kCancelled, "the model was unloaded", now_us);
+    } else {
+      stream->end_early(FinishReason::kFailed, failure, now_us);
+    }
   }
   streams_.clear();
+  if (!failure.empty() && told) told(failure);
+}
+
+void EventPump::on_failure(std::function<void(const std::string&)> told) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!closed_) {
+      told_ = std::move(told);
+      return;
+    }
+  }
+  if (const std::string failure = engine_.failure(); !failure.empty()) told(failure);
 }
 
 }  // namespace hangar

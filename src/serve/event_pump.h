@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,6 +43,9 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   const ModelMetrics& metrics() const { return metrics_; }
   const CompletionRate& completions() const { return completions_; }
   void cancel(RequestId id);
+  // Is called, once, if the engine ends by itself (Engine::failure), on the pump's thread or, where
+  // that has happened already, at once.
+  void on_failure(std::function<void(const std::string&)> told);
   void join();
 
  private:
@@ -64,6 +68,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   std::vector<StreamPtr> arrivals_;   // submitted, not yet in streams_; guarded by mutex_
   std::vector<RequestId> withdrawn_;  // refused by the engine; guarded by mutex_
   bool closed_ = false;               // guarded by mutex_
+  std::function<void(const std::string&)> told_;  // guarded by mutex_
 
   std::thread thread_;
 };

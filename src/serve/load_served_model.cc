@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -9,8 +10,14 @@ namespace hangar {
 namespace {
 
 Result<std::unique_ptr<ServedModel>> build(const std::filesystem::path& path, std::string id,
-                                           const LocalEngineOptions& options) {
-  HANGAR_TRY(std::shared_ptr<const Checkpoint> checkpoint, open_checkpoint(path));
+                                           const LocalEngineOptions& options,
+                                           const std::optional<RandomWeights>& random) {
+  HANGAR_TRY(std::shared_ptr<const Checkpoint> checkpoint,
+             random ? open_dummy(path, *random) : open_checkpoint(path));
+  if (random) {
+    spdlog::warn("{}: weights are made up ({}): answers mean nothing", path.string(),
+                 random_weights_name(random->kind));
+  }
   HANGAR_TRY(TokenizerSpec spec, checkpoint->tokenizer());
   HANGAR_TRY(std::unique_ptr<const Tokenizer> tokenizer, make_tokenizer(std::move(spec)));
   HANGAR_TRY(ChatTemplates templates, ChatTemplates::parse(checkpoint->chat_templates()));
@@ -27,6 +34,8 @@ Result<std::unique_ptr<ServedModel>> build(const std::filesystem::path& path, st
       std::make_unique<ServedModel>(std::move(id), std::move(tokenizer), std::move(templates),
                                     std::move(engine), checkpoint->generation_defaults());
   HANGAR_CHECK_OK(model->warm_up());
+  // Reading the tokenizer and laying out weights leave holes that nothing fills again.
+  (void)::malloc_trim(0);
   return model;
 }
 
@@ -34,8 +43,9 @@ Result<std::unique_ptr<ServedModel>> build(const std::filesystem::path& path, st
 
 Result<std::unique_ptr<ServedModel>> load_served_model(const std::filesystem::path& path,
                                                        std::string id,
-                                                       const LocalEngineOptions& options) {
-  Result<std::unique_ptr<ServedModel>> model = build(path, std::move(id), options);
+                                                       const LocalEngineOptions& options,
+                                                       const std::optional<RandomWeights>& random) {
+  Result<std::unique_ptr<ServedModel>> model = build(path, std::move(id), options, random);
   if (model) return model;
   // Most errors name the file already.
   if (model.error().message.find(path.filename().string()) != std::string::npos) return model;

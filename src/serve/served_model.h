@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -67,6 +68,10 @@ class ServedModel {
   // Waits for one token of an unseen request, which no metric counts: what is read or made at first
   // use has been read and made then.
   Status warm_up();
+  // EventPump::on_failure.
+  void on_failure(std::function<void(const std::string&)> told) {
+    pump_->on_failure(std::move(told));
+  }
   // A token has come out of the model.
   bool has_produced() const { return pump_->has_produced(); }
   const ModelMetrics& metrics() const { return pump_->metrics(); }
@@ -86,9 +91,10 @@ class ServedModel {
   std::shared_ptr<EventPump> pump_;
 };
 
-// Opens the checkpoint, builds all three parts over a LocalEngine, and warms it up.
-Result<std::unique_ptr<ServedModel>> load_served_model(const std::filesystem::path& path,
-                                                       std::string id,
-                                                       const LocalEngineOptions& options);
+// Opens the checkpoint, builds all three parts over a LocalEngine, and warms it up. With `random`
+// it is a model's shape whose weights are made up (open_dummy).
+Result<std::unique_ptr<ServedModel>> load_served_model(
+    const std::filesystem::path& path, std::string id, const LocalEngineOptions& options,
+    const std::optional<RandomWeights>& random = {});
 
 }  // namespace hangar

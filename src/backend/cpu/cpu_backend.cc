@@ -68,7 +68,8 @@ class CpuBackend final : public Backend {
     return weight;
   }
 
-  Result<Activation> allocate(std::int64_t rows, std::int64_t columns) override {
+  Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
+                              ActivationPrecision /*all full*/) override {
     HANGAR_TRY(const std::size_t bytes, activation_bytes(rows, columns));
     HANGAR_TRY(HostMemory memory, HostMemory::allocate(bytes, "activations"));
     HANGAR_CHECK_OK(matmul_.reserve(rows, columns));
@@ -271,6 +272,11 @@ class CpuBackend final : public Backend {
   void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
     assert_sample_rows(logits, rows, out);
     sampler_.run(logits, rows, out, pool_);
+  }
+
+  void write(Activation x, std::span<const float> host) override {
+    assert(std::ssize(host) == x.rows * x.columns);
+    std::ranges::copy(host, x.f32());
   }
 
   void read(Activation x, std::span<float> host) override {

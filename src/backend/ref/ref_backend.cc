@@ -55,7 +55,8 @@ class RefBackend final : public Backend {
     return WeightPtr(std::move(weight));
   }
 
-  Result<Activation> allocate(std::int64_t rows, std::int64_t columns) override {
+  Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
+                              ActivationPrecision /*all full*/) override {
     HANGAR_TRY(const std::size_t bytes, activation_bytes(rows, columns));
     HANGAR_TRY(HostMemory memory, HostMemory::allocate(bytes, "activations"));
     arena_.push_back(std::move(memory));
@@ -185,6 +186,11 @@ class RefBackend final : public Backend {
   void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
     assert_sample_rows(logits, rows, out);
     ref::sample(logits, rows, out);
+  }
+
+  void write(Activation x, std::span<const float> host) override {
+    assert(std::ssize(host) == x.rows * x.columns);
+    std::ranges::copy(host, x.f32());
   }
 
   void read(Activation x, std::span<float> host) override {

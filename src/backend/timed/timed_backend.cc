@@ -75,8 +75,26 @@ WeightPtr TimedBackend::take_prepared(const TensorView& view, InputPrecision pre
   return weight;
 }
 
-Result<Activation> TimedBackend::allocate(std::int64_t rows, std::int64_t columns) {
-  return inner_->allocate(rows, columns);
+Result<WeightPtr> TimedBackend::random_weight(const TensorView& view, const RandomWeights& how,
+                                              InputPrecision precision) {
+  HANGAR_TRY(WeightPtr weight, inner_->random_weight(view, how, precision));
+  remember(*weight, view);
+  return weight;
+}
+
+Result<Activation> TimedBackend::allocate(std::int64_t rows, std::int64_t columns,
+                                          ActivationPrecision precision) {
+  return inner_->allocate(rows, columns, precision);
+}
+
+Result<std::vector<Activation>> TimedBackend::allocate_together(
+    std::int64_t rows, std::span<const std::int64_t> columns) {
+  return inner_->allocate_together(rows, columns);
+}
+
+void TimedBackend::run_step(const RaggedBatch& batch, bool /*repeatable*/,
+                            FunctionRef<void(const RaggedBatch&)> body) {
+  inner_->run_step(batch, false, body);
 }
 
 Result<KvCachePtr> TimedBackend::make_kv_cache(const KvShape& shape) {
@@ -93,6 +111,10 @@ void TimedBackend::embed(Activation out, const Weight& table, std::span<const st
 
 void TimedBackend::rms_norm(Activation out, Activation x, const Weight& weight, float eps) {
   timed(StepPart::kNorm, [&] { inner_->rms_norm(out, x, weight, eps); });
+}
+
+void TimedBackend::head_norm(Activation x, std::int32_t head_dim, const Weight& weight, float eps) {
+  timed(StepPart::kNorm, [&] { inner_->head_norm(x, head_dim, weight, eps); });
 }
 
 void TimedBackend::matmul(std::span<const Activation> ys, Activation x,
@@ -177,6 +199,10 @@ void TimedBackend::top_experts(Activation scores, std::int32_t k, bool normalize
 void TimedBackend::sample(Activation logits, std::span<const SampleRow> rows,
                           std::span<Sampled> out) {
   timed(StepPart::kSampling, [&] { inner_->sample(logits, rows, out); });
+}
+
+void TimedBackend::write(Activation x, std::span<const float> host) {
+  timed(StepPart::kRead, [&] { inner_->write(x, host); });
 }
 
 void TimedBackend::read(Activation x, std::span<float> host) {

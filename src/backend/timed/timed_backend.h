@@ -17,7 +17,7 @@
 
 namespace hangar {
 
-class TimedBackend final : public Backend {
+class TimedBackend : public Backend {
  public:
   explicit TimedBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
 
@@ -30,13 +30,33 @@ class TimedBackend final : public Backend {
   void clock_waits(std::int64_t* sum_ns) override { inner_->clock_waits(sum_ns); }
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) override;
   WeightPtr take_prepared(const TensorView& view, InputPrecision precision) override;
-  Result<Activation> allocate(std::int64_t rows, std::int64_t columns) override;
+  Result<WeightPtr> random_weight(const TensorView& view, const RandomWeights& how,
+                                  InputPrecision precision) override;
+  using Backend::allocate;
+  Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
+                              ActivationPrecision precision) override;
+  Result<std::vector<Activation>> allocate_together(std::int64_t rows,
+                                                    std::span<const std::int64_t> columns) override;
+  // Each step anew: what is replayed could not be timed by operation.
+  void run_step(const RaggedBatch& batch, bool repeatable,
+                FunctionRef<void(const RaggedBatch&)> body) override;
+  std::optional<std::int64_t> step_device_us() override { return inner_->step_device_us(); }
+  std::optional<BackendMemory> memory() const override { return inner_->memory(); }
+  std::size_t weight_bytes(const TensorView& view) const override {
+    return inner_->weight_bytes(view);
+  }
+  StepSizes usual_step_sizes() const override { return inner_->usual_step_sizes(); }
+  void tune(KvCache& cache) override { inner_->tune(cache); }
   KvType default_kv_type() const override { return inner_->default_kv_type(); }
   Result<KvCachePtr> make_kv_cache(const KvShape& shape) override;
+  std::int32_t kv_blocks_that_fit(const KvShape& shape) const override {
+    return inner_->kv_blocks_that_fit(shape);
+  }
   std::size_t kv_block_bytes(const KvShape& shape) const override;
 
   void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) override;
   void rms_norm(Activation out, Activation x, const Weight& weight, float eps) override;
+  void head_norm(Activation x, std::int32_t head_dim, const Weight& weight, float eps) override;
   void matmul(std::span<const Activation> ys, Activation x,
               std::span<const Weight* const> weights) override;
   void norm_matmul(std::span<const Activation> ys, Activation x, const InputNorm& norm,
@@ -64,6 +84,7 @@ class TimedBackend final : public Backend {
   void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
                    std::span<float> weights) override;
   void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override;
+  void write(Activation x, std::span<const float> host) override;
   void read(Activation x, std::span<float> host) override;
 
  private:

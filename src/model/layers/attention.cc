@@ -77,14 +77,6 @@ Status AttentionLayer::load_qkv(WeightLoader& loader, const ModelConfig& config,
   return {};
 }
 
-void AttentionLayer::normalize(Backend& backend, Activation heads, const Weight* norm) const {
-  if (norm == nullptr) return;
-  Activation each = heads;
-  each.rows = heads.rows * heads.columns / shape_.head_dim;
-  each.columns = shape_.head_dim;
-  backend.rms_norm(each, each, *norm, norm_epsilon_);
-}
-
 void AttentionLayer::forward(const LayerStep& step, Activation x,
                              const AttentionScratch& scratch) const {
   Backend& backend = step.backend;
@@ -100,8 +92,8 @@ void AttentionLayer::forward(const LayerStep& step, Activation x,
   if (q_bias_) backend.add_bias(q, *q_bias_);
   if (k_bias_) backend.add_bias(k, *k_bias_);
   if (v_bias_) backend.add_bias(v, *v_bias_);
-  normalize(backend, q, q_norm_.get());
-  normalize(backend, k, k_norm_.get());
+  if (q_norm_) backend.head_norm(q, shape_.head_dim, *q_norm_, norm_epsilon_);
+  if (k_norm_) backend.head_norm(k, shape_.head_dim, *k_norm_, norm_epsilon_);
   if (rope_ != nullptr) {
     backend.rope_write_kv(q, k, v, *rope_, step.cache, layer_, step.batch);
   } else {

@@ -42,8 +42,6 @@ class AttentionLayer {
 
  private:
   Status load_qkv(WeightLoader& loader, const ModelConfig& config, const std::string& prefix);
-  // Each head of q or k, where there is a norm for it.
-  void normalize(Backend& backend, Activation heads, const Weight* norm) const;
 
   std::int32_t layer_ = 0;
   float norm_epsilon_ = 0.0F;

@@ -1,0 +1,58 @@
+#include "engine/device_plan.h"
+
+#include <spdlog/spdlog.h>
+
+#include "base/units.h"
+#include "plan/memory.h"
+
+namespace hangar {
+
+Result<std::optional<DevicePlan>> plan_device(const Backend& backend, const Checkpoint& checkpoint,
+                                              const ModelConfig& config,
+                                              const ModelLimits& limits) {
+  const std::optional<BackendMemory> memory = backend.memory();
+  if (!memory) return std::nullopt;
+  DevicePlan plan;
+  plan.total_bytes = memory->total_bytes;
+  plan.own_bytes = memory->total_bytes - memory->left_bytes;
+  for (const TensorView& tensor : checkpoint.tensors()) {
+    plan.weight_bytes += backend.weight_bytes(tensor);
+  }
+  plan.scratch_bytes = device_scratch_bytes(config, limits.max_rows, limits.max_logit_rows);
+  const std::uint64_t taken = plan.weight_bytes + plan.scratch_bytes;
+  if (taken >= memory->left_bytes) {
+    return make_error(
+        ErrorCode::kResourceExhausted,
+        "the model does not fit the card: weights take {}, a step of {} rows {}, and "
+        "{} are left of the {} that may be used. Take a model of fewer bits, a larger "
+        "share of the card (--gpu-memory), or shorter steps (--step-tokens)",
+        format_bytes(plan.weight_bytes), limits.max_rows, format_bytes(plan.scratch_bytes),
+        format_bytes(memory->left_bytes), format_bytes(memory->total_bytes));
+  }
+  plan.kv_bytes = memory->left_bytes - taken;
+  return plan;
+}
+
+void log_device_use(const DevicePlan& plan, const Backend& backend, std::uint64_t kv_bytes) {
+  const std::optional<BackendMemory> memory = backend.memory();
+  if (!memory) return;
+  const std::uint64_t planned = plan.own_bytes + plan.weight_bytes + plan.scratch_bytes + kv_bytes;
+  const std::uint64_t used = memory->total_bytes - memory->left_bytes;
+  spdlog::info(
+      "card memory: {} planned (weights {}, scratch {}, keys and values {}), {} used of {}",
+      format_bytes(planned), format_bytes(plan.weight_bytes),
+      format_bytes(plan.own_bytes + plan.scratch_bytes), format_bytes(kv_bytes), format_bytes(used),
+      format_bytes(plan.total_bytes));
+}
+
+DType usual_work_type(const Checkpoint& checkpoint) {
+  std::int64_t half = 0;
+  std::int64_t other = 0;
+  for (const TensorView& tensor : checkpoint.tensors()) {
+    if (tensor.shape.size() < 2) continue;
+    (tensor.dtype == DType::kF16 ? half : other) += tensor.elements();
+  }
+  return half > other ? DType::kF16 : DType::kBF16;
+}
+
+}  // namespace hangar
