@@ -20,7 +20,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEV "-O1")
 set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
 
-add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Werror)
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wall$<SEMICOLON>-Wextra$<SEMICOLON>-Wconversion$<SEMICOLON>-Wshadow$<SEMICOLON>-Werror>)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   # Products and sums round as they are written, as on x86-64, whose baseline has no fused ones:
   # what a file's numbers are must not depend on the machine. Kernels ask for fused ones by name.

@@ -5,6 +5,7 @@ include(GoogleTest)
 
 function(hangar_library name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/(cuda|nccl)/")  # libraries of their own
   set(tests ${sources})
   set(fakes ${sources})
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|/main)\\.cc$|/testing/")
@@ -44,4 +45,19 @@ function(hangar_embed library file name namespace header)
     DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/EmbedFile.cmake
     VERBATIM)
   target_sources(hangar_${library} PRIVATE ${output})
+endfunction()
+
+# hangar_uses_fake_nvml(NAME TEST...): those tests of NAME_tests know tests/fakes/fake_nvml.cc as the
+# library HANGAR_FAKE_NVML_LIBRARY: a driver with cards for machines without one.
+function(hangar_uses_fake_nvml name)
+  if(NOT HANGAR_TESTS)
+    return()
+  endif()
+  if(NOT TARGET fake_nvml)
+    add_library(fake_nvml MODULE ${CMAKE_SOURCE_DIR}/tests/fakes/fake_nvml.cc)
+    set_target_properties(fake_nvml PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+  endif()
+  add_dependencies(${name}_tests fake_nvml)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_DEFINITIONS
+    HANGAR_FAKE_NVML_LIBRARY="${CMAKE_BINARY_DIR}/lib/libfake_nvml.so")
 endfunction()

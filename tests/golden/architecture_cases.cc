@@ -6,10 +6,10 @@
 #include <fstream>
 #include <iterator>
 
+#include "golden/test_folder.h"
+
 namespace hangar::golden {
 namespace {
-
-const std::filesystem::path kRoot = HANGAR_SOURCE_DIR;
 
 std::vector<std::int32_t> integers(const boost::json::value& array) {
   return boost::json::value_to<std::vector<std::int32_t>>(array);
@@ -18,12 +18,12 @@ std::vector<std::int32_t> integers(const boost::json::value& array) {
 }  // namespace
 
 std::filesystem::path ArchitectureCase::path(bool of_gguf) const {
-  return kRoot / "tests/data/models" / (of_gguf ? model + ".gguf" : model);
+  return test_folder() / "tests/data/models" / (of_gguf ? model + ".gguf" : model);
 }
 
 std::vector<ArchitectureCase> read_architecture_cases() {
-  std::ifstream text(kRoot / "tests/golden/architectures.json");
-  std::ifstream numbers(kRoot / "tests/golden/architectures.bin", std::ios::binary);
+  std::ifstream text(test_folder() / "tests/golden/architectures.json");
+  std::ifstream numbers(test_folder() / "tests/golden/architectures.bin", std::ios::binary);
   const std::string listed{std::istreambuf_iterator<char>(text), {}};
   boost::system::error_code error;
   const boost::json::value root = boost::json::parse(listed, error);

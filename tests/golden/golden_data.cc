@@ -12,11 +12,13 @@
 #include <limits>
 #include <string_view>
 
+#include "golden/test_folder.h"
+
 namespace hangar::golden {
 namespace {
 
 std::string read_file(const std::string& name) {
-  std::ifstream file(std::string(HANGAR_SOURCE_DIR "/tests/golden/") + name, std::ios::binary);
+  std::ifstream file(test_folder() / "tests/golden" / name, std::ios::binary);
   EXPECT_TRUE(file) << name;
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }

@@ -281,5 +281,24 @@ TEST_F(GoldenTest, CpuBackendIsAsCloseAsLlamaCpp) {
   EXPECT_LT(greedy.differ * 20, greedy.steps) << "more than 5% of the choices differ";
 }
 
+// On the card a step of one row a sequence is a recorded graph: the continuation goes through it.
+TEST_F(GoldenTest, CudaBackendIsWithinItsRounding) {
+  if (const auto made = make_backend("cuda", 0); !made) {
+    GTEST_SKIP() << "skipped: " << made.error().message;
+  }
+  const auto bench = Bench::open("cuda", prompts_);
+  ASSERT_NE(bench, nullptr);
+  std::vector<std::vector<float>> last;
+  const Measured measured = measure(*bench, prompts_, last);
+  report(measured);
+  EXPECT_LT(measured.kl_mean, 5e-3);
+
+  const Greedy greedy = continue_greedily(*bench, prompts_, last);
+  std::cout << greedy.differ << " of " << greedy.steps
+            << " greedy choices differ, the widest at a gap of " << greedy.widest_differing << "\n";
+  EXPECT_EQ(greedy.steps, static_cast<int>(prompts_.size()) * 64);
+  EXPECT_LE(greedy.widest_differing, measured.gap_error);
+}
+
 }  // namespace
 }  // namespace hangar::golden

@@ -1,0 +1,182 @@
+// Attention over the paged cache in the shape of Llama-3-8B (32 heads, 8 KV heads of 128), one
+// layer: decode against the bytes of keys and values, prefill against the matrix units; and RoPE
+// with the cache's write, against the bytes it moves. Blocks lie in random order.
+#include "backend/cuda/attention.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "backend/cuda/rope.h"
+#include "bench_support.h"
+
+namespace hangar::cuda::bench {
+namespace {
+
+constexpr std::int32_t kBlockTokens = 16;
+constexpr AttentionShape kShape{.heads = 32, .kv_heads = 8, .head_dim = 128, .scale = 0.088388348F};
+constexpr std::int64_t kQueryColumns = std::int64_t{kShape.heads} * kShape.head_dim;
+constexpr std::int64_t kKvColumns = std::int64_t{kShape.kv_heads} * kShape.head_dim;
+constexpr double kElementBytes = 2.0;
+
+struct Step {
+  std::int32_t sequences = 1;
+  std::int32_t context = 0;
+  std::int32_t rows = 1;  // of each sequence
+
+  std::int32_t tokens() const { return context + rows; }
+  std::int64_t all_rows() const { return std::int64_t{sequences} * rows; }
+};
+
+// A step on the card: the batch, what it reads and writes, and several layers' caches, each cold in
+// its turn.
+class StepOnCard {
+ public:
+  StepOnCard(const Bench& bench, const Step& step) {
+    const std::int32_t blocks_each = (step.tokens() + kBlockTokens - 1) / kBlockTokens;
+    std::vector<std::int32_t> tables(static_cast<std::size_t>(blocks_each) *
+                                     static_cast<std::size_t>(step.sequences));
+    std::iota(tables.begin(), tables.end(), 0);
+    std::ranges::shuffle(tables, std::mt19937(7));
+    std::vector<RaggedBatch::Sequence> sequences;
+    std::vector<std::int32_t> positions;
+    std::vector<std::int32_t> row_sequence;
+    for (std::int32_t s = 0; s < step.sequences; ++s) {
+      sequences.push_back({s * step.rows, step.rows, step.context, s * blocks_each, blocks_each});
+      for (std::int32_t i = 0; i < step.rows; ++i) {
+        positions.push_back(step.context + i);
+        row_sequence.push_back(s);
+      }
+    }
+    batch.positions = upload(positions);
+    batch.row_sequence = upload(row_sequence);
+    batch.sequences = upload(sequences);
+    batch.block_tables = upload(tables);
+    batch.rows = static_cast<std::int32_t>(step.all_rows());
+    batch.sequence_count = step.sequences;
+    batch.block_tokens = kBlockTokens;
+    batch.plan_max_rows = step.rows;
+    batch.plan_max_tokens = step.tokens();
+
+    const DType type = bench.options().type;
+    const auto cache_rows = static_cast<std::int64_t>(tables.size()) * kBlockTokens;
+    const auto layer_bytes = static_cast<std::size_t>(2 * cache_rows * kKvColumns) * 2;
+    const std::size_t copies = bench.cold_copies(layer_bytes);
+    for (std::size_t i = 0; i < copies; ++i) {
+      KvLayer layer;
+      layer.keys = memory_.activation(cache_rows, kKvColumns, type).data;
+      layer.values = memory_.activation(cache_rows, kKvColumns, type).data;
+      layer.type = type == DType::kF16 ? KvType::kF16 : KvType::kBF16;
+      layer.kv_heads = kShape.kv_heads;
+      layer.head_dim = kShape.head_dim;
+      layer.block_tokens = kBlockTokens;
+      layers.push_back(layer);
+    }
+    const std::int64_t rows = step.all_rows();
+    // As a model has them: q, k and v side by side.
+    qkv = memory_.activation(rows, kQueryColumns + 2 * kKvColumns, type);
+    out = memory_.activation(rows, kQueryColumns, type);
+    scratch.memory = memory_.take(attention_scratch_bytes(bench.launch(), kShape.head_dim));
+    // The kernel before is rope_write_kv in a model, here another call of attention().
+    scratch.context_ready = true;
+  }
+
+  Activation part(std::int64_t first_column, std::int64_t columns) const {
+    return {static_cast<std::uint16_t*>(qkv.data) + first_column, qkv.rows, columns, qkv.dtype,
+            qkv.row_stride()};
+  }
+  Activation q() const { return part(0, kQueryColumns); }
+  Activation k() const { return part(kQueryColumns, kKvColumns); }
+  Activation v() const { return part(kQueryColumns + kKvColumns, kKvColumns); }
+  RopeAngles angles() {
+    std::vector<float> frequencies;
+    for (int i = 0; i < kShape.head_dim / 2; ++i) {
+      frequencies.push_back(std::pow(500000.0F, -static_cast<float>(i) / 64.0F));
+    }
+    return {upload(frequencies), kShape.head_dim / 2, 1.0F, false};
+  }
+
+  DeviceBatch batch;
+  std::vector<KvLayer> layers;
+  Activation qkv, out;
+  AttentionScratch scratch;
+
+ private:
+  template <typename T>
+  T* upload(const std::vector<T>& values) {
+    return memory_.upload(std::span<const T>(values));
+  }
+  CardMemory memory_;
+};
+
+// Every query with every key that it sees, twice: scores and sums.
+double operations(const Step& step) {
+  const double seen = step.context + (step.rows + 1) / 2.0;
+  return 2.0 * 2.0 * static_cast<double>(step.all_rows()) * seen *
+         static_cast<double>(kQueryColumns);
+}
+
+void attend(Bench& bench, const std::string& name, const Step& step) {
+  if (!bench.wants("attention", name)) return;
+  StepOnCard on_card(bench, step);
+  Case c{.group = "attention",
+         .name = name,
+         .shape = fmt::format("{} x {} of {} tokens", step.sequences, step.rows, step.tokens()),
+         .work = {}};
+  c.work.read_bytes =
+      kElementBytes * (2.0 * step.sequences * step.tokens() * static_cast<double>(kKvColumns) +
+                       static_cast<double>(step.all_rows() * kQueryColumns));
+  c.work.written_bytes = kElementBytes * static_cast<double>(step.all_rows() * kQueryColumns);
+  c.work.operations = operations(step);
+  bench.measure(c, on_card.layers.size(), [&](const Launch& launch, std::size_t turn) {
+    attention(launch, on_card.out, on_card.q(), on_card.layers[turn], on_card.batch, kShape,
+              on_card.scratch);
+  });
+}
+
+void turn_and_store(Bench& bench, const std::string& name, const Step& step) {
+  if (!bench.wants("rope_write_kv", name)) return;
+  StepOnCard on_card(bench, step);
+  const RopeAngles angles = on_card.angles();
+  Case c{.group = "rope_write_kv",
+         .name = name,
+         .shape = fmt::format("{} rows", step.all_rows()),
+         .work = {}};
+  const auto rows = static_cast<double>(step.all_rows());
+  c.work.read_bytes = kElementBytes * rows * static_cast<double>(kQueryColumns + 2 * kKvColumns);
+  // q and k back to where they were, k and v to the cache.
+  c.work.written_bytes = kElementBytes * rows * static_cast<double>(kQueryColumns + 3 * kKvColumns);
+  bench.measure(c, on_card.layers.size(), [&](const Launch& launch, std::size_t turn) {
+    rope_write_kv(launch, on_card.q(), on_card.k(), on_card.v(), angles, on_card.layers[turn],
+                  on_card.batch);
+  });
+}
+
+}  // namespace
+
+void attention_benchmarks(Bench& bench) {
+  const bool quick = bench.options().quick;
+  for (const std::int32_t sequences : {1, 8, 64, 256}) {
+    for (const std::int32_t tokens : {256, 1024, 4096}) {
+      const bool target = sequences == 64 && tokens == 4096;
+      if (quick && !target && (tokens != 1024 || sequences == 256)) continue;
+      attend(bench, fmt::format("decode-{}x{}", sequences, tokens), {sequences, tokens - 1, 1});
+    }
+  }
+  for (const Step& step : {Step{1, 0, 8192}, Step{128, 0, 128}, Step{8, 0, 1024}}) {
+    if (quick && step.sequences != 128) continue;
+    attend(bench, fmt::format("prefill-{}x{}", step.sequences, step.rows), step);
+  }
+  if (!quick) attend(bench, "verify-64x4096", {64, 4092, 4});
+  for (const std::int32_t rows : {1, 64, 8192}) {
+    if (quick && rows == 8192) continue;
+    const Step step = rows == 8192 ? Step{8, 0, 1024} : Step{rows, 255, 1};
+    turn_and_store(bench, fmt::format("{}", rows), step);
+  }
+}
+
+}  // namespace hangar::cuda::bench

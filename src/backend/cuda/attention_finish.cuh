@@ -1,0 +1,219 @@
+// The end of the decode kernel's runs: four warps' results, then several blocks', become one.
+//
+// Promise: what covers a pair is folded in the order of its context and written to `out`, as soon
+//   as all of it is there: by the block itself, or by the last of the blocks that share the pair.
+//   Results so far lie in `places`, past the L1 cache; a counter for each block, at 0 between
+//   launches, says who is last.
+// Threads: device code; a whole block calls run().
+#pragma once
+
+#include <cstdint>
+
+#include "backend/cuda/attention_runs.cuh"
+#include "backend/cuda/attention_state.cuh"
+#include "backend/cuda/attention_tiles.cuh"
+
+namespace hangar::cuda::attend {
+
+inline constexpr int kDecodeWarps = 4;
+inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
+inline constexpr int kMergeRows = 8;  // of a tile at a time
+
+// A row's result over part of its context: sums of weights, and of values times weights, relative
+// to the largest score.
+template <int kDim>
+struct Place {
+  float values[kTileRows][kDim];
+  float2 rows[kTileRows];  // largest, sum
+};
+
+struct Partial {
+  float largest = kNone;
+  float sum = 0.0F;
+  float4 values = {0.0F, 0.0F, 0.0F, 0.0F};
+
+  __device__ __forceinline__ void fold(const Partial& next) {
+    const float both = fmaxf(largest, next.largest);
+    const float reference = reference_of(both);
+    const float mine = power_of_2(largest - reference);
+    const float its = power_of_2(next.largest - reference);
+    const auto add = [&](float& a, float b) { a = __fmaf_rn(a, mine, __fmul_rn(b, its)); };
+    add(sum, next.sum);
+    add(values.x, next.values.x);
+    add(values.y, next.values.y);
+    add(values.z, next.values.z);
+    add(values.w, next.values.w);
+    largest = both;
+  }
+};
+
+// The end of a run: four warps' results become one, which goes to `out` or to a place.
+template <typename T, int kDim>
+class Finish {
+ public:
+  __device__ __forceinline__ Finish(const AttentionArguments& a, const Plan& plan,
+                                    const Share& share, std::byte* merge, float2* rows, int* last,
+                                    void* scratch)
+      : a_(a),
+        share_(share),
+        fixed_(plan.fixed),
+        factor_(score_factor(a)),
+        merge_(reinterpret_cast<float*>(merge)),
+        rows_(rows),
+        last_(last),
+        counters_(static_cast<int*>(scratch)),
+        places_(reinterpret_cast<Place<kDim>*>(counters_ + counter_room())) {}
+
+  __device__ static __forceinline__ int counter_room() { return ceil_div(gridDim.x, 64) * 64; }
+
+  __device__ __forceinline__ void run(const Run& run, TileState<T, kDim>& state) {
+    const bool whole = run.unit_begin == run.pair_begin && run.unit_end == run.pair_end;
+    // A pair of several blocks has a place for each part; one block's units fold from one of its
+    // own places into the other: threads of a row read what one of them writes.
+    const bool alone = whole || share_.whole_pairs;
+    const int block = blockIdx.x;
+    const int turn = (run.unit_begin - run.pair_begin) & 1;
+    const bool folds = share_.whole_pairs && run.unit_begin > run.pair_begin;
+    const bool ends = alone && run.unit_end == run.pair_end;
+    int place = 2 * block + turn;
+    if (!alone) place = place_of(run, fixed_ ? run.unit_begin : block);
+
+    state.softmax.add_up();
+    for (int first = 0; first < run.packed; first += kMergeRows) {
+      put_warp(state, first / kMergeRows);
+      __syncthreads();
+      for (int i = threadIdx.x; i < kMergeRows * (kDim / 4); i += kDecodeThreads) {
+        const int row = i / (kDim / 4);
+        const int column = i % (kDim / 4) * 4;
+        if (first + row >= run.packed) break;
+        Partial partial = warp_result(0, row, column);
+#pragma unroll
+        for (int warp = 1; warp < kDecodeWarps; ++warp) {
+          partial.fold(warp_result(warp, row, column));
+        }
+        if (folds) {
+          Partial before = stored(2 * block + 1 - turn, first + row, column);
+          before.fold(partial);
+          partial = before;
+        }
+        if (ends) {
+          write(run, first + row, column, partial);
+        } else {
+          keep(place, first + row, column, partial);
+        }
+      }
+      __syncthreads();
+    }
+    const bool last_of_block = !fixed_ || run.unit_end == min(run.pair_end, share_.end);
+    if (!alone && last_of_block) arrive(run);
+  }
+
+ private:
+  // Of unit or block `part`.
+  __device__ __forceinline__ int place_of(const Run& run, int part) const {
+    if (fixed_) return part;
+    // A block has at most two pairs that others have parts of: its first and its last.
+    return 2 * part + (run.pair_begin > part * share_.each ? 1 : 0);
+  }
+
+  // Pairs of columns are permuted so that 4 rows of a warp's lanes write to all banks.
+  __device__ __forceinline__ float* merge_at(int warp, int row, int column) const {
+    const int pair = (column / 2) ^ ((row & 3) << 2);
+    return merge_ + (warp * kMergeRows + row) * kDim + pair * 2 + column % 2;
+  }
+  __device__ __forceinline__ void put_warp(const TileState<T, kDim>& state, int half) {
+    const int warp = threadIdx.x / 32;
+    const int row = threadIdx.x % 32 / 4;
+    const int column = threadIdx.x % 4 * 2;
+    if (column == 0) {
+      rows_[warp * kMergeRows + row] =
+          half == 0 ? make_float2(state.softmax.largest[0] * factor_, state.softmax.sum[0])
+                    : make_float2(state.softmax.largest[1] * factor_, state.softmax.sum[1]);
+    }
+#pragma unroll
+    for (int i = 0; i < kDim / 8; ++i) {
+      *reinterpret_cast<float2*>(merge_at(warp, row, 8 * i + column)) =
+          half == 0 ? make_float2(state.out[i][0], state.out[i][1])
+                    : make_float2(state.out[i][2], state.out[i][3]);
+    }
+  }
+  __device__ __forceinline__ Partial warp_result(int warp, int row, int column) const {
+    const float2 sums = rows_[warp * kMergeRows + row];
+    return {sums.x, sums.y, *reinterpret_cast<const float4*>(merge_at(warp, row, column))};
+  }
+
+  // Past the L1 cache, which does not see what other blocks write.
+  __device__ __forceinline__ Partial stored(int place, int row, int column) const {
+    const Place<kDim>& from = places_[place];
+    const float2 sums = __ldcg(&from.rows[row]);
+    return {sums.x, sums.y, __ldcg(reinterpret_cast<const float4*>(&from.values[row][column]))};
+  }
+  __device__ __forceinline__ void keep(int place, int row, int column, const Partial& partial) {
+    Place<kDim>& to = places_[place];
+    __stcg(reinterpret_cast<float4*>(&to.values[row][column]), partial.values);
+    if (column == 0) __stcg(&to.rows[row], make_float2(partial.largest, partial.sum));
+  }
+
+  __device__ __forceinline__ void write(const Run& run, int packed, int column,
+                                        const Partial& partial) {
+    const int query = run.first_packed + packed;
+    const std::int64_t row = run.sequence.first_row + query / a_.group;
+    const int head = run.kv_head * a_.group + query % a_.group;
+    const float factor = 1.0F / partial.sum;
+    const float4 v = partial.values;
+    auto* to = static_cast<std::uint16_t*>(a_.out) + row * a_.out_stride + head * kDim + column;
+    *reinterpret_cast<uint2*>(to) = make_uint2(pack_output(v.x * factor, v.y * factor, a_.half),
+                                               pack_output(v.z * factor, v.w * factor, a_.half));
+  }
+
+  // All of the block's part of the pair is in its places. Whoever comes last finishes the pair.
+  __device__ __forceinline__ void arrive(const Run& run) {
+    const int first_block = run.pair_begin / share_.each;
+    const int last_block = (run.pair_end - 1) / share_.each;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      const int others = last_block - first_block;
+      // Alone it does not count: the counter is that of the pair that runs on into the next block.
+      bool is_last = others == 0;
+      if (!is_last && atomicAdd(counters_ + first_block, 1) == others) {
+        counters_[first_block] = 0;
+        is_last = true;
+      }
+      *last_ = is_last ? 1 : 0;
+    }
+    __syncthreads();
+    if (*last_ != 0) {
+      __threadfence();
+      finish_pair(run, first_block, last_block);
+    }
+    __syncthreads();  // before the next run writes *last_
+  }
+
+  __device__ __forceinline__ void finish_pair(const Run& run, int first_block, int last_block) {
+    const int first = fixed_ ? run.pair_begin : first_block;
+    const int last = fixed_ ? run.pair_end - 1 : last_block;
+    for (int i = threadIdx.x; i < run.packed * (kDim / 4); i += kDecodeThreads) {
+      const int row = i / (kDim / 4);
+      const int column = i % (kDim / 4) * 4;
+      Partial partial = stored(place_of(run, first), row, column);
+#pragma unroll 4
+      for (int part = first + 1; part <= last; ++part) {
+        partial.fold(stored(place_of(run, part), row, column));
+      }
+      write(run, row, column, partial);
+    }
+  }
+
+  const AttentionArguments& a_;
+  const Share& share_;
+  bool fixed_;
+  float factor_;  // of a score, as a power of 2
+  float* merge_;
+  float2* rows_;
+  int* last_;
+  int* counters_;
+  Place<kDim>* places_;
+};
+
+}  // namespace hangar::cuda::attend

@@ -1,0 +1,62 @@
+// What attention() chooses from: one function for each kernel, and what all of them are given.
+//
+// Promise: attend_decode takes the sequences of at most `most_rows` rows, attend_prefill those of
+//   more than `fewest_rows`, attend_plain all. The first two want fast_heads(): their other demands
+//   are theirs.
+// Units: strides are in elements.
+// Threads: the step thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cuda/launch.h"
+#include "tensor/kv_type.h"
+#include "tensor/ragged_batch.h"
+
+namespace hangar::cuda {
+
+struct AttentionArguments {
+  const void* q = nullptr;
+  void* out = nullptr;
+  std::int64_t q_stride = 0;
+  std::int64_t out_stride = 0;
+  bool half = false;  // q and out are kF16, not kBF16
+
+  const void* keys = nullptr;
+  const void* values = nullptr;
+  KvType kv_type = KvType::kBF16;
+  std::int64_t head_stride = 0;
+  std::int64_t block_stride = 0;
+  std::int32_t block_tokens = 16;
+
+  const std::int32_t* row_sequence = nullptr;
+  const RaggedBatch::Sequence* sequences = nullptr;
+  const std::int32_t* block_tables = nullptr;
+  std::int32_t rows = 0;
+  std::int32_t sequence_count = 0;
+
+  std::int32_t kv_heads = 0;
+  std::int32_t group = 1;  // query heads to a KV head
+  std::int32_t head_dim = 0;
+  std::int32_t window = 0;
+  // A score, as a power of 2: inner_scale * dot, or with a softcap softcap * tanh(inner_scale *
+  // dot), softcap times log2(e).
+  float inner_scale = 0.0F;
+  float softcap = 0.0F;
+  bool context_ready = false;  // as AttentionScratch
+};
+
+constexpr bool fast_heads(std::int32_t head_dim, std::int32_t block_tokens) {
+  return (head_dim == 64 || head_dim == 96 || head_dim == 128 || head_dim == 256) &&
+         block_tokens % 16 == 0;
+}
+
+std::size_t decode_scratch_bytes(const Launch& launch, std::int32_t head_dim);
+void attend_decode(const Launch& launch, const AttentionArguments& arguments,
+                   std::int32_t most_rows, void* scratch);
+void attend_prefill(const Launch& launch, const AttentionArguments& arguments,
+                    std::int32_t fewest_rows);
+void attend_plain(const Launch& launch, const AttentionArguments& arguments);
+
+}  // namespace hangar::cuda

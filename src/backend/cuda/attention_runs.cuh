@@ -1,0 +1,201 @@
+// How the decode kernel's blocks share out a step: decided on the card, by each for itself.
+//
+// Promise: the work of a sequence is pairs (of a KV head and a tile of 16 rows: the group's query
+//   heads of one row, then of the next), each of `units` of `grain` slabs of keys and values. All
+//   sequences' units stand in one line; block c has units [c * each, (c + 1) * each) of it. A run
+//   is what one block does of one pair in one go: all it has of it, or with `fixed` one unit, so
+//   that where a context is cut depends on nothing else. Then either every unit has a place of its
+//   own for its result, or, where they do not fit, a block does the whole pairs that begin in its
+//   share.
+// Units: slabs and units count from position 0; a unit that no row of a tile attends to is in no
+//   run.
+// Threads: find_share is called by a whole block; a Runs is a thread's own, and the same in all.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/cuda/attention_tiles.cuh"
+
+namespace hangar::cuda::attend {
+
+inline constexpr int kTileRows = 16;
+
+struct Plan {
+  std::int32_t most_rows = 0;  // sequences of more rows are another kernel's
+  std::int32_t grain = 1;      // slabs
+  std::int32_t least = 1;      // units of a block that has any
+  bool fixed = false;
+  std::int32_t places = 0;  // for the results of units, where fixed
+};
+
+__device__ __forceinline__ int ceil_div(int n, int by) {
+  return (n + by - 1) / by;
+}
+
+// A sequence's part of the line.
+struct Line {
+  RaggedBatch::Sequence sequence;
+  int first_unit = 0;  // of its context
+  int units = 0;       // of each pair
+  int pairs = 0;
+
+  __device__ __forceinline__ Line(const AttentionArguments& a, const Plan& plan, int index)
+      : sequence(a.sequences[index]) {
+    if (sequence.rows <= 0 || sequence.rows > plan.most_rows) return;
+    const int first = first_token(a, 0) / kSlabTokens;
+    const int slabs = ceil_div(sequence.context_tokens + sequence.rows, kSlabTokens);
+    first_unit = first / plan.grain;
+    units = ceil_div(slabs, plan.grain) - first_unit;
+    pairs = a.kv_heads * ceil_div(sequence.rows * a.group, kTileRows);
+  }
+  // The first that a row attends to.
+  __device__ __forceinline__ int first_token(const AttentionArguments& a, int row) const {
+    return a.window > 0 ? max(0, sequence.context_tokens + row + 1 - a.window) : 0;
+  }
+  __device__ __forceinline__ int length() const { return units * pairs; }
+};
+
+struct Share {
+  int begin = 0;  // units of the line; begin == end: nothing to do
+  int end = 0;
+  int each = 1;      // of every block
+  int sequence = 0;  // that `begin` is in
+  int sequence_begin = 0;
+  bool whole_pairs = false;
+};
+
+// `scratch`: 8 ints of shared memory. Ends with a barrier of the block.
+template <int kThreads>
+__device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* scratch) {
+  constexpr int kWarps = kThreads / 32;
+  static_assert(kWarps <= 6);
+  const int thread = threadIdx.x;
+  const int each = ceil_div(a.sequence_count, kThreads);
+  const int first = min(thread * each, a.sequence_count);
+  const int last = min(first + each, a.sequence_count);
+  int sum = 0;
+  for (int s = first; s < last; ++s) sum += Line(a, plan, s).length();
+  int before = sum;  // of the warp's threads up to this one
+#pragma unroll
+  for (int step = 1; step < 32; step *= 2) {
+    const int other = __shfl_up_sync(0xFFFFFFFFU, before, step);
+    if (thread % 32 >= step) before += other;
+  }
+  if (thread % 32 == 31) scratch[thread / 32] = before;
+  __syncthreads();
+  int total = 0;
+#pragma unroll
+  for (int warp = 0; warp < kWarps; ++warp) {
+    if (warp < thread / 32) before += scratch[warp];
+    total += scratch[warp];
+  }
+  before -= sum;
+
+  Share share;
+  const int blocks = gridDim.x;
+  share.each = max(plan.least, ceil_div(total, blocks));
+  // Not each * block: that could pass what an int holds.
+  const int block = blockIdx.x;
+  share.begin = block < ceil_div(total, share.each) ? block * share.each : total;
+  share.end = min(total, share.begin + share.each);
+  share.whole_pairs = plan.fixed && total > plan.places;
+  if (share.begin < share.end && before <= share.begin && share.begin < before + sum) {
+    int s = first;
+    for (int length = Line(a, plan, s).length(); before + length <= share.begin;
+         length = Line(a, plan, s).length()) {
+      before += length;
+      ++s;
+    }
+    scratch[kWarps] = s;
+    scratch[kWarps + 1] = before;
+  }
+  __syncthreads();
+  share.sequence = scratch[kWarps];
+  share.sequence_begin = scratch[kWarps + 1];
+  return share;
+}
+
+struct Run {
+  RaggedBatch::Sequence sequence;
+  int kv_head = 0;
+  int first_packed = 0;  // the tile's first row of query heads: row * group + head of the group
+  int packed = 0;        // its rows
+  int slab_begin = 0;
+  int slab_end = 0;
+  int pair_begin = 0;  // the pair's units that are not empty
+  int pair_end = 0;
+  int unit_begin = 0;  // the run's
+  int unit_end = 0;
+
+  __device__ __forceinline__ int tokens() const { return sequence.context_tokens + sequence.rows; }
+};
+
+class Runs {
+ public:
+  __device__ __forceinline__ Runs(const AttentionArguments& a, const Plan& plan, const Share& share)
+      : a_(a),
+        plan_(plan),
+        at_(share.begin),
+        end_(share.end),
+        whole_pairs_(share.whole_pairs),
+        index_(share.sequence),
+        line_begin_(share.sequence_begin),
+        line_(a, plan, share.begin < share.end ? share.sequence : 0) {
+    if (at_ >= end_ || !whole_pairs_) return;
+    const int into = (at_ - line_begin_) % line_.units;
+    if (into != 0) at_ += line_.units - into;  // the pair is another block's
+  }
+
+  // False: that was all.
+  __device__ __forceinline__ bool next(Run& run) {
+    while (at_ < end_ || at_ < pair_stop_) {
+      while (at_ >= line_begin_ + line_.length()) {
+        line_begin_ += line_.length();
+        line_ = Line(a_, plan_, ++index_);
+      }
+      const RaggedBatch::Sequence& sequence = line_.sequence;
+      const int pair = (at_ - line_begin_) / line_.units;
+      const int pair_begin = line_begin_ + pair * line_.units;
+      const int tile = pair / a_.kv_heads;
+      const int first_packed = tile * kTileRows;
+      const int packed = min(kTileRows, sequence.rows * a_.group - first_packed);
+      const int first_row = first_packed / a_.group;
+      const int last_row = (first_packed + packed - 1) / a_.group;
+      const int slab_begin = line_.first_token(a_, first_row) / kSlabTokens;
+      const int slab_end = ceil_div(sequence.context_tokens + last_row + 1, kSlabTokens);
+      run.pair_begin = pair_begin + slab_begin / plan_.grain - line_.first_unit;
+      run.pair_end = pair_begin + ceil_div(slab_end, plan_.grain) - line_.first_unit;
+      run.unit_begin = max(at_, run.pair_begin);
+      run.unit_end = whole_pairs_ ? run.pair_end : min(run.pair_end, end_);
+      if (plan_.fixed) run.unit_end = min(run.unit_end, run.unit_begin + 1);
+      if (whole_pairs_) pair_stop_ = pair_begin + line_.units;
+      if (run.unit_begin >= run.unit_end) {
+        at_ = pair_begin + line_.units;
+        continue;
+      }
+      at_ = run.unit_end < run.pair_end ? run.unit_end : pair_begin + line_.units;
+      const int first_unit = line_.first_unit - pair_begin;
+      run.sequence = sequence;
+      run.kv_head = pair % a_.kv_heads;
+      run.first_packed = first_packed;
+      run.packed = packed;
+      run.slab_begin = max(slab_begin, (run.unit_begin + first_unit) * plan_.grain);
+      run.slab_end = min(slab_end, (run.unit_end + first_unit) * plan_.grain);
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  const AttentionArguments& a_;
+  const Plan& plan_;
+  int at_;
+  int end_;
+  int pair_stop_ = 0;  // of the pair last begun, where pairs are done whole
+  bool whole_pairs_;
+  int index_;
+  int line_begin_;
+  Line line_;
+};
+
+}  // namespace hangar::cuda::attend

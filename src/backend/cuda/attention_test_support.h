@@ -1,0 +1,185 @@
+// What the tests of attention and of the cache share: batches whose blocks are a random choice, and
+// the same step on the card and on the reference.
+//
+// Promise: an AttentionCase's cache holds its keys and values, and NaN wherever none of them is.
+// Threads: one.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "backend/cuda/testing.h"
+
+namespace hangar::cuda {
+
+struct Heads {
+  std::int32_t heads;
+  std::int32_t kv_heads;
+  std::int32_t head_dim;
+};
+// What a model may ask of attention beyond the plain softmax.
+struct Extras {
+  float softcap = 0.0F;
+  std::int32_t window = 0;
+};
+struct SequencePlan {
+  std::int32_t context;
+  std::int32_t rows;
+};
+
+struct AttentionCase {
+  Heads heads = {};
+  std::int32_t block_tokens = 16;
+  std::int32_t blocks = 0;  // of the cache
+  RaggedBatch batch;
+  std::vector<float> k, v;  // of whole(batch)
+  std::vector<float> q;     // of batch
+  KvType type = KvType::kBF16;
+
+  std::int64_t q_columns() const { return std::int64_t{heads.heads} * heads.head_dim; }
+  std::int64_t kv_columns() const { return std::int64_t{heads.kv_heads} * heads.head_dim; }
+  AttentionShape shape(Extras extras) const {
+    return {.heads = heads.heads,
+            .kv_heads = heads.kv_heads,
+            .head_dim = heads.head_dim,
+            .scale = 1.0F / std::sqrt(static_cast<float>(heads.head_dim)),
+            .softcap = extras.softcap,
+            .window = extras.window};
+  }
+};
+
+class CudaAttentionTest : public CudaOpsTest {
+ protected:
+  static constexpr std::int32_t kLayer = 1;  // of 2
+
+  KvType kv_type() const { return work_type() == DType::kBF16 ? KvType::kBF16 : KvType::kF16; }
+
+  // A batch of these sequences whose block tables are a random choice of the cache's blocks.
+  RaggedBatch make_batch(const std::vector<SequencePlan>& plans, std::int32_t block_tokens,
+                         std::int32_t cache_blocks) {
+    RaggedBatch batch;
+    batch.block_tokens = block_tokens;
+    std::vector<std::int32_t> free(static_cast<std::size_t>(cache_blocks));
+    std::iota(free.begin(), free.end(), 0);
+    std::ranges::shuffle(free, random_);
+    for (const SequencePlan& plan : plans) {
+      const std::int32_t blocks = (plan.context + plan.rows + block_tokens - 1) / block_tokens;
+      batch.sequences.push_back(
+          {.first_row = batch.rows(),
+           .rows = plan.rows,
+           .context_tokens = plan.context,
+           .first_block = static_cast<std::int32_t>(batch.block_tables.size()),
+           .blocks = blocks});
+      batch.block_tables.insert(batch.block_tables.end(), free.end() - blocks, free.end());
+      free.resize(free.size() - static_cast<std::size_t>(blocks));
+      batch.token_ids.resize(batch.token_ids.size() + static_cast<std::size_t>(plan.rows));
+      for (std::int32_t i = 0; i < plan.rows; ++i) batch.positions.push_back(plan.context + i);
+    }
+    return batch;
+  }
+  // The same sequences with all their tokens as rows: writes what `batch` calls context too.
+  static RaggedBatch whole(RaggedBatch batch) {
+    std::int32_t rows = 0;
+    batch.positions.clear();
+    for (RaggedBatch::Sequence& sequence : batch.sequences) {
+      sequence.rows += sequence.context_tokens;
+      sequence.context_tokens = 0;
+      sequence.first_row = rows;
+      rows += sequence.rows;
+      for (std::int32_t i = 0; i < sequence.rows; ++i) batch.positions.push_back(i);
+    }
+    batch.token_ids.resize(static_cast<std::size_t>(rows));
+    return batch;
+  }
+  // Row i of sequence s of the case's batch by itself: its query and its batch.
+  static AttentionCase row_alone(const AttentionCase& c, std::size_t s, std::int32_t i) {
+    AttentionCase one;
+    one.heads = c.heads;
+    one.block_tokens = c.block_tokens;
+    one.batch = c.batch;
+    const RaggedBatch::Sequence& sequence = c.batch.sequences[s];
+    one.batch.token_ids.resize(1);
+    one.batch.positions = {sequence.context_tokens + i};
+    one.batch.sequences = {sequence};
+    one.batch.sequences[0].first_row = 0;
+    one.batch.sequences[0].rows = 1;
+    one.batch.sequences[0].context_tokens = sequence.context_tokens + i;
+    const auto at = static_cast<std::ptrdiff_t>((sequence.first_row + i) * c.q_columns());
+    one.q.assign(c.q.begin() + at, c.q.begin() + at + c.q_columns());
+    return one;
+  }
+
+  AttentionCase make_case(Heads heads, std::int32_t block_tokens,
+                          const std::vector<SequencePlan>& plans) {
+    AttentionCase c;
+    c.heads = heads;
+    c.block_tokens = block_tokens;
+    c.type = kv_type();
+    std::int32_t tokens = 0;
+    for (const SequencePlan& plan : plans) tokens += plan.context + plan.rows;
+    c.blocks = tokens / block_tokens + static_cast<std::int32_t>(plans.size()) + 3;
+    c.batch = make_batch(plans, block_tokens, c.blocks);
+    c.k = random_floats(tokens * c.kv_columns());
+    c.v = random_floats(tokens * c.kv_columns());
+    c.q = random_floats(c.batch.rows() * c.q_columns(), 2.0F);
+    return c;
+  }
+
+  static KvCachePtr fill_cache(Backend& backend, const AttentionCase& c) {
+    auto cache = backend
+                     .make_kv_cache(
+                         {2, c.blocks, c.block_tokens, c.heads.kv_heads, c.heads.head_dim, c.type})
+                     .value();
+    RaggedBatch everything;
+    everything.block_tokens = c.block_tokens;
+    everything.block_tables.resize(static_cast<std::size_t>(c.blocks));
+    std::iota(everything.block_tables.begin(), everything.block_tables.end(), 0);
+    everything.sequences = {{.rows = c.blocks * c.block_tokens, .blocks = c.blocks}};
+    everything.token_ids.resize(static_cast<std::size_t>(everything.sequences[0].rows));
+    everything.positions.resize(everything.token_ids.size());
+    std::iota(everything.positions.begin(), everything.positions.end(), 0);
+    const Activation poison = make_empty(backend, everything.rows(), c.kv_columns());
+    for (std::int32_t layer : {0, 1}) backend.write_kv(*cache, layer, poison, poison, everything);
+    const RaggedBatch all = whole(c.batch);
+    backend.write_kv(*cache, kLayer, make(backend, all.rows(), c.kv_columns(), c.k),
+                     make(backend, all.rows(), c.kv_columns(), c.v), all);
+    return cache;
+  }
+  static std::vector<float> attend(Backend& backend, const KvCache& cache, const AttentionCase& c,
+                                   Extras extras = {}) {
+    const Activation out = make_empty(backend, c.batch.rows(), c.q_columns());
+    backend.attention(out, make(backend, c.batch.rows(), c.q_columns(), c.q), cache, kLayer,
+                      c.batch, c.shape(extras));
+    return values_of(backend, out);
+  }
+  static std::vector<float> attend(Backend& backend, const AttentionCase& c, Extras extras = {}) {
+    return attend(backend, *fill_cache(backend, c), c, extras);
+  }
+
+  // The weights of the softmax and the result are rounded to 16 bits, nothing else is.
+  void expect_close(const std::vector<float>& got, const std::vector<float>& want) const {
+    expect_near(got, want, 4.0F * epsilon(), 2.0F * epsilon());
+    double wrong = 0.0;
+    double all = 0.0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const double difference = static_cast<double>(got[i]) - static_cast<double>(want[i]);
+      wrong += difference * difference;
+      all += static_cast<double>(want[i]) * static_cast<double>(want[i]);
+    }
+    EXPECT_LT(std::sqrt(wrong), static_cast<double>(epsilon()) * std::sqrt(all));
+  }
+  static void expect_same_bits(std::span<const float> got, std::span<const float> want) {
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(got[i]), std::bit_cast<std::uint32_t>(want[i]))
+          << "element " << i << ": " << got[i] << " and " << want[i];
+    }
+  }
+};
+
+}  // namespace hangar::cuda

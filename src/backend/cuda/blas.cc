@@ -1,0 +1,225 @@
+#include "backend/cuda/blas.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace hangar::cuda {
+namespace {
+
+constexpr std::size_t kMostNotedWeights = 16;  // to measure on
+constexpr std::uint32_t kAlignmentBytes = 16;  // of addresses and strides
+// One algorithm for all numbers of rows is looked for at these, and must do all of the others.
+constexpr std::int64_t kFixedRows[] = {128, 16, 1024};
+constexpr std::int64_t kOtherRows[] = {1, 2, 3, 7, 8, 9, 31, 64, 300, 2048, 8192};
+
+void check_blas(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  // Of the library's errors those that are the card's are sticky: say which.
+  const cudaError_t last = cudaPeekAtLastError();
+  throw CudaError(last != cudaSuccess ? last : cudaErrorUnknown,
+                  fmt::format("{}: {}", call, cublasLtGetStatusString(status)).c_str());
+}
+
+cudaDataType_t cuda_type(DType type) {
+  switch (type) {
+    case DType::kBF16:
+      return CUDA_R_16BF;
+    case DType::kF16:
+      return CUDA_R_16F;
+    default:
+      return CUDA_R_32F;
+  }
+}
+
+// The library's column-major view of it: y^T {outputs, rows} = W {outputs, columns} x^T.
+struct Descriptors {
+  cublasLtMatmulDescOpaque_t operation{};
+  cublasLtMatrixLayoutOpaque_t weight{};
+  cublasLtMatrixLayoutOpaque_t x{};
+  cublasLtMatrixLayoutOpaque_t y{};
+
+  explicit Descriptors(const BlasProduct& product) {
+    const auto size = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
+    const cudaDataType_t type = cuda_type(product.type);
+    check_blas(cublasLtMatmulDescInit(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "describing");
+    const cublasOperation_t transposed = CUBLAS_OP_T;
+    check_blas(cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
+                                              sizeof(transposed)),
+               "transposing");
+    check_blas(cublasLtMatrixLayoutInit(&weight, type, size(product.columns), size(product.outputs),
+                                        product.columns),
+               "laying out W");
+    check_blas(cublasLtMatrixLayoutInit(&x, type, size(product.columns), size(product.rows),
+                                        product.x_stride),
+               "laying out x");
+    check_blas(cublasLtMatrixLayoutInit(&y, cuda_type(product.y_type), size(product.outputs),
+                                        size(product.rows), product.y_stride),
+               "laying out y");
+  }
+};
+
+bool aligned(const void* p, std::int64_t stride, DType type) {
+  return reinterpret_cast<std::uintptr_t>(p) % kAlignmentBytes == 0 &&
+         row_bytes(type, stride) % kAlignmentBytes == 0;
+}
+
+bool suits(const BlasProduct& product) {
+  return product.rows > 0 && aligned(product.weight, product.columns, product.type) &&
+         aligned(product.x, product.x_stride, product.type) &&
+         aligned(product.y, product.y_stride, product.y_type);
+}
+
+BlasKey key_of(const BlasProduct& product, std::int64_t bucket) {
+  return {product.outputs, product.columns, bucket, product.type, product.y_type, product.add};
+}
+
+// The card, the driver and the library: whose choices these are.
+std::string owner_of_choices() {
+  int device = 0;
+  int driver = 0;
+  cudaDeviceProp card{};
+  HANGAR_CUDA(cudaGetDevice(&device));
+  HANGAR_CUDA(cudaGetDeviceProperties(&card, device));
+  HANGAR_CUDA(cudaDriverGetVersion(&driver));
+  return fmt::format("{}, {} multiprocessors, driver {}, cublasLt {}", card.name,
+                     card.multiProcessorCount, driver, cublasLtGetVersion());
+}
+
+}  // namespace
+
+Blas::Blas(void* workspace, std::size_t workspace_bytes)
+    : workspace_(workspace), workspace_bytes_(workspace_bytes), owner_(owner_of_choices()) {
+  check_blas(cublasLtCreate(&handle_), "cublasLtCreate");
+}
+
+Blas::~Blas() {
+  (void)cublasLtDestroy(handle_);
+}
+
+std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const BlasProduct& product, bool split,
+                                                   int most) const {
+  Descriptors described(product);
+  cublasLtMatmulPreferenceOpaque_t preference{};
+  check_blas(cublasLtMatmulPreferenceInit(&preference), "asking for algorithms");
+  const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
+    check_blas(cublasLtMatmulPreferenceSetAttribute(&preference, attribute, &value, sizeof(value)),
+               "asking for algorithms");
+  };
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(workspace_bytes_));
+  for (const auto attribute :
+       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    set(attribute, kAlignmentBytes);
+  }
+  // Parts of a split K are added up in float32, never in the type of the output.
+  set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      static_cast<std::uint32_t>(split ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
+                                       : CUBLASLT_REDUCTION_SCHEME_NONE));
+  std::vector<cublasLtMatmulHeuristicResult_t> found(static_cast<std::size_t>(most));
+  int count = 0;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      handle_, &described.operation, &described.weight, &described.x, &described.y, &described.y,
+      &preference, most, found.data(), &count);
+  std::vector<cublasLtMatmulAlgo_t> algorithms;
+  if (status != CUBLAS_STATUS_SUCCESS) return algorithms;
+  for (int i = 0; i < count; ++i) {
+    const cublasLtMatmulHeuristicResult_t& result = found[static_cast<std::size_t>(i)];
+    if (result.state != CUBLAS_STATUS_SUCCESS || result.workspaceSize > workspace_bytes_) continue;
+    std::int32_t parts = 1;
+    std::size_t written = 0;
+    if (!split &&
+        cublasLtMatmulAlgoConfigGetAttribute(&result.algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &parts,
+                                             sizeof(parts), &written) == CUBLAS_STATUS_SUCCESS &&
+        parts != 0 && parts != 1) {
+      continue;
+    }
+    algorithms.push_back(result.algo);
+  }
+  return algorithms;
+}
+
+std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(BlasProduct product) const {
+  constexpr int kMostEach = 6;
+  std::vector<cublasLtMatmulAlgo_t> found;
+  const auto known = [&](const cublasLtMatmulAlgo_t& algorithm) {
+    return std::ranges::any_of(found, [&](const cublasLtMatmulAlgo_t& other) {
+      return std::memcmp(&other, &algorithm, sizeof(other)) == 0;
+    });
+  };
+  const auto runs = [&](const cublasLtMatmulAlgo_t& algorithm) {
+    return std::ranges::all_of(kOtherRows, [&](std::int64_t rows) {
+      product.rows = rows;
+      Descriptors described(product);
+      cublasLtMatmulHeuristicResult_t result{};
+      return cublasLtMatmulAlgoCheck(handle_, &described.operation, &described.weight, &described.x,
+                                     &described.y, &described.y, &algorithm,
+                                     &result) == CUBLAS_STATUS_SUCCESS &&
+             result.workspaceSize <= workspace_bytes_;
+    });
+  };
+  for (const std::int64_t rows : kFixedRows) {
+    product.rows = rows;
+    for (const cublasLtMatmulAlgo_t& algorithm : candidates(product, false, kMostEach)) {
+      if (!known(algorithm) && runs(algorithm)) found.push_back(algorithm);
+    }
+  }
+  return found;
+}
+
+void Blas::note(const BlasProduct& product) {
+  Weights& weights = noted_[key_of(product, 0)];
+  if (weights.size() >= kMostNotedWeights) return;
+  if (std::ranges::find(weights, product.weight) != weights.end()) return;
+  weights.push_back(product.weight);
+}
+
+const BlasChoice* Blas::choose(const Launch& launch, const BlasProduct& product) {
+  const std::int64_t bucket = launch.deterministic ? 0 : row_bucket(product.rows);
+  const BlasKey key = key_of(product, bucket);
+  if (const BlasChoice* known = algorithms_.find(key)) return known;
+  BlasProduct usual = product;
+  usual.rows = bucket;
+  const auto found = launch.deterministic ? fixed_candidates(product) : candidates(usual, true, 1);
+  if (found.empty()) return nullptr;
+  algorithms_.set(key, {found.front(), 0.0});
+  return algorithms_.find(key);
+}
+
+cublasStatus_t Blas::run(const Launch& launch, const BlasProduct& product,
+                         const cublasLtMatmulAlgo_t& algorithm) {
+  Descriptors described(product);
+  const float one = 1.0F;
+  const float beta = product.add ? 1.0F : 0.0F;
+  return cublasLtMatmul(handle_, &described.operation, &one, product.weight, &described.weight,
+                        product.x, &described.x, &beta, product.y, &described.y, product.y,
+                        &described.y, &algorithm, workspace_, workspace_bytes_, launch.stream);
+}
+
+bool Blas::multiply(const Launch& launch, const BlasProduct& product) {
+  if (!suits(product)) return false;
+  note(product);
+  const BlasChoice* choice = choose(launch, product);
+  if (choice == nullptr) return false;
+  cublasStatus_t status = run(launch, product, choice->algorithm);
+  const bool refused =
+      status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
+  if (refused && !launch.deterministic) {
+    // The bucket's algorithm does not do just this: what the library proposes for it.
+    const auto found = candidates(product, true, 1);
+    if (found.empty()) return false;
+    status = run(launch, product, found.front());
+  }
+  check_blas(status, "cublasLtMatmul");
+  return true;
+}
+
+void Blas::load(const std::filesystem::path& path) {
+  algorithms_.load(path, owner_);
+}
+
+Status Blas::save(const std::filesystem::path& path) const {
+  return algorithms_.save(path, owner_);
+}
+
+}  // namespace hangar::cuda

@@ -1,0 +1,443 @@
+#include "backend/cuda/cuda_backend.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+#include "backend/checks.h"
+#include "backend/cuda/attention.h"
+#include "backend/cuda/device.h"
+#include "backend/cuda/draws.h"
+#include "backend/cuda/elementwise.h"
+#include "backend/cuda/experts.h"
+#include "backend/cuda/kv_cache.h"
+#include "backend/cuda/matmul.h"
+#include "backend/cuda/rope.h"
+#include "backend/cuda/step_graphs.h"
+#include "backend/cuda/step_inputs.h"
+#include "backend/cuda/step_times.h"
+#include "backend/cuda/transfer.h"
+#include "backend/cuda/weights.h"
+#include "backend/random_weight.h"
+#include "base/paths.h"
+
+namespace hangar {
+namespace cuda {
+namespace {
+
+constexpr std::size_t kExpertBytes = std::size_t{8} << 20U;  // choices of a step
+// Numbers of rows that products are measured at.
+constexpr std::array<std::int64_t, 19> kTunedRows = {
+    1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192};
+
+std::filesystem::path choices_path() {
+  return cache_folder() / "cuda" / "matmul_choices";
+}
+
+const CudaWeight& as_cuda(const Weight& weight) {
+  return static_cast<const CudaWeight&>(weight);
+}
+
+std::vector<const CudaWeight*> as_cuda(std::span<const Weight* const> weights) {
+  std::vector<const CudaWeight*> all;
+  for (const Weight* weight : weights) all.push_back(&as_cuda(*weight));
+  return all;
+}
+
+bool decodes(const RaggedBatch& batch) {
+  return std::ranges::all_of(batch.sequences, [](const auto& s) { return s.rows == 1; }) &&
+         std::ssize(batch.logit_rows) == batch.rows() && batch.rows() <= StepInputs::kFixedRows;
+}
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(std::unique_ptr<Device> device, const BackendOptions& options)
+      : device_(std::move(device)),
+        work_type_(options.work_type),
+        inputs_(*device_),
+        matmul_(must_take(kMatmulWorkspaceBytes), kMatmulWorkspaceBytes),
+        graphs_(device_->stream()),
+        times_(device_->stream()),
+        loader_([this](std::size_t bytes,
+                       std::size_t alignment) { return take_weight(bytes, alignment); },
+                work_type_, options.threads) {
+    expert_memory_ = static_cast<std::byte*>(must_take(kExpertBytes));
+    matmul_.load_choices(choices_path());
+  }
+  ~CudaBackend() override { (void)cudaStreamSynchronize(device_->stream()); }
+
+  std::string_view name() const override { return "cuda"; }
+  std::string description() const override { return "cuda: " + device_->description(); }
+  std::optional<BackendMemory> memory() const override {
+    return BackendMemory{device_->memory_bytes(), device_->left_bytes()};
+  }
+  std::size_t weight_bytes(const TensorView& view) const override {
+    const auto elements = static_cast<std::size_t>(view.elements());
+    return view.rows() == 1 ? elements * sizeof(float) : elements * 2;
+  }
+  StepSizes usual_step_sizes() const override { return {.rows = 8192, .sequences = 256}; }
+
+  Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*16 bits*/) override {
+    loading_ = true;
+    HANGAR_TRY(CudaWeightPtr weight, loader_.load(view));
+    return WeightPtr(std::move(weight));
+  }
+
+  Result<WeightPtr> random_weight(const TensorView& view, const RandomWeights& how,
+                                  InputPrecision /*16 bits*/) override {
+    loading_ = true;
+    const RandomRole role = random_role(view);
+    const bool normal = how.kind == RandomWeights::Kind::kNormal;
+    Result<CudaWeightPtr> made =
+        role == RandomRole::kMatrix
+            ? loader_.make_random(
+                  view.rows(), view.columns(),
+                  // A slice is a weight of its own here: which rows it is joins the seed.
+                  random_key(view.name, how.seed) + static_cast<std::uint64_t>(view.first_row),
+                  normal ? RandomWeights::kNormalDeviation : RandomWeights::kUniformLimit,
+                  normal ? RandomNumbers::kNormal : RandomNumbers::kUniform)
+            : loader_.make_constant(view.rows(), view.columns(),
+                                    role == RandomRole::kOnes ? 1.0F : 0.0F);
+    HANGAR_TRY(CudaWeightPtr weight, std::move(made));
+    return WeightPtr(std::move(weight));
+  }
+
+  Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
+                              ActivationPrecision precision) override {
+    HANGAR_CHECK_OK(activation_bytes(rows, columns));
+    const bool work = precision == ActivationPrecision::kWork;
+    const Activation made{nullptr, rows, columns, work ? work_type_ : DType::kF32};
+    HANGAR_TRY(const Activation x, take(made));
+    if (precision == ActivationPrecision::kLogits) {
+      HANGAR_TRY(draws_, Draws::make(*device_, columns, rows));
+      most_logit_rows_ = static_cast<std::int32_t>(rows);
+    }
+    return x;
+  }
+
+  Result<std::vector<Activation>> allocate_together(
+      std::int64_t rows, std::span<const std::int64_t> columns) override {
+    std::int64_t all = 0;
+    for (const std::int64_t count : columns) all += count;
+    HANGAR_CHECK_OK(activation_bytes(rows, all));
+    HANGAR_TRY(const Activation whole, take({nullptr, rows, all, work_type_}));
+    std::vector<Activation> parts;
+    auto* at = static_cast<std::uint16_t*>(whole.data);
+    for (const std::int64_t count : columns) {
+      parts.push_back({at, rows, count, work_type_, all});
+      at += count;
+    }
+    return parts;
+  }
+
+  void run_step(const RaggedBatch& batch, bool repeatable,
+                FunctionRef<void(const RaggedBatch&)> body) override {
+    (void)launch();
+    times_.begin();
+    if (!repeatable || !decodes(batch) || batch.rows() == 0) {
+      batch_ = inputs_.upload(batch, false);
+      body(batch);
+      inputs_.end_step();
+      return;
+    }
+    const StepGraphs::Size size = pad(batch);
+    batch_ = inputs_.upload(padded_, true);
+    batch_.plan_max_tokens = size.second;
+    graphs_.run(size, [&] { body(padded_); });
+    inputs_.end_step();
+  }
+
+  void tune(KvCache& cache) override {
+    const auto& own = static_cast<const CudaKvCache&>(cache);
+    device_->synchronize();
+    const int made = matmul_.tune(launch(), kTunedRows, {own.layer(0).keys, own.memory_bytes});
+    if (made == 0) return;
+    spdlog::debug("measured {} products", made);
+    if (const Status saved = matmul_.save_choices(choices_path()); !saved) {
+      spdlog::warn("what was measured is not kept: {}", saved.error().message);
+    }
+  }
+
+  KvType default_kv_type() const override {
+    return work_type_ == DType::kF16 ? KvType::kF16 : KvType::kBF16;
+  }
+  std::size_t kv_block_bytes(const KvShape& shape) const override {
+    return cuda::kv_block_bytes(shape);
+  }
+  std::int32_t kv_blocks_that_fit(const KvShape& shape) const override {
+    constexpr std::uint64_t kBorders = std::uint64_t{1} << 20U;
+    const std::uint64_t beside =
+        attention_scratch_bytes(device_->launch(), shape.head_dim) + kBorders;
+    const std::uint64_t left = device_->left_bytes();
+    const std::uint64_t blocks =
+        left <= beside ? 0 : (left - beside) / std::max<std::uint64_t>(1, kv_block_bytes(shape));
+    // One is the spare block.
+    constexpr std::uint64_t kMost = std::numeric_limits<std::int32_t>::max();
+    return static_cast<std::int32_t>(std::min(blocks - std::min<std::uint64_t>(blocks, 1), kMost));
+  }
+  Result<KvCachePtr> make_kv_cache(const KvShape& shape) override {
+    HANGAR_CHECK_OK(check_kv_shape(shape));
+    HANGAR_CHECK_OK(check_kv_type(shape.type));
+    HANGAR_TRY(attention_memory_, take_bytes(attention_scratch_bytes(launch(), shape.head_dim),
+                                             "attention's scratch"));
+    HANGAR_TRY(void* const memory, take_bytes(kv_cache_bytes(shape), "the KV cache"));
+    auto cache = std::make_unique<CudaKvCache>(shape, memory);
+    spare_block_ = cache->spare_block();
+    return KvCachePtr(std::move(cache));
+  }
+
+  void embed(Activation out, const Weight& table, std::span<const std::int32_t> ids) override {
+    const CudaWeight& weight = as_cuda(table);
+    const Activation rows{weight.data, weight.rows, weight.columns, weight.dtype};
+    cuda::embed(launch(), out, rows, inputs_.ints(ids), draws_ ? draws_->tokens() : nullptr);
+  }
+  void rms_norm(Activation out, Activation x, const Weight& weight, float eps) override {
+    cuda::rms_norm(launch(), out, x, as_cuda(weight).vector(), eps);
+  }
+  void head_norm(Activation x, std::int32_t head_dim, const Weight& weight, float eps) override {
+    cuda::head_norm(launch(), x, head_dim, as_cuda(weight).vector(), eps);
+  }
+  void matmul(std::span<const Activation> ys, Activation x,
+              std::span<const Weight* const> weights) override {
+    matmul_.matmul(launch(), ys, x, as_cuda(weights));
+  }
+  void norm_matmul(std::span<const Activation> ys, Activation x, const InputNorm& norm,
+                   std::span<const Weight* const> weights, Activation scratch) override {
+    matmul_.norm_matmul(launch(), ys, x, as_cuda(*norm.weight).vector(), norm.eps, as_cuda(weights),
+                        scratch);
+  }
+  void matmul_add(Activation x, Activation y, const Weight& weight,
+                  Activation /*scratch*/) override {
+    matmul_.matmul_add(launch(), x, y, as_cuda(weight));
+  }
+  void gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
+                       const Weight& weight, Activation /*scratch*/) override {
+    matmul_.gate_matmul_add(launch(), x, gate, up, f, as_cuda(weight));
+  }
+  void rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
+                     KvCache& cache, std::int32_t layer, const RaggedBatch& batch) override {
+    cuda::rope_write_kv(launch(), q, k, v, angles_of(table), layer_of(cache, layer),
+                        on_card(batch));
+    kv_written_ = true;
+  }
+  void add_bias(Activation y, const Weight& bias) override {
+    cuda::add_bias(launch(), y, as_cuda(bias).vector());
+  }
+  void rope(Activation x, std::int32_t head_dim, std::span<const std::int32_t> positions,
+            const RopeTable& table) override {
+    cuda::rope(launch(), x, head_dim, inputs_.ints(positions), angles_of(table));
+  }
+  void write_kv(KvCache& cache, std::int32_t layer, Activation k, Activation v,
+                const RaggedBatch& batch) override {
+    cuda::write_kv(launch(), k, v, layer_of(cache, layer), on_card(batch));
+    kv_written_ = true;
+  }
+  void copy_kv_blocks(KvCache& cache, std::span<const BlockCopy> copies) override {
+    if (copies.empty()) return;
+    const void* list = inputs_.bytes(std::as_bytes(copies));
+    cuda::copy_kv_blocks(launch(), static_cast<const CudaKvCache&>(cache),
+                         static_cast<const BlockCopy*>(list), copy_waves(copies));
+  }
+  void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
+                 const RaggedBatch& batch, const AttentionShape& shape) override {
+    const bool ready = kv_written_;
+    const DeviceBatch& there = on_card(batch);
+    cuda::attention(launch(), out, q, layer_of(cache, layer), there, shape,
+                    {attention_memory_, ready});
+  }
+  void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) override {
+    cuda::gate_mul(launch(), out, gate, up, f);
+  }
+  void scale(Activation x, float factor) override { cuda::scale(launch(), x, factor); }
+  void softcap(Activation x, float cap) override { cuda::softcap(launch(), x, cap); }
+  void add(Activation x, Activation y) override { cuda::add(launch(), x, y); }
+  void gather_rows(Activation out, Activation x, std::span<const std::int32_t> rows) override {
+    cuda::gather_rows(launch(), out, x, inputs_.ints(rows));
+  }
+  void scatter_add_rows(Activation x, Activation y, std::span<const std::int32_t> rows,
+                        std::span<const float> weights) override {
+    const std::int32_t* places = inputs_.ints(rows);
+    const void* factors = inputs_.bytes(std::as_bytes(weights));
+    cuda::scatter_add_rows(launch(), x, y, places, static_cast<const float*>(factors));
+  }
+  void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
+                   std::span<float> weights) override {
+    const std::size_t bytes = ids.size_bytes();
+    if (2 * bytes > kExpertBytes) throw std::length_error("a step chooses too many experts");
+    auto* chosen = reinterpret_cast<std::int32_t*>(expert_memory_);
+    auto* shares = reinterpret_cast<float*>(expert_memory_ + kExpertBytes / 2);
+    cuda::top_experts(launch(), scores, k, normalize, chosen, shares);
+    HANGAR_CUDA(
+        cudaMemcpyAsync(ids.data(), chosen, bytes, cudaMemcpyDeviceToHost, device_->stream()));
+    HANGAR_CUDA(
+        cudaMemcpyAsync(weights.data(), shares, bytes, cudaMemcpyDeviceToHost, device_->stream()));
+    device_->synchronize();
+  }
+
+  void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
+    assert_sample_rows(logits, rows, out);
+    start_sample(logits, rows);
+    finish_sample(out);
+  }
+  bool runs_ahead() const override { return true; }
+  void start_sample(Activation logits, std::span<const SampleRow> rows) override {
+    (void)launch();
+    if (!draws_ || !draws_->serves(logits)) {  // logits that were not allocated as such
+      auto made = Draws::make(*device_, logits.columns, logits.rows);
+      if (!made) throw std::runtime_error(made.error().message);
+      draws_ = std::move(*made);
+    }
+    draws_->start(logits, rows);
+    times_.end();
+  }
+  void finish_sample(std::span<Sampled> out) override {
+    draws_->finish(out);
+    step_device_us_ = times_.finish();
+  }
+  std::optional<std::int64_t> step_device_us() override { return step_device_us_; }
+
+  void write(Activation x, std::span<const float> host) override {
+    (void)launch();
+    write_activation(*device_, x, host);
+  }
+  void read(Activation x, std::span<float> host) override {
+    (void)launch();
+    read_activation(*device_, x, host);
+  }
+
+ private:
+  // For every operation: weights that are still on their way are waited for first.
+  const Launch& launch() {
+    if (loading_) {
+      loader_.finish();
+      loading_ = false;
+    }
+    kv_written_ = false;
+    return device_->launch();
+  }
+
+  void* must_take(std::size_t bytes) {
+    void* memory = device_->take(bytes);
+    if (memory == nullptr) throw CudaError(cudaErrorMemoryAllocation, "taking the workspace");
+    return memory;
+  }
+  Result<void*> take_bytes(std::size_t bytes, std::string_view what) {
+    void* memory = device_->take(bytes);
+    if (memory != nullptr) return memory;
+    return make_error(ErrorCode::kResourceExhausted, "{}: {} wanted, {} of {} left on the card",
+                      what, bytes, device_->left_bytes(), device_->memory_bytes());
+  }
+  Result<Activation> take(Activation x) {
+    const std::size_t element = x.dtype == DType::kF32 ? 4 : 2;
+    HANGAR_TRY(x.data,
+               take_bytes(static_cast<std::size_t>(x.rows * x.columns) * element, "activations"));
+    return x;
+  }
+  // Matrices lie behind one another; what is small beside them has a place of its own, so that a
+  // bias between two matrices does not part them.
+  void* take_weight(std::size_t bytes, std::size_t alignment) {
+    constexpr std::size_t kSmall = std::size_t{64} << 10U;
+    constexpr std::size_t kSlab = std::size_t{1} << 20U;
+    if (bytes > kSmall) return device_->take_unfilled(bytes, alignment);
+    small_left_ -= small_left_ % std::max<std::size_t>(alignment, 16);
+    if (small_left_ < bytes) {
+      small_ = static_cast<std::byte*>(device_->take_unfilled(kSlab, 256));
+      if (small_ == nullptr) return nullptr;
+      small_left_ = kSlab;
+    }
+    std::byte* piece = small_ + (kSlab - small_left_);
+    small_left_ -= bytes;
+    return piece;
+  }
+
+  KvLayer layer_of(const KvCache& cache, std::int32_t layer) const {
+    return static_cast<const CudaKvCache&>(cache).layer(layer);
+  }
+  // The step's batch is there; one that an operation is given outside of a step is brought.
+  const DeviceBatch& on_card(const RaggedBatch& batch) {
+    if (!inputs_.holds(batch)) {
+      batch_ = inputs_.upload(batch, false);
+      inputs_.end_step();
+    }
+    return batch_;
+  }
+  const RopeAngles& angles_of(const RopeTable& table) {
+    for (const auto& [of, angles] : angles_) {
+      if (of == table) return angles;
+    }
+    const auto pairs = table.inverse_frequency.size();
+    auto* memory = static_cast<float*>(take_weight(pairs * sizeof(float), 16));
+    if (memory == nullptr) throw CudaError(cudaErrorMemoryAllocation, "taking a rotary table");
+    HANGAR_CUDA(cudaMemcpyAsync(memory, table.inverse_frequency.data(), pairs * sizeof(float),
+                                cudaMemcpyHostToDevice, device_->stream()));
+    device_->synchronize();
+    angles_.emplace_back(table, RopeAngles{memory, static_cast<std::int32_t>(pairs),
+                                           table.magnitude, table.interleaved});
+    return angles_.back().second;
+  }
+
+  // padded_ becomes the batch and, up to the graph's size, sequences that write to the spare block.
+  StepGraphs::Size pad(const RaggedBatch& batch) {
+    padded_ = batch;
+    const std::int32_t rows =
+        std::max(batch.rows(), std::min(StepGraphs::padded_rows(batch.rows()), most_logit_rows_));
+    std::int32_t tokens = 1;
+    for (const auto& sequence : batch.sequences) {
+      tokens = std::max(tokens, sequence.context_tokens + 1);
+    }
+    for (std::int32_t row = batch.rows(); row < rows; ++row) {
+      padded_.sequences.push_back(
+          {row, 1, 0, static_cast<std::int32_t>(padded_.block_tables.size()), 1});
+      padded_.block_tables.push_back(spare_block_);
+      padded_.token_ids.push_back(0);
+      padded_.positions.push_back(0);
+      padded_.logit_rows.push_back(row);
+    }
+    return {rows, StepGraphs::padded_tokens(tokens)};
+  }
+
+  std::unique_ptr<Device> device_;
+  DType work_type_;
+  StepInputs inputs_;
+  Matmul matmul_;
+  StepGraphs graphs_;
+  StepTimes times_;
+  std::int64_t step_device_us_ = 0;
+  WeightLoader loader_;
+  bool loading_ = false;
+  bool kv_written_ = false;  // by the operation before
+  std::byte* small_ = nullptr;
+  std::size_t small_left_ = 0;
+  std::byte* expert_memory_ = nullptr;
+  void* attention_memory_ = nullptr;
+  std::int32_t spare_block_ = 0;
+  std::int32_t most_logit_rows_ = 0;
+  std::unique_ptr<Draws> draws_;
+  std::vector<std::pair<RopeTable, RopeAngles>> angles_;  // a model has one or two
+  RaggedBatch padded_;
+  DeviceBatch batch_;
+};
+
+}  // namespace
+}  // namespace cuda
+
+Result<std::unique_ptr<Backend>> make_cuda_backend(const BackendOptions& options) {
+  cuda::DeviceOptions device_options;
+  device_options.index = options.device;
+  device_options.memory_share = options.device_memory_share;
+  device_options.memory_bytes = options.device_memory_bytes;
+  device_options.deterministic = options.deterministic;
+  HANGAR_TRY(std::unique_ptr<cuda::Device> device, cuda::Device::open(device_options));
+  try {
+    return std::make_unique<cuda::CudaBackend>(std::move(device), options);
+  } catch (const std::exception& error) {
+    return make_error(ErrorCode::kUnsupported, "the card cannot be used: {}", error.what());
+  }
+}
+
+}  // namespace hangar

@@ -1,0 +1,67 @@
+// StepInputs: what the host tells the card about a step, in one copy.
+//
+// Promise: upload() brings the batch to the card and says where it lies; with `fixed` (a step that
+//   is, or will be, a graph) at the same addresses each time. ints() finds on the card what is a
+//   part of that batch (token_ids, positions, logit_rows), and brings anything else there (not
+//   while a graph is recorded). A fixed step has no attention plan. Nothing waits for the card but
+//   a third upload for the first.
+// Errors: CudaError; std::length_error for a step that is larger than kMostInts.
+// Threads: one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "backend/cuda/device.h"
+#include "backend/cuda/device_batch.h"
+#include "tensor/ragged_batch.h"
+
+namespace hangar::cuda {
+
+class StepInputs {
+ public:
+  static constexpr std::int32_t kFixedRows = 1024;  // a graph's rows at most
+  static constexpr std::size_t kMostInts = std::size_t{1} << 22U;
+
+  explicit StepInputs(Device& device);
+  ~StepInputs();
+  StepInputs(const StepInputs&) = delete;
+  StepInputs& operator=(const StepInputs&) = delete;
+
+  // The batch outlives the step.
+  DeviceBatch upload(const RaggedBatch& batch, bool fixed);
+  const std::int32_t* ints(std::span<const std::int32_t> host);
+  // Whether it is the batch that was uploaded last, and its step is not over.
+  bool holds(const RaggedBatch& batch) const {
+    return !batch.token_ids.empty() && sections_[0].host == batch.token_ids.data();
+  }
+  // The batch may go or change: its parts are not looked for any more.
+  void end_step() { sections_ = {}; }
+  // The same of anything that is no part of a batch.
+  const void* bytes(std::span<const std::byte> host);
+
+ private:
+  static constexpr std::size_t kBuffers = 3;
+  struct Section {
+    const std::int32_t* host = nullptr;
+    std::size_t at = 0;
+    std::size_t count = 0;
+  };
+
+  // A pinned buffer that no copy under way reads.
+  std::int32_t* next_buffer();
+
+  Device& device_memory_;
+  std::int32_t* device_ = nullptr;        // the step
+  std::int32_t* loose_device_ = nullptr;  // all else
+  std::size_t loose_at_ = 0;
+  std::int32_t* loose_host_ = nullptr;
+  std::array<std::int32_t*, kBuffers> host_{};
+  std::array<cudaEvent_t, kBuffers> read_{};
+  std::size_t next_ = 0;
+  std::array<Section, 3> sections_;  // of the step's batch, by host address
+};
+
+}  // namespace hangar::cuda
