@@ -7,11 +7,12 @@
 namespace hangar {
 namespace {
 
-constexpr std::array<CommandEntry, 10> kCommands = {{
+constexpr std::array<CommandEntry, 11> kCommands = {{
     {"serve", "Answer over HTTP, as OpenAI's API does", make_serve_command},
     {"chat", "Talk to a model in the terminal", make_chat_command},
     {"generate", "Continue a prompt: text in, text out", make_generate_command},
     {"models", "List the models that are here, or look into one", make_models_command},
+    {"devices", "List this machine's processors and GPUs", make_devices_command},
     {"tokenize", "Turn text into token ids", make_tokenize_command},
     {"detokenize", "Turn token ids into text", make_detokenize_command},
     {"render", "Render a chat template", make_render_command},

@@ -178,6 +178,15 @@ Result<StoredModel> ModelStore::find(std::string_view name) const {
   return not_found(name, list(), folders_);
 }
 
+Result<StoredModel> ModelStore::resolve_shape(std::string_view name) const {
+  std::error_code ignored;
+  const fs::path path(name);
+  if (!fs::exists(path, ignored)) return resolve(name);
+  if (fs::is_directory(path, ignored)) return StoredModel{path, id_of_path(path)};
+  const fs::path beside = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  return StoredModel{path, id_of_path(beside)};
+}
+
 Result<StoredModel> ModelStore::resolve(std::string_view name) const {
   HANGAR_TRY(StoredModel model, find(name));
   model.in_use = mark_in_use(model);

@@ -10,19 +10,22 @@
 //   ("SmolLM2-135M-Instruct.Q4_1.gguf" is "smollm2-135m-instruct"). Letter case does not matter.
 //   While the StoredModel that resolve() gave lives, `hangar models rm` refuses to remove that
 //   model.
-// Errors: resolve: kNotFound with what is here and how to get what is not; kInvalidArgument where a
+// Errors: resolve, resolve_shape: kNotFound with what is here and how to get what is not;
+// kInvalidArgument where a
 //   name fits several models.
 // Threads: const calls from any thread; each looks at the folders afresh.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "cli/settings.h"
+#include "tensor/random_weights.h"
 
 namespace hangar {
 
@@ -41,6 +44,8 @@ struct StoredModel {
   std::string source = {};
   std::filesystem::path folder = {};
   std::shared_ptr<const hub::FileLock> in_use = {};
+  // With --load dummy: its weights are not read but made up so.
+  std::optional<RandomWeights> random = {};
 };
 
 // "SmolLM2-135M-Instruct.Q4_1.gguf" -> "smollm2-135m-instruct"
@@ -58,6 +63,9 @@ class ModelStore {
   // By folder, then by name, pulled ones after the files of the first folder; models whose alias
   // another has too are called by something longer.
   std::vector<StoredModel> list() const;
+  // A model without its weights: a folder with config.json or that file, by its path, or what
+  // resolve() finds; `name` is not "".
+  Result<StoredModel> resolve_shape(std::string_view name) const;
   // "" means the default model, or the only one there is.
   Result<StoredModel> resolve(std::string_view name) const;
   // The same without marking it as in use: to look at or remove it.

@@ -66,6 +66,22 @@ TEST(ModelAlias, DropsWhatSaysHowNotWhich) {
   EXPECT_EQ(model_alias("model-v2"), "model-v2");
 }
 
+TEST_F(ModelStoreTest, AShapeIsAFolderOrItsConfig) {
+  fs::create_directories(root_ / "a/Some-8B");
+  touch("a/Some-8B/config.json");
+  const auto folder = store().resolve_shape((root_ / "a/Some-8B").string());
+  ASSERT_TRUE(folder.has_value()) << folder.error().message;
+  EXPECT_EQ(folder->id, "some-8b");
+  EXPECT_EQ(folder->path, root_ / "a/Some-8B");
+  const auto file = store().resolve_shape((root_ / "a/Some-8B/config.json").string());
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(file->id, "some-8b") << "by its folder: every config has the same name";
+  EXPECT_EQ(file->path, root_ / "a/Some-8B/config.json");
+  touch("a/One.Q4_0.gguf");
+  EXPECT_EQ(store().resolve_shape("one").value().path, root_ / "a/One.Q4_0.gguf");
+  EXPECT_EQ(store().resolve_shape("none").error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(ModelStoreTest, ListsFirstPartsByFolderAndHidesTwins) {
   touch("a/Two-Q8_0-00001-of-00002.gguf");
   touch("a/Two-Q8_0-00002-of-00002.gguf");

@@ -105,7 +105,7 @@ TEST(Program, CompletionKnowsEveryCommandAndOption) {
       EXPECT_THAT(script.out, HasSubstr(std::string(entry.name))) << shell;
     }
     for (const char* word : {"--max-context", "--print-config", "--prompt-ids", "inspect", "--help",
-                             "cpu ref", "--skip-special"}) {
+                             "cpu cuda ref", "--skip-special"}) {
       EXPECT_THAT(script.out, HasSubstr(word)) << shell;
     }
   }

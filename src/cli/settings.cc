@@ -19,6 +19,9 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "Model: a name from `hangar models`, or a path (default: the default model)"},
     {Setting::kModelsDir, "models_dir", SettingKind::kText, "", 0, 0, "DIR",
      "More folders of models, separated by ':'"},
+    {Setting::kLoad, "load", SettingKind::kChoice, "file", 0, 0,
+     "file|dummy|dummy:uniform|dummy:normal",
+     "Where weights come from; dummy: made up at random, from MODEL's config.json alone"},
     {Setting::kHost, "host", SettingKind::kText, "127.0.0.1", 0, 0, "ADDRESS",
      "Address to listen on; 0.0.0.0 for all"},
     {Setting::kPort, "port", SettingKind::kInteger, "8000", 0, 65535, "PORT",
@@ -32,40 +35,54 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "Weights as `hangar models prepare` laid them out: use what is there, make what is not"},
     {Setting::kMaxContext, "max_context", SettingKind::kInteger, "0", 0, 1 << 24, "TOKENS",
      "Longest prompt and answer together; 0: the model's own"},
-    {Setting::kBackend, "backend", SettingKind::kChoice, "cpu", 0, 0, "cpu|ref",
-     "What computes; ref is slow and plain, to compare with"},
+    {Setting::kBackend, "backend", SettingKind::kChoice, "auto", 0, 0, "auto|cpu|cuda|ref",
+     "What computes; auto: cuda where there is a card, else cpu; ref is slow and plain, to "
+     "compare"},
     {Setting::kBatching, "batching", SettingKind::kChoice, "continuous", 0, 0,
      "none|static|dynamic|continuous", "How requests share the model; see docs/scheduling.md"},
-    {Setting::kMaxRunning, "max_running", SettingKind::kInteger, "64", 1, 4096, "N",
-     "Sequences computed at once at most; the size of a batch for static and dynamic"},
-    {Setting::kStepTokens, "step_tokens", SettingKind::kInteger, "256", 1, 1 << 16, "TOKENS",
-     "Tokens of one step at most: prompts go in chunks that leave room for the others' tokens"},
+    {Setting::kMaxRunning, "max_running", SettingKind::kInteger, "0", 0, 4096, "N",
+     "Sequences computed at once at most; a batch's size for static and dynamic; 0: 64, on a card "
+     "256"},
+    {Setting::kStepTokens, "step_tokens", SettingKind::kInteger, "0", 0, 1 << 16, "TOKENS",
+     "Tokens of one step at most: prompts go in chunks that leave room for the others' tokens; 0: "
+     "256, "
+     "on a card 8192"},
     {Setting::kBatchWaitMs, "batch_wait_ms", SettingKind::kInteger, "50", 0, 600'000, "MS",
      "How long batching 'dynamic' waits for others; 'static' waits twenty times that"},
     {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8",
      "How keys and values are kept; auto: f16 (the reference backend: f32)"},
     {Setting::kKvMemory, "kv_memory", SettingKind::kSize, "auto", 0, 0, "SIZE",
      "Memory for keys and values, 2GB or 512MiB; auto: 1 GiB or one context, if that is free"},
+    {Setting::kGpuMemory, "gpu_memory", SettingKind::kShare, "0.9", 0, 0, "AMOUNT",
+     "Of a GPU's memory, for everything: a share of it such as 0.9, or a size such as 60GiB"},
     {Setting::kPrefixCache, "prefix_cache", SettingKind::kChoice, "on", 0, 0, "on|off",
      "Keep keys and values of prompts for requests that begin alike"},
     {Setting::kSpeculate, "speculate", SettingKind::kInteger, "0", 0, 16, "TOKENS",
      "Guess so many tokens a step from the text so far, and check them; answers stay the same"},
-    {Setting::kDeterministic, "deterministic", SettingKind::kChoice, "on", 0, 0, "on|off",
-     "Answers do not depend on what else runs; the CPU backend can do no other"},
+    {Setting::kDeterministic, "deterministic", SettingKind::kChoice, "auto", 0, 0, "auto|on|off",
+     "Answers do not depend on what else runs: always so on a CPU; on a card it costs speed, and "
+     "auto "
+     "is off"},
     {Setting::kMaxQueue, "max_queue", SettingKind::kInteger, "1024", 0, 1 << 20, "N",
      "Sequences that may wait; past that a request is refused with 429"},
     {Setting::kRequestTimeoutS, "request_timeout_s", SettingKind::kInteger, "600", 0, 86'400, "S",
      "A request that takes longer ends with 504; 0: no limit"},
     {Setting::kMaxBodyMb, "max_body_mb", SettingKind::kInteger, "32", 1, 4096, "MB",
      "Largest body of a request"},
+    {Setting::kMaxBodiesMb, "max_bodies_mb", SettingKind::kInteger, "256", 1, 1 << 20, "MB",
+     "Bodies of all requests that are read or wait, together; at least twice the largest"},
     {Setting::kMaxHeaderKb, "max_header_kb", SettingKind::kInteger, "64", 1, 1024, "KB",
      "Largest header of a request"},
     {Setting::kHeaderTimeoutS, "header_timeout_s", SettingKind::kInteger, "30", 1, 3600, "S",
-     "A header must come whole within this time, a body within four times that"},
+     "A header must come whole within this time"},
+    {Setting::kBodyTimeoutS, "body_timeout_s", SettingKind::kInteger, "120", 1, 86'400, "S",
+     "A body must come whole within this time"},
     {Setting::kIdleTimeoutS, "idle_timeout_s", SettingKind::kInteger, "75", 1, 86'400, "S",
      "A connection without a request is closed after this time"},
     {Setting::kWriteTimeoutS, "write_timeout_s", SettingKind::kInteger, "60", 1, 3600, "S",
      "A client that takes nothing of its answer for so long is cut off"},
+    {Setting::kAnswerTimeoutS, "answer_timeout_s", SettingKind::kInteger, "3600", 1, 604'800, "S",
+     "An answer must be written whole within this time; what is not is cut off"},
     {Setting::kMaxConnections, "max_connections", SettingKind::kInteger, "4096", 1, 1 << 20, "N",
      "Connections at once"},
     {Setting::kMaxConnectionsPerAddress, "max_connections_per_address", SettingKind::kInteger, "0",
@@ -76,6 +93,11 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
 
 // Variables with a meaning that are no settings.
 constexpr std::string_view kConfigVariable = "HANGAR_CONFIG";
+constexpr std::array<std::string_view, 3> kOtherVariables = {
+    kConfigVariable,
+    "HANGAR_LIBRARY_PATH",  // backend/plugin_loader.h
+    "HANGAR_NVML",          // base/cards.h
+};
 constexpr std::string_view kAutoSize = "auto";
 
 std::size_t index_of(Setting setting) {
@@ -125,6 +147,11 @@ Status check(const SettingSpec& spec, const SettingValue& value) {
     case SettingKind::kSize:
       if (value.text != kAutoSize && !parse_bytes(value.text)) {
         return fail("a size such as 2GB or 512MiB, or auto");
+      }
+      return {};
+    case SettingKind::kShare:
+      if (!parse_share(value.text) && !parse_bytes(value.text)) {
+        return fail("a share such as 0.9, or a size such as 60GiB");
       }
       return {};
   }
@@ -185,7 +212,12 @@ std::int64_t Settings::integer(Setting setting) const {
 }
 
 std::uint64_t Settings::bytes(Setting setting) const {
+  if (setting_spec(setting).kind == SettingKind::kShare && parse_share(text(setting))) return 0;
   return parse_bytes(text(setting)).value_or(0);
+}
+
+double Settings::share(Setting setting) const {
+  return parse_share(text(setting)).value_or(0.0);
 }
 
 bool Settings::on(Setting setting) const {
@@ -232,7 +264,7 @@ Result<Settings> resolve_settings(const SettingInputs& inputs) {
 
 std::vector<std::string> environment_warnings(
     const std::map<std::string, std::string>& environment) {
-  std::vector<std::string> known = {std::string(kConfigVariable)};
+  std::vector<std::string> known(kOtherVariables.begin(), kOtherVariables.end());
   for (const SettingSpec& spec : kSettings) known.push_back(variable_of(spec));
   std::vector<std::string> warnings;
   for (const auto& [name, value] : environment) {

@@ -27,6 +27,7 @@ namespace hangar {
 enum class Setting : std::uint8_t {
   kModel,
   kModelsDir,
+  kLoad,
   kHost,
   kPort,
   kThreads,
@@ -40,24 +41,29 @@ enum class Setting : std::uint8_t {
   kBatchWaitMs,
   kKvType,
   kKvMemory,
+  kGpuMemory,
   kPrefixCache,
   kSpeculate,
   kDeterministic,
   kMaxQueue,
   kRequestTimeoutS,
   kMaxBodyMb,
+  kMaxBodiesMb,
   kMaxHeaderKb,
   kHeaderTimeoutS,
+  kBodyTimeoutS,
   kIdleTimeoutS,
   kWriteTimeoutS,
+  kAnswerTimeoutS,
   kMaxConnections,
   kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 28;
+inline constexpr std::size_t kSettingCount = 33;
 
-// kSize: bytes with a unit (512MB, 2GiB), or "auto".
-enum class SettingKind : std::uint8_t { kText, kInteger, kChoice, kSize };
+// kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same without "auto", or a share of
+// the whole above 0 and up to 1 (0.9).
+enum class SettingKind : std::uint8_t { kText, kInteger, kChoice, kSize, kShare };
 
 struct SettingSpec {
   Setting setting;
@@ -87,7 +93,8 @@ class Settings {
  public:
   const std::string& text(Setting setting) const { return value(setting).text; }
   std::int64_t integer(Setting setting) const;  // kInteger only
-  std::uint64_t bytes(Setting setting) const;   // kSize only; 0: auto
+  std::uint64_t bytes(Setting setting) const;   // kSize and kShare; 0: auto, or a share
+  double share(Setting setting) const;          // kShare only; 0: bytes
   bool on(Setting setting) const;               // kChoice of on and off only
   const SettingValue& value(Setting setting) const;
   // Every setting with its origin, itself a valid config file.

@@ -81,7 +81,7 @@ TEST(ResolveSettings, AWrongValueSaysWhereItCameFrom) {
   SettingInputs inputs;
   inputs.environment = {{"HANGAR_BACKEND", "gpu"}};
   EXPECT_EQ(resolve_settings(inputs).error().message,
-            "backend: 'gpu' (environment HANGAR_BACKEND): must be one of cpu|ref");
+            "backend: 'gpu' (environment HANGAR_BACKEND): must be one of auto|cpu|cuda|ref");
 }
 
 TEST(ResolveSettings, KubernetesServiceVariablesAreNotOurs) {
@@ -92,7 +92,10 @@ TEST(ResolveSettings, KubernetesServiceVariablesAreNotOurs) {
 }
 
 TEST(EnvironmentWarnings, NameTheNearest) {
-  EXPECT_THAT(environment_warnings({{"HANGAR_PROT", "1"}, {"HANGAR_PORT", "1"}, {"PATH", "x"}}),
+  EXPECT_THAT(environment_warnings({{"HANGAR_PROT", "1"},
+                                    {"HANGAR_PORT", "1"},
+                                    {"HANGAR_NVML", "x"},
+                                    {"PATH", "x"}}),
               ElementsAre("environment variable HANGAR_PROT sets nothing; did you mean "
                           "HANGAR_PORT?"));
 }
@@ -112,6 +115,25 @@ TEST(ParseConfig, RefusesWhatItDoesNotKnow) {
   const auto broken = parse_config("port = 1\nhost = \"x\n", "c.toml");
   ASSERT_FALSE(broken.has_value());
   EXPECT_THAT(broken.error().message, HasSubstr("c.toml, line 2: "));
+}
+
+TEST(ResolveSettings, GpuMemoryIsAShareOrASize) {
+  SettingInputs inputs;
+  EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 0.9);
+  EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), 0U);
+  inputs.flags = {{Setting::kGpuMemory, "60GiB"}};
+  EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 0.0);
+  EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), std::uint64_t{60} << 30U);
+  inputs.flags = {{Setting::kGpuMemory, "1"}};
+  EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 1.0);
+  EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), 0U);
+  for (const char* wrong : {"0", "-1", "90%", "auto", "much"}) {
+    inputs.flags = {{Setting::kGpuMemory, wrong}};
+    const auto settings = resolve_settings(inputs);
+    ASSERT_FALSE(settings.has_value()) << wrong;
+    EXPECT_EQ(settings.error().field, "--gpu-memory");
+    EXPECT_THAT(settings.error().message, HasSubstr("a share such as 0.9"));
+  }
 }
 
 TEST(PrintedSettings, AreAConfigFileThatSaysTheSame) {

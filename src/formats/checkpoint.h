@@ -22,6 +22,7 @@
 
 #include "base/result.h"
 #include "formats/model_config.h"
+#include "tensor/random_weights.h"
 #include "tensor/tensor_view.h"
 #include "text/tokenizer_spec.h"
 
@@ -59,11 +60,21 @@ class Checkpoint {
   virtual std::vector<std::pair<std::string, std::string>> metadata() const = 0;
   virtual std::vector<std::filesystem::path> files() const = 0;
   virtual std::uint64_t file_bytes() const = 0;
+  // nullopt: the tensors have data. Else they have none, and whoever loads them makes it up so
+  // (open_dummy); file_bytes() is then what a file of them would take.
+  virtual std::optional<RandomWeights> random_weights() const { return std::nullopt; }
   // The data of a tensor that is a file's will not be read for a while: its pages may leave this
   // process's memory. Without a span: all of the files.
   virtual void release(std::optional<std::span<const std::byte>> /*part*/) const {}
 };
 
 Result<std::unique_ptr<Checkpoint>> open_checkpoint(const std::filesystem::path& path);
+
+// A model's true shape without its weights, from its config.json alone: `path` is that file or the
+// folder it lies in; weights beside it are not looked at. Matrices are of the config's dtype, BF16
+// where it names none. A tokenizer that is not in the folder is stood in for, with a line in the
+// log (text/stand_in_tokenizer.h).
+Result<std::unique_ptr<Checkpoint>> open_dummy(const std::filesystem::path& path,
+                                               const RandomWeights& random);
 
 }  // namespace hangar

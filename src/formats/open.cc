@@ -124,4 +124,8 @@ Result<std::unique_ptr<Checkpoint>> open_checkpoint(const fs::path& path) {
   return tl::unexpected<Error>(unknown_file(file.bytes(), path));
 }
 
+Result<std::unique_ptr<Checkpoint>> open_dummy(const fs::path& path, const RandomWeights& random) {
+  return hf::open_config_alone(path, random);
+}
+
 }  // namespace hangar

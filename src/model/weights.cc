@@ -47,7 +47,9 @@ Result<TensorView> WeightLoader::read(std::string_view name) {
 }
 
 Result<WeightPtr> WeightLoader::take(const TensorView& view, InputPrecision precision) {
-  auto weight = backend_.load_weight(view, precision);
+  const std::optional<RandomWeights> random = checkpoint_.random_weights();
+  auto weight = random ? backend_.random_weight(view, *random, precision)
+                       : backend_.load_weight(view, precision);
   if (!weight) return with_context(std::move(weight.error()), "tensor " + view.name);
   total_bytes_ += (*weight)->memory_bytes;
   if (view.owner == nullptr) checkpoint_.release(view.data);

@@ -2,6 +2,7 @@
 //
 // Promise: a weight it returns has exactly the shape asked for. It remembers what was taken, so
 //   that a tensor nobody asked for (a bias, a norm) is an error and not a silently wrong answer.
+//   Where the checkpoint has no data (Checkpoint::random_weights) the backend makes the weights.
 // Errors: kCorrupt naming the tensor, the shape found and the shape the config calls for;
 //   kUnsupported from refuse_unused(); what Checkpoint::read and Backend::load_weight fail with.
 // Threads: one.

@@ -19,6 +19,7 @@ import bench_tests
 import chat_tests
 import command_tests
 import damage_tests
+import dummy_tests
 import eval_tests
 import fault_tests
 import generate_tests
@@ -31,7 +32,7 @@ import serve_tests
 import speed_tests
 
 MODULES = (command_tests, generate_tests, serve_tests, monitoring_tests, fault_tests, chat_tests,
-           damage_tests, hub_tests, hub_store_tests, prepared_tests, eval_tests, bench_tests, speed_tests)
+           damage_tests, hub_tests, hub_store_tests, prepared_tests, eval_tests, bench_tests, dummy_tests, speed_tests)
 
 
 def main():

@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kExamples =
     "Examples:\n"
     "  hangar bench model\n"
+    "  hangar bench engine --batch 1,8\n"
     "  hangar bench serve --url http://127.0.0.1:8000 -c 16\n"
     "  hangar bench batching --html batching.html\n"
     "  hangar bench http --connections 64\n"
@@ -22,6 +23,9 @@ constexpr const char* kExamples =
 // Every part there is, in the order of `hangar bench --help`.
 constexpr std::array kParts = {
     CommandEntry{"model", "Prefill and decode speed, without the server", make_bench_model},
+    CommandEntry{"engine",
+                 "Decode, loads, prefill and first token of an engine, without the server",
+                 make_bench_engine},
     CommandEntry{"serve", "A load on any OpenAI-compatible server", make_bench_serve},
     CommandEntry{"batching", "The same load through every batching policy, on this machine",
                  make_bench_batching},

@@ -90,11 +90,11 @@ class BenchBatching : public Command {
         ->delimiter(',')
         ->check(CLI::IsMember({"none", "static", "dynamic", "continuous"}));
     load_.add(app);
-    settings_.add(
-        app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kPinThreads,
-              Setting::kPreparedWeights, Setting::kMaxContext, Setting::kBackend,
-              Setting::kMaxRunning, Setting::kStepTokens, Setting::kBatchWaitMs, Setting::kKvType,
-              Setting::kKvMemory, Setting::kPrefixCache, Setting::kSpeculate});
+    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+                        Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens,
+                        Setting::kBatchWaitMs, Setting::kKvType, Setting::kKvMemory,
+                        Setting::kGpuMemory, Setting::kPrefixCache, Setting::kSpeculate});
     app.footer(kExamples);
   }
 
@@ -126,7 +126,7 @@ Result<int> BenchBatching::run(const CommandContext& context) {
   HANGAR_TRY(const Settings settings, settings_.resolve());
   HANGAR_TRY(BenchLoadPlan plan, load_.plan());
   HANGAR_TRY(const StoredModel stored, find_model(settings));
-  HANGAR_TRY(std::unique_ptr<Checkpoint> opened, open_checkpoint(stored.path));
+  HANGAR_TRY(std::unique_ptr<Checkpoint> opened, open_model(stored));
   const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);
   HANGAR_TRY(const Encoder encoder, Encoder::make(*checkpoint));
   bench::WordCost cost;

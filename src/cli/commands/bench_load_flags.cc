@@ -1,17 +1,10 @@
 #include "cli/commands/bench_load_flags.h"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <ctime>
-
-#include "base/json.h"
-#include "cli/table.h"
 
 namespace hangar {
 namespace {
@@ -37,18 +30,6 @@ std::string load_text(const bench::LoadOptions& load) {
   }
   if (load.cancel_share > 0) text += fmt::format(", {:g}% given up", load.cancel_share * 100);
   return text + fmt::format("; {} to warm up; seed {}", load.warmup, load.seed);
-}
-
-Status write_file(const std::string& name, std::string_view text) {
-  const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return make_error(ErrorCode::kIo, "{}: {}", name, std::strerror(errno));
-  Output file(fd, name);
-  Status written = file.write(text);
-  if (written) written = file.flush();
-  if (::close(fd) != 0 && written) {
-    return make_error(ErrorCode::kIo, "{}: {}", name, std::strerror(errno));
-  }
-  return written;
 }
 
 Result<bench::LengthDistribution> length_of(const std::string& text, const char* flag) {
@@ -190,23 +171,10 @@ Result<BenchLoadPlan> BenchLoadFlags::plan() const {
 Status BenchLoadFlags::write_reports(Output& out, const std::vector<bench::PageTable>& tables,
                                      const boost::json::object& json,
                                      const bench::Page& page) const {
-  const std::string text = write_json(json, 1) + "\n";
-  if (json_file_ == "-") {
-    HANGAR_CHECK_OK(out.write(text));
-  } else {
-    for (const auto& [name, value] : page.facts)
-      HANGAR_CHECK_OK(out.print("{}: {}\n", name, value));
-    for (const bench::PageTable& table : tables) {
-      std::vector<TableColumn> columns;
-      for (const std::string& column : table.columns) {
-        columns.push_back({column, !columns.empty() && column != "said"});
-      }
-      HANGAR_CHECK_OK(out.print("\n{}", format_table(columns, table.rows)));
-    }
-    if (!page.subtitle.empty()) HANGAR_CHECK_OK(out.print("\n{}\n", page.subtitle));
-    if (!json_file_.empty()) HANGAR_CHECK_OK(write_file(json_file_, text));
-  }
-  if (!html_file_.empty()) HANGAR_CHECK_OK(write_file(html_file_, bench::make_page(page)));
+  HANGAR_CHECK_OK(write_bench_output(
+      out, {.facts = page.facts, .tables = tables, .last_line = page.subtitle, .json = json},
+      json_file_));
+  if (!html_file_.empty()) HANGAR_CHECK_OK(write_bench_file(html_file_, bench::make_page(page)));
   return {};
 }
 

@@ -21,10 +21,9 @@
 #include "bench/page.h"
 #include "bench/prompts.h"
 #include "bench/summary.h"
+#include "cli/commands/bench_output.h"
 
 namespace hangar {
-
-using BenchFacts = std::vector<std::pair<std::string, std::string>>;
 
 struct BenchLoadPlan {
   bench::LoadOptions load;

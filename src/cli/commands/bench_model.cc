@@ -85,8 +85,8 @@ class BenchModel : public Command {
     app.add_flag("--account", account_,
                  "Where a step's time goes, by operation, in place of speeds");
     app.add_flag("--json", json_, "A JSON list, with every run's figure");
-    settings_.add(app,
-                  {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kBackend});
+    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+                        Setting::kBackend});
     app.footer(kExamples);
   }
 
@@ -99,7 +99,7 @@ class BenchModel : public Command {
     }
     HANGAR_TRY(const Settings settings, settings_.resolve());
     HANGAR_TRY(const StoredModel stored, find_model(settings));
-    HANGAR_TRY(const auto checkpoint, open_checkpoint(stored.path));
+    HANGAR_TRY(const auto checkpoint, open_model(stored));
     const LocalEngineOptions engine = engine_options(settings);
     options_.backend = engine.backend;
     options_.threads = engine.threads;

@@ -13,6 +13,7 @@
 namespace hangar {
 
 std::unique_ptr<Command> make_bench_model();
+std::unique_ptr<Command> make_bench_engine();
 std::unique_ptr<Command> make_bench_serve();
 std::unique_ptr<Command> make_bench_batching();
 std::unique_ptr<Command> make_bench_http();

@@ -15,6 +15,7 @@ std::unique_ptr<Command> make_serve_command();
 std::unique_ptr<Command> make_chat_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_models_command();
+std::unique_ptr<Command> make_devices_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_detokenize_command();
 std::unique_ptr<Command> make_render_command();

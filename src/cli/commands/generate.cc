@@ -128,9 +128,9 @@ void GenerateCommand::add_options(CLI::App& app) {
   app.add_flag("--timings", timings_, "Say on standard error how long it took");
   sampling_.add(app);
   settings_.set_default(Setting::kLogLevel, "warn");
-  settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kPinThreads,
-                      Setting::kPreparedWeights, Setting::kMaxContext, Setting::kBackend,
-                      Setting::kLogLevel});
+  settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+                      Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+                      Setting::kBackend, Setting::kGpuMemory, Setting::kLogLevel});
   app.footer(kExamples);
 }
 

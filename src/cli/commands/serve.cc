@@ -9,12 +9,14 @@
 #include <memory>
 #include <string>
 
+#include "base/cards.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "base/version.h"
 #include "cli/clock.h"
 #include "cli/commands/commands.h"
+#include "cli/device_report.h"
 #include "cli/interrupt.h"
 #include "cli/model_loading.h"
 #include "cli/report.h"
@@ -42,6 +44,22 @@ std::string url_host(const std::string& host) {
   if (host == "0.0.0.0") return "127.0.0.1";
   if (host == "::") return "[::1]";
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+// Where there are cards: one line each in the log, and their gauges in /metrics.
+void watch_cards(Gateway& gateway) {
+  Result<std::unique_ptr<CardWatch>> watch = CardWatch::open();
+  if (!watch) {
+    spdlog::debug("{}", watch.error().message);
+    return;
+  }
+  const CardList list = (*watch)->read();
+  if (!list.problem.empty()) spdlog::warn("{}", list.problem);
+  for (const CardInfo& card : list.cards) {
+    spdlog::info("{}", card_line(card, list.driver));
+    if (!card.problem.empty()) spdlog::warn("card {}: {}", card.index, card.problem);
+  }
+  gateway.watch_cards(std::move(*watch));
 }
 
 std::string welcome(const ServedModel& model, const EngineInfo& info, const std::string& host,
@@ -77,14 +95,14 @@ HttpServerOptions http_options(const Settings& settings) {
   http.port = static_cast<std::uint16_t>(settings.integer(Setting::kPort));
   http.max_header_bytes = size(Setting::kMaxHeaderKb) << 10U;
   http.max_body_bytes = size(Setting::kMaxBodyMb) << 20U;
-  http.max_buffered_bytes = std::max(http.max_buffered_bytes, 2 * http.max_body_bytes);
+  http.max_buffered_bytes = std::max(size(Setting::kMaxBodiesMb) << 20U, 2 * http.max_body_bytes);
   http.max_connections = size(Setting::kMaxConnections);
   http.max_connections_per_address = size(Setting::kMaxConnectionsPerAddress);
   http.header_timeout_us = settings.integer(Setting::kHeaderTimeoutS) * kMicrosPerSecond;
-  // A body may be large, a header never is.
-  http.body_timeout_us = 4 * http.header_timeout_us;
+  http.body_timeout_us = settings.integer(Setting::kBodyTimeoutS) * kMicrosPerSecond;
   http.idle_timeout_us = settings.integer(Setting::kIdleTimeoutS) * kMicrosPerSecond;
   http.write_timeout_us = settings.integer(Setting::kWriteTimeoutS) * kMicrosPerSecond;
+  http.answer_timeout_us = settings.integer(Setting::kAnswerTimeoutS) * kMicrosPerSecond;
   return http;
 }
 
@@ -93,33 +111,22 @@ class ServeCommand : public Command {
   void add_options(CLI::App& app) override {
     app.add_flag("--print-config", print_config_,
                  "Print every setting and where it came from, and end");
-    settings_.add(app, {Setting::kModel,
-                        Setting::kModelsDir,
-                        Setting::kHost,
-                        Setting::kPort,
-                        Setting::kThreads,
-                        Setting::kPinThreads,
-                        Setting::kPreparedWeights,
-                        Setting::kMaxContext,
-                        Setting::kBackend,
-                        Setting::kBatching,
-                        Setting::kMaxRunning,
-                        Setting::kStepTokens,
-                        Setting::kBatchWaitMs,
-                        Setting::kKvType,
-                        Setting::kKvMemory,
-                        Setting::kPrefixCache,
-                        Setting::kSpeculate,
-                        Setting::kDeterministic,
-                        Setting::kMaxQueue,
-                        Setting::kRequestTimeoutS,
-                        Setting::kMaxBodyMb,
-                        Setting::kMaxHeaderKb,
-                        Setting::kHeaderTimeoutS,
-                        Setting::kIdleTimeoutS,
-                        Setting::kWriteTimeoutS,
-                        Setting::kMaxConnections,
-                        Setting::kMaxConnectionsPerAddress,
+    settings_.add(app, {Setting::kModel,          Setting::kModelsDir,
+                        Setting::kLoad,           Setting::kHost,
+                        Setting::kPort,           Setting::kThreads,
+                        Setting::kPinThreads,     Setting::kPreparedWeights,
+                        Setting::kMaxContext,     Setting::kBackend,
+                        Setting::kBatching,       Setting::kMaxRunning,
+                        Setting::kStepTokens,     Setting::kBatchWaitMs,
+                        Setting::kKvType,         Setting::kKvMemory,
+                        Setting::kGpuMemory,      Setting::kPrefixCache,
+                        Setting::kSpeculate,      Setting::kDeterministic,
+                        Setting::kMaxQueue,       Setting::kRequestTimeoutS,
+                        Setting::kMaxBodyMb,      Setting::kMaxBodiesMb,
+                        Setting::kMaxHeaderKb,    Setting::kHeaderTimeoutS,
+                        Setting::kBodyTimeoutS,   Setting::kIdleTimeoutS,
+                        Setting::kWriteTimeoutS,  Setting::kAnswerTimeoutS,
+                        Setting::kMaxConnections, Setting::kMaxConnectionsPerAddress,
                         Setting::kLogLevel});
     app.footer(kExamples);
   }
@@ -144,6 +151,7 @@ Result<int> ServeCommand::run(const CommandContext& context) {
   // model is loaded, so that a port in use is said at once.
   GatewayOptions limits;
   limits.request_timeout_us = settings.integer(Setting::kRequestTimeoutS) * 1'000'000;
+  std::string failure;  // written before the server is stopped, read after it has run
   Gateway gateway(limits);
   std::atomic<HttpServer*> running{nullptr};
   const TerminationWatch watch([&](int signal) {
@@ -153,6 +161,7 @@ Result<int> ServeCommand::run(const CommandContext& context) {
     gateway.drain();
     server->stop();
   });
+  watch_cards(gateway);
   const HttpServerOptions http = http_options(settings);
   const std::size_t descriptors = raise_descriptor_limit();
   if (descriptors < http.max_connections + kOtherDescriptors) {
@@ -166,12 +175,22 @@ Result<int> ServeCommand::run(const CommandContext& context) {
              load_model_shown(stored, engine_options(settings)));
   const std::string text = welcome(*model, model->engine().info(), http.host, server->port(),
                                    steady_now_us() - start_us);
+  ServedModel& served = *model;
   gateway.add(std::move(model));
   running.store(server.get());
+  served.on_failure([&](const std::string& reason) {
+    spdlog::critical("{}: the server ends", reason);
+    HttpServer* serving = running.load();
+    if (serving == nullptr) return;  // it ends anyway
+    failure = reason;
+    gateway.drain();
+    serving->stop();
+  });
   HANGAR_CHECK_OK(context.out.write(text));
   HANGAR_CHECK_OK(context.out.flush());
   server->run();
   running.store(nullptr);
+  if (!failure.empty()) return make_error(ErrorCode::kUnavailable, "{}", failure);
   spdlog::info("stopped");
   return 0;
 }

@@ -3,15 +3,19 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <string_view>
 #include <unordered_map>
 
 #include "formats/gguf/cursor.h"
 #include "formats/hf/config.h"
+#include "formats/hf/dummy_tensors.h"
 #include "formats/hf/generation_config.h"
 #include "formats/hf/linear_format.h"
 #include "formats/hf/strict_json.h"
 #include "formats/hf/tensor_map.h"
+#include "text/stand_in_tokenizer.h"
 
 namespace hangar::hf {
 namespace {
@@ -55,7 +59,7 @@ class HfCheckpoint final : public Checkpoint {
   explicit HfCheckpoint(ModelParts parts) : parts_(std::move(parts)), format_("safetensors") {}
 
   Status open() {
-    if (parts_.tensors == nullptr) {
+    if (parts_.tensors == nullptr && !parts_.random) {
       format_ = "Hugging Face tokenizer";
       return {};
     }
@@ -65,7 +69,11 @@ class HfCheckpoint final : public Checkpoint {
     read.model.name = parts_.title;
     read.model.license = parts_.license;
     HANGAR_CHECK_OK(open_format(Fields(config, file)));
-    HANGAR_TRY(mapped_, map_tensors(read, *parts_.tensors, linear_.get(), parts_.folder));
+    if (parts_.random) {
+      HANGAR_CHECK_OK(list_dummy(read, Fields(config, file)));
+    } else {
+      HANGAR_TRY(mapped_, map_tensors(read, *parts_.tensors, linear_.get(), parts_.folder));
+    }
     config_ = std::move(read.model);
     index_.reserve(mapped_.tensors.size());
     for (const TensorView& view : mapped_.tensors) index_.emplace(view.name, &view);
@@ -88,7 +96,7 @@ class HfCheckpoint final : public Checkpoint {
   }
 
   Result<TokenizerSpec> tokenizer() const override {
-    HANGAR_TRY(TokenizerSpec spec, parts_.read_tokenizer());
+    HANGAR_TRY(TokenizerSpec spec, read_tokenizer());
     for (const TokenId id : defaults_.end_of_generation) {
       std::vector<TokenId>& ends = spec.end_of_generation;
       if (std::find(ends.begin(), ends.end(), id) == ends.end()) ends.push_back(id);
@@ -97,7 +105,12 @@ class HfCheckpoint final : public Checkpoint {
     return spec;
   }
 
-  std::vector<ChatTemplateSource> chat_templates() const override { return parts_.templates; }
+  std::vector<ChatTemplateSource> chat_templates() const override {
+    if (stands_in() && parts_.templates.empty()) {
+      return {{"default", std::string(kStandInTemplate)}};
+    }
+    return parts_.templates;
+  }
   GenerationDefaults generation_defaults() const override { return defaults_; }
   const std::vector<TensorView>& tensors() const override { return mapped_.tensors; }
 
@@ -123,6 +136,7 @@ class HfCheckpoint final : public Checkpoint {
   Metadata metadata() const override { return metadata_; }
   std::vector<std::filesystem::path> files() const override { return parts_.files; }
   std::uint64_t file_bytes() const override { return parts_.file_bytes; }
+  std::optional<RandomWeights> random_weights() const override { return parts_.random; }
   void release(std::optional<std::span<const std::byte>> part) const override {
     if (parts_.tensors) parts_.tensors->release(part);
   }
@@ -154,6 +168,39 @@ class HfCheckpoint final : public Checkpoint {
     linear_ = std::move(*format);
     format_ += ", " + linear_->description();
     return {};
+  }
+
+  Status list_dummy(const FolderConfig& read, const Fields& config) {
+    if (linear_) {
+      return make_error(ErrorCode::kUnsupported,
+                        "{}: weights in this form are not made up: {}; without its "
+                        "'quantization_config' they are of its 'torch_dtype'",
+                        config.file(), linear_->description());
+    }
+    HANGAR_TRY(const DType type, read_weight_type(config));
+    HANGAR_TRY(mapped_, list_dummy_tensors(read, type, parts_.folder));
+    parts_.file_bytes = 0;
+    for (const TensorView& view : mapped_.tensors) {
+      const std::uint64_t bytes =
+          static_cast<std::uint64_t>(view.rows()) * row_bytes(view.dtype, view.columns());
+      if (__builtin_add_overflow(parts_.file_bytes, bytes, &parts_.file_bytes)) {
+        parts_.file_bytes = std::numeric_limits<std::uint64_t>::max();
+        break;
+      }
+    }
+    format_ =
+        fmt::format("config.json, weights made up ({})", random_weights_name(parts_.random->kind));
+    return {};
+  }
+
+  // For a tokenizer that is not there.
+  bool stands_in() const { return parts_.random && !parts_.read_tokenizer; }
+
+  Result<TokenizerSpec> read_tokenizer() const {
+    if (!stands_in()) return parts_.read_tokenizer();
+    spdlog::warn("{}: no tokenizer here: a stand-in of {} tokens takes its place", parts_.folder,
+                 config_->vocabulary);
+    return make_stand_in_tokenizer(config_->vocabulary);
   }
 
   // generation_config.json; without one, config.json's end of sequence, as transformers does.

@@ -2,6 +2,7 @@
 // (folder.h), so that tests and the fuzzer need no disk.
 //
 // Promise: as formats/checkpoint.h; config.json has been read and every tensor's shape held to it.
+//   With ModelParts::random it is open_dummy's.
 // Errors: kCorrupt, kUnsupported.
 // Threads: const after open.
 #pragma once
@@ -31,8 +32,10 @@ struct ModelParts {
   std::string quantization_file;  // "quantize_config.json"
   std::optional<std::string> quantization_json;
   std::vector<ChatTemplateSource> templates;
-  std::function<Result<TokenizerSpec>()> read_tokenizer;  // called when the tokenizer is asked for
-  std::unique_ptr<const RawTensors> tensors;              // nullptr: a tokenizer alone
+  // Called when the tokenizer is asked for; nullptr: there is none, with `random` a stand-in.
+  std::function<Result<TokenizerSpec>()> read_tokenizer;
+  std::unique_ptr<const RawTensors> tensors;  // nullptr: a tokenizer alone, or `random`
+  std::optional<RandomWeights> random;        // the config's tensors, without data
   std::vector<std::pair<std::string, std::string>> tensor_metadata;
   std::vector<std::filesystem::path> files;
   std::uint64_t file_bytes = 0;

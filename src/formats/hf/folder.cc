@@ -115,4 +115,26 @@ Result<std::unique_ptr<Checkpoint>> open_safetensors(MappedFile file) {
   return finish(std::move(parts), std::move(tensors));
 }
 
+Result<std::unique_ptr<Checkpoint>> open_config_alone(const fs::path& path,
+                                                      const RandomWeights& random) {
+  std::error_code error;
+  const bool is_folder = fs::is_directory(path, error);
+  if (!is_folder && path.filename() != "config.json") {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "{}: weights are made up from a config.json: name that or its folder",
+                      path.string());
+  }
+  const fs::path beside = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  HANGAR_TRY(const FolderFiles folder, FolderFiles::open(is_folder ? path : beside));
+  HANGAR_TRY(ModelParts parts, read_parts(folder));
+  if (!parts.config_json) {
+    return make_error(ErrorCode::kNotFound,
+                      "{}: config.json is missing; weights are made up from it alone",
+                      folder.path().string());
+  }
+  if (!has_tokenizer(folder)) parts.read_tokenizer = nullptr;
+  parts.random = random;
+  return make_checkpoint(std::move(parts));
+}
+
 }  // namespace hangar::hf

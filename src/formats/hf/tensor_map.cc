@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "formats/gguf/cursor.h"
+#include "formats/hf/module_sizes.h"
 #include "formats/hf/safetensors.h"
 #include "quant/dequantize.h"
 
@@ -53,12 +54,6 @@ std::optional<DType> plain_type(RawType type) {
   }
 }
 
-std::string with_number(std::string_view pattern, std::int32_t number) {
-  const std::size_t at = pattern.find('#');
-  if (at == std::string_view::npos) return std::string(pattern);
-  return fmt::format("{}{}{}", pattern.substr(0, at), number, pattern.substr(at + 1));
-}
-
 class Mapper {
  public:
   Mapper(const FolderConfig& config, const RawTensors& raw, const LinearFormat* format,
@@ -98,45 +93,7 @@ class Mapper {
     return kPlaces[0];
   }
 
-  std::int64_t size_of(Size size) const {
-    const std::int64_t query = std::int64_t{model_.heads} * model_.head_dim;
-    const std::int64_t key_value = std::int64_t{model_.kv_heads} * model_.head_dim;
-    switch (size) {
-      case Size::kHidden:
-        return model_.hidden;
-      case Size::kHeadDim:
-        return model_.head_dim;
-      case Size::kQuery:
-        return query;
-      case Size::kKeyValue:
-        return key_value;
-      case Size::kQueryKeyValue:
-        return query + 2 * key_value;
-      case Size::kFeedForward:
-        return model_.feed_forward;
-      case Size::kTwiceFeedForward:
-        return 2 * std::int64_t{model_.feed_forward};
-      case Size::kExperts:
-        return model_.experts;
-      case Size::kExpertFeedForward:
-        return model_.expert_feed_forward;
-    }
-    return 0;
-  }
-
-  bool has_bias(Bias bias) const {
-    switch (bias) {
-      case Bias::kNone:
-        return false;
-      case Bias::kQueryKeyValue:
-        return config_.query_key_value_bias;
-      case Bias::kAttentionOutput:
-        return config_.attention_output_bias;
-      case Bias::kMlp:
-        return config_.mlp_bias;
-    }
-    return false;
-  }
+  std::int64_t size_of(Size size) const { return module_size(size, model_); }
 
   const RawTensor* use(std::string_view name) {
     const RawTensor* tensor = raw_.find(name);
@@ -178,8 +135,7 @@ class Mapper {
   }
 
   Status add_module(const ModuleRule& rule, const std::string& prefix, std::int32_t layer) {
-    const bool experts = model_.layer_has_experts(layer);
-    if (rule.layers != Layers::kAll && experts != (rule.layers == Layers::kSparse)) return {};
+    if (!layer_has_module(rule, model_, layer)) return {};
     const std::string gguf = fmt::format("blk.{}.{}", layer, rule.gguf);
     const std::string hf = prefix + std::string(rule.hf);
     if (rule.vector) return add_norm(hf, gguf, size_of(rule.rows));
@@ -188,7 +144,7 @@ class Mapper {
     const bool other = !hf_too.empty() && !is_there(hf) && is_there(hf_too);
     HANGAR_CHECK_OK(
         add_matrix(other ? hf_too : hf, gguf, size_of(rule.rows), size_of(rule.columns)));
-    if (!has_bias(rule.bias)) return {};
+    if (!module_has_bias(rule.bias, config_)) return {};
     return add_vector(hf + ".bias", gguf + ".bias", size_of(rule.rows), 0.0F);
   }
 
