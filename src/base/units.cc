@@ -52,6 +52,14 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   return static_cast<std::uint64_t>(number * factor);
 }
 
+std::optional<double> parse_share(std::string_view text) {
+  double share = 0.0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), share);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (!(share > 0.0) || share > 1.0) return std::nullopt;
+  return share;
+}
+
 std::string format_count(std::uint64_t count) {
   return scaled(count, {"", "k", "M", "B", "T", "Q"});
 }

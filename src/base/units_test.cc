@@ -16,6 +16,14 @@ TEST(Units, Bytes) {
   EXPECT_EQ(format_bytes(std::numeric_limits<std::uint64_t>::max()), "18446.7 PB");
 }
 
+TEST(Units, Shares) {
+  EXPECT_EQ(parse_share("0.9"), 0.9);
+  EXPECT_EQ(parse_share("1"), 1.0);
+  for (const char* text : {"", "0", "1.01", "-0.5", "0.9 ", "90%", "0.5GB", "nan", "inf", "x"}) {
+    EXPECT_EQ(parse_share(text), std::nullopt) << text;
+  }
+}
+
 TEST(Units, Counts) {
   EXPECT_EQ(format_count(61), "61");
   EXPECT_EQ(format_count(134'515'008), "134.5M");

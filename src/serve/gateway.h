@@ -11,8 +11,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/cards.h"
 #include "base/result.h"
 #include "serve/http/counters.h"
 #include "serve/metrics/route_metrics.h"
@@ -60,6 +62,9 @@ class Gateway {
   // The counters of the sockets in front, for /metrics; nullptr: none (any more).
   void set_http_counters(const HttpCounters* counters) { http_counters_.store(counters); }
   const HttpCounters* http_counters() const { return http_counters_.load(); }
+  // This machine's GPUs, for /metrics; before requests come. nullptr: there are none.
+  void watch_cards(std::unique_ptr<const CardWatch> cards) { cards_ = std::move(cards); }
+  const CardWatch* cards() const { return cards_.get(); }
 
  private:
   GatewayOptions options_;
@@ -67,6 +72,7 @@ class Gateway {
   std::atomic<bool> draining_{false};
   RouteMetrics route_metrics_;
   std::atomic<const HttpCounters*> http_counters_{nullptr};
+  std::unique_ptr<const CardWatch> cards_;
 };
 
 }  // namespace hangar

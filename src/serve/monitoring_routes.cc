@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <string>
 
+#include "serve/metrics/card_families.h"
 #include "serve/metrics/door_families.h"
 #include "serve/metrics/family_list.h"
 #include "serve/metrics/model_families.h"
@@ -53,6 +54,7 @@ HandlerResult get_metrics(Gateway& gateway, const HttpRequest& /*request*/,
   FamilyList families;
   for (const auto& model : gateway.models()) add_model_families(*model, families);
   add_door_families(gateway, families);
+  if (const CardWatch* cards = gateway.cards()) add_card_families(cards->read(), families);
   HttpResponse response;
   response.content_type = kMetricsContentType;
   response.body = families.text();

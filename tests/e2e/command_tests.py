@@ -11,7 +11,7 @@ TEXT = "Hello, wörld! 你好 🙂\n\tdef f(x):\n  return x**2  # done\r\n"
 
 def test_help_version_and_exit_codes(context):
     for arguments in ([], ["serve"], ["chat"], ["generate"], ["models"], ["models", "inspect"],
-                      ["tokenize"], ["detokenize"], ["render"], ["completion"]):
+                      ["tokenize"], ["detokenize"], ["render"], ["devices"], ["completion"]):
         text = context.expect(0, *arguments, "--help").stdout.decode()
         check("Examples:" in text, f"{arguments}: --help without examples")
     check(context.expect(0, "--version").stdout.startswith(b"hangar "), "--version")
@@ -24,6 +24,35 @@ def test_help_version_and_exit_codes(context):
     context.expect(2, "generate", "x", "--temperature", "-1")
     done = context.expect(3, "tokenize", "--model", "no-such-model")
     check(b"hint: " in done.stderr and b"smollm2" in done.stderr, "no word of what is here")
+
+
+def test_devices_by_a_driver_with_two_cards(context):
+    """The driver's library is tests/fakes/fake_nvml.cc, which the build puts beside the program."""
+    library = os.path.join(os.path.dirname(context.hangar), "lib", "libfake_nvml.so")
+
+    def devices(fault, *flags):
+        env = {"HANGAR_NVML": library, "HANGAR_FAKE_NVML": fault}
+        return context.expect(0, "devices", *flags, env=env).stdout.decode()
+
+    text = devices("")
+    check("GPU: 2 cards, driver 580.82.07 (CUDA 13.0)" in text, f"cards: {text}")
+    check("card 0 is held back: power limit, heat" in text, f"clocks: {text}")
+    found = json.loads(devices("", "--json"))
+    check_equal(found["cards"][0]["memory_free_bytes"], 130754820096, "free memory")
+    check_equal(found["cards"][1]["nvlinks"], 6, "links of the second card")
+    check_equal(found["problem"], None, "a problem of none")
+    check(found["cpu"]["threads"] >= 1, f"processors: {found['cpu']}")
+    for fault, words in [("not_loaded", "kernel module is not loaded"), ("no_permission", "No permission"),
+                         ("old_driver", "too old"), ("lost", "card 1 cannot be used: the card is lost")]:
+        check(words in devices(fault), f"{fault}: {devices(fault)}")
+
+
+def test_devices_without_a_driver(context):
+    absent = os.path.join(context.scratch, "libnvidia-ml.so.1")
+    text = context.expect(0, "devices", env={"HANGAR_NVML": absent}).stdout.decode()
+    check(text.startswith("CPU: ") and "\nGPU: none. " in text, f"no reason: {text}")
+    found = json.loads(context.expect(0, "devices", "--json", env={"HANGAR_NVML": absent}).stdout)
+    check(found["cards"] == [] and found["problem"], f"json: {found}")
 
 
 def test_settings_precedence(context):

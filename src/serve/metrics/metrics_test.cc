@@ -298,6 +298,9 @@ TEST(MetricsTest, TheDocumentListsThemAll) {
   MetricsFixture fixture;
   const HttpCounters counters;
   fixture.gateway.set_http_counters(&counters);
+  auto cards = CardWatch::open({.nvml = HANGAR_FAKE_NVML_LIBRARY});
+  ASSERT_TRUE(cards) << cards.error().message;
+  fixture.gateway.watch_cards(std::move(*cards));
   answer(fixture.gateway, ask("/v1/completions", kAsk));
   const Scrape scrape(fixture.gateway);
   fixture.gateway.set_http_counters(nullptr);
