@@ -27,7 +27,7 @@ def opening(text):
 def check(root):
     root = pathlib.Path(root)
     problems = []
-    for path in common.sources(root, ".h", ".cuh"):
+    for path in common.sources(root, ".h", ".cuh") + common.sources(root, ".h", ".cuh", under="bench"):
         name, lines = path.relative_to(root).as_posix(), opening(path.read_text(errors="replace"))
         if not lines:
             problems.append(f"{name}: opens with no // comment")

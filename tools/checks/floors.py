@@ -31,10 +31,14 @@ WALLS = {
 }
 WALLS["kv"] = WALLS["sched"]
 
-CUDA = re.compile(r"^(cuda|cublas|cudnn|curand|cusparse|nccl|nvtx|nvml|cub/|thrust/|cutlass/|cute/|flashinfer/)")
+CUDA = re.compile(
+    r"^(cuda|cublas|cudnn|curand|cusparse|nccl|nvtx|nvml|cooperative_groups|mma\.h|device_|cub/|thrust/|cutlass/|cute/"
+    r"|flashinfer/)"
+)
 # Libraries that ask for quotes around their own headers.
 QUOTED_LIBRARIES = ("hwy/",)
 CUDA_FOLDERS = ("backend/cuda/", "comm/nccl/")
+CUDA_WORDS = " and ".join(CUDA_FOLDERS)
 
 
 def reach(src, path, cache):
@@ -65,7 +69,7 @@ def check(root):
         for number, kind, name in common.includes(path):
             where = f"src/{inside}:{number}"
             if CUDA.match(name) and not inside.startswith(CUDA_FOLDERS):
-                problems.append(f"{where}: <{name}>: only {' and '.join(CUDA_FOLDERS)} include CUDA headers")
+                problems.append(f"{where}: <{name}>: only {CUDA_WORDS} include CUDA headers")
             if kind != '"' or name.startswith(QUOTED_LIBRARIES):
                 continue
             other = name.split("/")[0]
@@ -76,12 +80,32 @@ def check(root):
                     f'{where}: "{name}" climbs: {folder}/ is on floor {FLOORS[folder]},'
                     f" {other}/ on floor {FLOORS.get(other, '?')}"
                 )
+        if not inside.startswith(CUDA_FOLDERS):
+            for name, chain in reach(src, path, cache).items():
+                if chain and CUDA.match(name):
+                    problems.append(f"src/{inside}: reaches <{name}> through {' > '.join(chain)}: only {CUDA_WORDS} may")
         if folder in WALLS:
             pattern, why = WALLS[folder]
             for name, chain in reach(src, path, cache).items():
                 if re.match(pattern, name):
                     via = f" (through {' > '.join(chain)})" if chain else ""
                     problems.append(f"src/{inside}: includes {name}{via}: {why}")
+    return problems + outside(root, src, cache)
+
+
+def outside(root, src, cache):
+    """CUDA headers in benchmarks and tests: in bench/cuda alone, which is built with the CUDA part."""
+    problems = []
+    for under in ("bench", "tests"):
+        for path in common.sources(root, ".h", ".cc", ".cu", ".cuh", under=under):
+            name = path.relative_to(root).as_posix()
+            if name.startswith("bench/cuda/"):
+                continue
+            if path.name.endswith((".cu", ".cuh")):
+                problems.append(f"{name}: CUDA sources lie in src/{CUDA_FOLDERS[0]} and bench/cuda/")
+            for header in reach(src, path, cache):
+                if CUDA.match(header):
+                    problems.append(f"{name}: reaches <{header}>: of the benchmarks and tests only bench/cuda/ may")
     return problems
 
 

@@ -43,6 +43,20 @@ def key_of(root, path, command, version):
     return digest.hexdigest()
 
 
+def files_of(root, builds):
+    """(file, build, command) of each C++ file of src/ but its tests, once."""
+    seen = set()
+    for build in builds:
+        for entry in json.loads((build / "compile_commands.json").read_text()):
+            path = pathlib.Path(entry["file"])
+            if (root / "src") not in path.parents or path.suffix != ".cc" or path.name.endswith("_test.cc"):
+                continue
+            if path.is_file() and path not in seen:
+                seen.add(path)
+                # Where the tree and its build lie changes nothing.
+                yield path, build, entry["command"].replace(str(build.resolve()), "").replace(str(root), "")
+
+
 def lint(build, path):
     started = time.monotonic()
     done = subprocess.run(
@@ -56,7 +70,7 @@ def lint(build, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--build", type=pathlib.Path, default=common.ROOT / "build/release")
+    parser.add_argument("--build", type=pathlib.Path, action="append", help="may come twice: what the first has counts")
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--slowest", type=int, default=0, help="list the N slowest files")
@@ -65,21 +79,16 @@ def main():
     version = subprocess.run([TIDY, "--version"], stdout=subprocess.PIPE, check=True).stdout.decode()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     waiting, passed_before = [], 0
-    for entry in json.loads((arguments.build / "compile_commands.json").read_text()):
-        path = pathlib.Path(entry["file"])
-        if (root / "src") not in path.parents or path.name.endswith("_test.cc") or not path.is_file():
-            continue
-        # Where the tree and its build lie changes nothing.
-        command = entry["command"].replace(str(arguments.build.resolve()), "").replace(str(root), "")
+    for path, build, command in files_of(root, arguments.build or [root / "build/release"]):
         mark = arguments.cache / key_of(root, path, command, version)
         if mark.exists():
             mark.touch()
             passed_before += 1
         else:
-            waiting.append((path, mark))
-    marks, failed, times = dict(waiting), 0, []
+            waiting.append((path, build, mark))
+    marks, failed, times = {path: mark for path, _, mark in waiting}, 0, []
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        jobs = [pool.submit(lint, arguments.build, path) for path, _ in waiting]
+        jobs = [pool.submit(lint, build, path) for path, build, _ in waiting]
         for job in concurrent.futures.as_completed(jobs):
             path, code, text, seconds = job.result()
             times.append((seconds, path))

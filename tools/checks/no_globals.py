@@ -74,8 +74,8 @@ def is_mutable_global(stack, head):
 def check(root):
     root = pathlib.Path(root)
     problems = []
-    for path in common.sources(root, ".h", ".cc"):
-        if path.name.endswith("_test.cc"):
+    for path in common.sources(root, ".h", ".cc", ".cu", ".cuh"):
+        if path.name.endswith(("_test.cc", "_test.cu")):
             continue
         text = path.read_text(errors="replace")
         lines = text.splitlines()

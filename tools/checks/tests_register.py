@@ -27,7 +27,7 @@ def with_support(root, path, text):
 
 
 def check_cpp(name, text, all_text):
-    if not BUILT.match(name):
+    if not BUILT.match(name) or (name.endswith(".cu") and not name.startswith("src/backend/cuda/")):
         yield f"{name}: no CMakeLists.txt picks this test up"
     tests = TEST.findall(text)
     if not tests:
@@ -54,9 +54,9 @@ def check(root):
     root = pathlib.Path(root)
     problems = []
     for under in ("src", "tests"):
-        for path in common.sources(root, "_test.cc", "_fuzz.cc", "_test.py", "_tests.py", under=under):
+        for path in common.sources(root, "_test.cc", "_test.cu", "_fuzz.cc", "_test.py", "_tests.py", under=under):
             name, text = path.relative_to(root).as_posix(), path.read_text(errors="replace")
-            if name.endswith("_test.cc"):
+            if name.endswith(("_test.cc", "_test.cu")):
                 problems += check_cpp(name, text, with_support(root, path, text))
             elif name.endswith("_fuzz.cc"):
                 problems += check_fuzz(root, name, text)

@@ -24,17 +24,41 @@ build() {
 build_verb() {
   local preset=release
   case ${1:-} in
-    release | dev | asan | tsan | fuzz | arm64)
+    release | dev | asan | tsan | fuzz | arm64 | cuda)
       preset=$1
+      shift
+      ;;
+    --cuda)
+      preset=cuda
       shift
       ;;
   esac
   [[ $preset = fuzz || $preset = asan || $preset = tsan ]] && set_up all
   [ "$preset" = arm64 ] && set_up_arm64
+  [ "$preset" = cuda ] && set_up_cuda
   build "$preset" "$@"
 }
 
+# The tests and benchmarks of the card, out of build/cuda.
+gpu_test_verb() {
+  build_for_gpu
+  gpu_test "$@"
+}
+build_for_gpu() {
+  gpu_here || die "no GPU here: $(command -v nvidia-smi >/dev/null && nvidia-smi -L 2>&1 | head -1 ||
+    echo "neither nvidia-smi nor a driver's library and /dev/nvidia0"). A bundle (./dev bundle) can be carried to one"
+  set_up_cuda
+  build cuda hangar hangar_cuda "${GPU_TESTS[@]}" hangar_cuda_bench
+  export HANGAR=build/cuda/hangar BIN=build/cuda/bin LOGS=build/test-logs/gpu
+}
+
 bench_verb() {
+  if [ "${1:-}" = --gpu ]; then
+    shift
+    build_for_gpu
+    gpu_bench "$@"
+    return
+  fi
   set_up build
   local model
   model=$(default_model)

@@ -1,5 +1,8 @@
 # ./dev check: what can be said of the sources without running them.
-own_files() { find src tests bench tools -name '*.h' -o -name '*.cc' | grep -v '^tests/data/' | sort; }
+own_files() {
+  find src tests bench tools -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh' | grep -v '^tests/data/' | sort
+}
+own_scripts() { find dev .ci/run tools bench -type f \( -name '*.sh' -o -name dev -o -name run \) | sort; }
 
 format_files() { own_files | xargs clang-format-19 -i; }
 
@@ -14,12 +17,23 @@ check_verb() {
   }
   check_format() { own_files | xargs clang-format-19 --dry-run -Werror; }
   step format check_format
+  check_scripts() { own_scripts | xargs shellcheck --shell=bash --severity=warning; }
+  step shellcheck check_scripts
   for name in selftest floors lengths tests_register contracts machine_paths no_globals; do
     step "$name" python3 "tools/checks/$name.py"
   done
   if [ "${1:-}" != --fast ]; then
     configure release
-    step lint python3 tools/checks/lint.py --build build/release --jobs "$(jobs_here)" --cache "$CACHE/lint"
+    local builds=(--build build/release)
+    # The CUDA part's C++; its kernels (.cu) are nvcc's to judge.
+    if CUDA_HOME=$(find_cuda); then
+      export CUDA_HOME
+      configure cuda
+      builds+=(--build build/cuda)
+    else
+      say "no nvcc 13 here: src/backend/cuda is not linted (./dev setup cuda brings it)"
+    fi
+    step lint python3 tools/checks/lint.py "${builds[@]}" --jobs "$(jobs_here)" --cache "$CACHE/lint"
   fi
   if [ ${#failed[@]} -gt 0 ]; then
     die "check failed: ${failed[*]}"

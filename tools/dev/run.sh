@@ -60,15 +60,33 @@ Serving on $1 (Ctrl-C stops it). To talk to it:
   client = OpenAI(base_url="$1/v1", api_key="none")
   print(client.chat.completions.create(model="$2", messages=[{"role": "user", "content": "Hello!"}]).choices[0].message.content)
 
-  build/release/hangar chat
+  $3 chat
 
 TEXT
 }
 
+# Prints the preset to build: cuda where there is a GPU, or where it was asked for.
+preset_for_run() {
+  if [ "$1" = --cuda ]; then
+    echo cuda
+  elif gpu_here; then
+    # Without its compiler the rest still serves.
+    if (set_up_cuda); then echo cuda; else say "there is a GPU, but its part cannot be built: serving without it"; fi
+  fi
+}
+
 run_server() {
+  local wanted='' preset
+  if [ "${1:-}" = --cuda ]; then
+    wanted=$1
+    shift
+  fi
   [ "${1:-}" = -- ] && shift
   set_up build
-  local own_model= host=127.0.0.1 port=${HANGAR_PORT:-8000} arguments=("$@") i server
+  preset=$(preset_for_run "$wanted")
+  preset=${preset:-release}
+  [ "$preset" = cuda ] && set_up_cuda
+  local own_model='' host=127.0.0.1 port=${HANGAR_PORT:-8000} arguments=("$@") i server
   # --host, --port and --model after the -- are the server's to read; we only need to know them too.
   for ((i = 0; i < ${#arguments[@]}; i++)); do
     case ${arguments[i]} in
@@ -82,9 +100,11 @@ run_server() {
   local problem
   problem=$(port_is_free "$host" "$port" 2>&1) ||
     die "cannot serve on $host port $port: $problem. Another port: HANGAR_PORT=8001 ./dev run"
-  say "building build/release/hangar"
-  build release hangar
-  local command=(build/release/hangar serve --host "$host" --port "$port") model
+  local targets=(hangar)
+  [ "$preset" = cuda ] && targets+=(hangar_cuda)
+  say "building build/$preset/hangar"
+  build "$preset" "${targets[@]}"
+  local command=("build/$preset/hangar" serve --host "$host" --port "$port") model
   if [ -z "$own_model" ]; then
     model=$(default_model)
     command+=(--model "$model")
@@ -117,7 +137,7 @@ run_server() {
   fi
   id=$(first_model_id "$url")
   ask_one_question "$url" "$id"
-  how_to_talk "$url" "$id"
+  how_to_talk "$url" "$id" "build/$preset/hangar"
   local code=0
   while :; do
     code=0

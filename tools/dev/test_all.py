@@ -59,12 +59,12 @@ def tail(text, lines=40):
     return "\n".join(text.splitlines()[-lines:])
 
 
-def build(preset, jobs, targets=()):
+def build(preset, jobs, targets=(), timeout=1500):
     """Configures (once) and builds; the time of it counts to the suite that needs it."""
     folder = ROOT / "build" / preset
     started = time.monotonic()
     command = [str(ROOT / "dev"), "build", preset, *targets]
-    code, text = run(f"build-{preset}", command, 1500, {"HANGAR_SKIP_SETUP": "1", "HANGAR_JOBS": str(jobs)})
+    code, text = run(f"build-{preset}", command, timeout, {"HANGAR_SKIP_SETUP": "1", "HANGAR_JOBS": str(jobs)})
     if code != 0:
         raise RuntimeError(f"build/{folder.name} does not build:\n{tail(text)}")
     print(f"   built build/{folder.name} in {time.monotonic() - started:.0f} s", flush=True)
@@ -107,7 +107,7 @@ def unit(options):
 
 def e2e(options):
     """The program as its users meet it: commands, server, signals, broken files."""
-    build("release", options.jobs, ["hangar"])
+    build("release", options.jobs, ["hangar", "fake_nvml"])
     script = ROOT / "tests/e2e/run.py"
     code, text = run("e2e", [sys.executable, script, "--hangar", HANGAR, "--model", options.model], 900)
     return counted(code, text)
@@ -233,6 +233,33 @@ def arm64(options):
         return total(pool.map(one, jobs))
 
 
+def cuda(options):
+    """The CUDA part, built for every card it knows; what needs no card is run, the rest says why not."""
+    code, text = run("cuda-setup", [ROOT / "dev", "setup", "cuda"], 1800)
+    if code != 0:
+        reason = (text.strip().splitlines() or ["no message"])[-1]
+        return Outcome(skipped=1, notes=[f"skipped cuda: {reason}"])
+    build("cuda", options.jobs, ["hangar", "hangar_cuda", "cuda_tests", "hangar_cuda_bench"], 3600)
+    scripts = [sys.executable, "-m", "unittest", "discover", "-s", ROOT / "tools/dev", "-p", "*_test.py"]
+    outcome = total([counted(*run("cuda-scripts", scripts, 120)),
+                     exports(ROOT / "build/cuda/lib/libhangar_cuda.so"),
+                     gtest("cuda", [ROOT / "build/cuda/bin/cuda_tests"], 1200, may_skip_all=True)])
+    if outcome.skipped:
+        code, text = run("cuda-devices", [ROOT / "build/cuda/hangar", "devices"], 60)
+        why = next((line for line in text.splitlines() if line.startswith("GPU: ")), f"devices ended with {code}")
+        outcome.notes.append(f"skipped {outcome.skipped} tests that need a card. {why}")
+    return outcome
+
+
+def exports(library):
+    """A backend's library shows its two doors and nothing else: no symbol of it can meet the program's."""
+    listed = subprocess.run(["nm", "-D", "--defined-only", library], stdout=subprocess.PIPE, check=True, text=True).stdout
+    names = sorted(line.split()[-1] for line in listed.splitlines())
+    if names == ["hangar_backend_abi", "hangar_make_backend"]:
+        return Outcome(passed=1, notes=[f"{library.name}: {library.stat().st_size / 1e6:.1f} MB"])
+    return Outcome(failed=1, notes=[f"FAILED exports: {library.name} shows {', '.join(names[:20])}"])
+
+
 def tsan(options):
     """Unit tests under the thread sanitizer."""
     build("tsan", options.jobs)
@@ -244,7 +271,7 @@ def tsan(options):
 
 
 SUITES = {f.__name__: f
-          for f in (unit, e2e, bench, openai, pooled, monitoring, tokenizers, templates, arm64, asan, fuzz, tsan)}
+          for f in (unit, e2e, bench, openai, pooled, monitoring, tokenizers, templates, arm64, cuda, asan, fuzz, tsan)}
 
 # --- what they share ---------------------------------------------------------------------------------
 
@@ -259,7 +286,7 @@ def total(outcomes):
     return sums
 
 
-def gtest(name, command, timeout, env=None):
+def gtest(name, command, timeout, env=None, may_skip_all=False):
     """A GoogleTest program, run by itself; its own report is what counts."""
     LOGS.mkdir(parents=True, exist_ok=True)
     report = LOGS.resolve() / f"{name}.xml"
@@ -275,7 +302,8 @@ def gtest(name, command, timeout, env=None):
                 outcome.skipped += 1
             elif case.get("status") == "run":
                 outcome.passed += 1
-    if code != 0 or outcome.passed == 0:
+    ran = outcome.passed + (outcome.skipped if may_skip_all else 0)
+    if code != 0 or ran == 0:
         outcome.failed = max(outcome.failed, 1)
         outcome.notes.append(f"FAILED {name} (code {code}):\n{tail(text)}")
     return outcome
