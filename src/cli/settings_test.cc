@@ -92,12 +92,11 @@ TEST(ResolveSettings, KubernetesServiceVariablesAreNotOurs) {
 }
 
 TEST(EnvironmentWarnings, NameTheNearest) {
-  EXPECT_THAT(environment_warnings({{"HANGAR_PROT", "1"},
-                                    {"HANGAR_PORT", "1"},
-                                    {"HANGAR_NVML", "x"},
-                                    {"PATH", "x"}}),
-              ElementsAre("environment variable HANGAR_PROT sets nothing; did you mean "
-                          "HANGAR_PORT?"));
+  EXPECT_THAT(
+      environment_warnings(
+          {{"HANGAR_PROT", "1"}, {"HANGAR_PORT", "1"}, {"HANGAR_NVML", "x"}, {"PATH", "x"}}),
+      ElementsAre("environment variable HANGAR_PROT sets nothing; did you mean "
+                  "HANGAR_PORT?"));
 }
 
 TEST(ParseConfig, RefusesWhatItDoesNotKnow) {

@@ -22,7 +22,7 @@ struct RaggedBatch {
     std::int32_t blocks = 0;          // entries there; enough for context_tokens + rows
   };
 
-  // [rows]; where the backend runs ahead -1 - i is the token that SampleRow i of the step before drew
+  // [rows]; where the backend runs ahead -1 - i is what SampleRow i of the step before drew
   std::vector<std::int32_t> token_ids;
   std::vector<std::int32_t> positions;  // [rows]
   std::vector<Sequence> sequences;

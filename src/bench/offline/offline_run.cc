@@ -155,7 +155,7 @@ class Runs {
       HANGAR_TRY(const RequestSetTimes times, run_request_set(engine_, set_of(test, seed), go_on));
       HANGAR_TRY(Figure figure, figure_of(test, times));
       result.figures.push_back(figure.value);
-      figures.push_back(std::move(figure));
+      figures.push_back(figure);
     }
     double median = 0.0;
     result.measured = figures[median_place(result.figures, median)].span;
