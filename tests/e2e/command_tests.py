@@ -191,7 +191,7 @@ def test_completion_scripts(context):
 
     check("serve" in offered(context.hangar, "se"), "bash does not complete a command")
     check_equal(offered(context.hangar, "serve", "--max-cont"), ["--max-context"], "an option")
-    check_equal(offered(context.hangar, "serve", "--backend", ""), ["cpu", "ref"], "values")
+    check_equal(offered(context.hangar, "serve", "--backend", ""), ["auto", "cpu", "cuda", "ref"], "values")
     check("inspect" in offered(context.hangar, "models", "ins"), "a command of a command")
     check("smollm2-135m-instruct" in offered(context.hangar, "chat", "--model", "smo"), "a model")
     script = context.expect(0, "completion", "zsh").stdout
