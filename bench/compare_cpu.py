@@ -8,8 +8,8 @@ round and then its median. Where less is better the ratio is Hangar's share of l
 
 Speeds: `hangar bench model` beside llama-bench and llama-batched-bench. Servers: started anew in each round;
 the start is from the process's first moment to the first token of a prompt of about 100 tokens, with files in
-the page cache and Hangar's weights prepared; memory is what is resident then, less the KV pool; then
-`hangar bench serve` puts the load on it.
+the page cache and Hangar's weights prepared; memory is what is resident then, less what the KV pool takes of it;
+then `hangar bench serve` puts the load on it.
 """
 
 import argparse
@@ -135,14 +135,13 @@ class Warm(typing.NamedTuple):
     """What a first start tells of a server."""
 
     name: str  # of its model
-    kv_pool_mib: float  # the KV pool's part of what is resident
+    kv_pool_mib: float | None  # of a pool that is filled when it is made; None: it takes memory where it is written
 
 
 def warm_up(options, program, model):
     """Brings files into the page cache, Hangar's weights prepared (docs/preparing_models.md) among them.
 
-    llama.cpp fills its KV pool when it makes it, and says how large it is if asked to say more. Hangar's takes memory
-    where it is written: next to none after one prompt.
+    llama.cpp fills its KV pool when it makes it, and says how large it is if asked to say more.
     """
     if program == "hangar":
         compare.output_of([options.hangar, "models", "prepare", model])
@@ -156,7 +155,22 @@ def warm_up(options, program, model):
         sizes = [float(size) for size in re.findall(rb"KV buffer size =\s*([\d.]+) MiB", log.read())]
     if program == "llama.cpp" and not sizes:
         sys.exit("llama-server does not say how large its KV pool is")
-    return Warm(name, sum(sizes))
+    return Warm(name, sum(sizes) if program == "llama.cpp" else None)
+
+
+def written_kv_mib(url, patience_s=10):
+    """The KV blocks that Hangar keeps once a prompt is done with: they are full, so all their bytes were written."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        with urllib.request.urlopen(url + "/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        found = re.findall(r'^hangar_kv_blocks{.*state="(\w+)"} (\d+)$', text, re.M)
+        blocks = {state: int(count) for state, count in found}
+        if blocks["held"] == 0:
+            pool = float(re.search(r"^hangar_kv_bytes{.*} (\S+)$", text, re.M)[1])
+            return blocks["kept"] * pool / sum(blocks.values()) / 2**20
+        time.sleep(0.01)
+    sys.exit(f"{url} still holds KV blocks {patience_s} s after the only prompt")
 
 
 def server_figures(options, program, model, warm, seed):
@@ -165,7 +179,8 @@ def server_figures(options, program, model, warm, seed):
     with compare_serving.started(program, options, model) as (process, url, log):
         first_token(process, url, log, warm.name)
         start_s = time.monotonic() - began
-        memory = resident_mib(process.pid) - warm.kv_pool_mib
+        kv_pool = written_kv_mib(url) if warm.kv_pool_mib is None else warm.kv_pool_mib
+        memory = resident_mib(process.pid) - kv_pool
         one = compare_serving.load(load, url, 1, seed)
         many = compare_serving.load(load, url, STREAMS, seed + 1)
     return {"start_s": start_s, "memory_mib": memory, "one_ttft_ms": one["ttft_p50"],

@@ -124,6 +124,25 @@ class FirstTokenTest(unittest.TestCase):
         self.assertGreater(compare_cpu.resident_mib(os.getpid()), 1)
 
 
+class WrittenKvTest(unittest.TestCase):
+    def read(self, *held_then_kept):
+        pages = [io.BytesIO(f"""# TYPE hangar_kv_bytes gauge
+hangar_kv_bytes{{model_name="m"}} 104857600
+hangar_kv_blocks{{model_name="m",state="held"}} {held}
+hangar_kv_blocks{{model_name="m",state="kept"}} {kept}
+hangar_kv_blocks{{model_name="m",state="free"}} {100 - held - kept}
+""".encode()) for held, kept in held_then_kept]
+        with unittest.mock.patch.object(compare_cpu.urllib.request, "urlopen", side_effect=pages):
+            return compare_cpu.written_kv_mib("http://127.0.0.1:9")
+
+    def test_full_blocks_count_once_the_prompt_is_done_with(self):
+        self.assertEqual(self.read((0, 6)), 6.0)
+        self.assertEqual(self.read((7, 0), (7, 0), (0, 6)), 6.0)
+
+    def test_a_pool_of_which_nothing_is_kept_takes_nothing(self):
+        self.assertEqual(self.read((0, 0)), 0.0)
+
+
 class MeasureTest(unittest.TestCase):
     """The order of runs, and what is written, with programs that answer at once."""
 

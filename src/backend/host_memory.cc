@@ -1,24 +1,56 @@
 #include "backend/host_memory.h"
 
+#include <sys/mman.h>
+
 #include <cassert>
 #include <cstdlib>
 #include <utility>
 
 namespace hangar {
+namespace {
 
-void HostMemory::Free::operator()(void* p) const {
-  std::free(p);
+// From here on the kernel is asked itself. The heap would write zeros into what it has at hand,
+// which is then taken for good, touched or not: 130 KB of each piece of a workspace.
+constexpr std::size_t kMappedBytes = std::size_t{64} << 10U;
+
+// The address sanitizer watches the ends of what the heap hands out.
+#if defined(__SANITIZE_ADDRESS__)
+#define HANGAR_WATCHED_HEAP 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HANGAR_WATCHED_HEAP 1
+#endif
+#endif
+#ifdef HANGAR_WATCHED_HEAP
+constexpr bool kMapsLargePieces = false;
+#else
+constexpr bool kMapsLargePieces = true;
+#endif
+
+}  // namespace
+
+void HostMemoryFree::operator()(void* p) const {
+  if (mapped_bytes == 0) {
+    std::free(p);
+  } else {
+    ::munmap(p, mapped_bytes);
+  }
+}
+
+HostMemory::Owner HostMemory::zeroed(std::size_t bytes) {
+  if (!kMapsLargePieces || bytes < kMappedBytes) return Owner(std::calloc(bytes, 1));
+  void* block = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return {block == MAP_FAILED ? nullptr : block, HostMemoryFree{bytes}};
 }
 
 Result<HostMemory> HostMemory::allocate(std::size_t bytes, std::string_view what) {
   HostMemory memory;
-  // calloc, not aligned_alloc: large pieces come from the kernel zeroed, page by page when touched.
   const std::size_t padded_bytes = bytes + kAlignmentBytes;
-  void* block = padded_bytes < bytes ? nullptr : std::calloc(padded_bytes, 1);
+  if (padded_bytes > bytes) memory.owner_ = zeroed(padded_bytes);
+  void* const block = memory.owner_.get();
   if (block == nullptr) {
     return make_error(ErrorCode::kResourceExhausted, "no memory for {} of {} bytes", what, bytes);
   }
-  memory.owner_.reset(block);
   const auto address = reinterpret_cast<std::uintptr_t>(block);
   const std::uintptr_t skip = (kAlignmentBytes - address % kAlignmentBytes) % kAlignmentBytes;
   memory.data_ = static_cast<std::byte*>(block) + skip;

@@ -20,6 +20,11 @@
 
 namespace hangar {
 
+struct HostMemoryFree {
+  std::size_t mapped_bytes = 0;  // 0: from the heap
+  void operator()(void* p) const;
+};
+
 class HostMemory {
  public:
   static constexpr std::size_t kAlignmentBytes = 64;
@@ -38,10 +43,10 @@ class HostMemory {
   }
 
  private:
-  struct Free {
-    void operator()(void* p) const;
-  };
-  std::unique_ptr<void, Free> owner_;
+  using Owner = std::unique_ptr<void, HostMemoryFree>;
+  static Owner zeroed(std::size_t bytes);  // nullptr: there is none
+
+  Owner owner_;
   std::shared_ptr<const void> lender_;
   std::byte* data_ = nullptr;
   std::size_t size_bytes_ = 0;

@@ -127,8 +127,14 @@ Status PipelineTokenizer::add_stages() {
   HANGAR_TRY(chain_, PreTokenizerChain::build(from.pre_tokenizers, /*spell_last=*/!raw_bytes_));
   HANGAR_TRY(decoders_, Decoders::build(from.decoders));
   HANGAR_TRY(model_, make_model(vocabulary_, raw_bytes_));
+  vocabulary_.forget_merges();
   special_ = special_tokens(vocabulary_);
   bytes_ = std::make_unique<TokenBytes>(vocabulary_, decoders_, special_);
+  if (bytes_->size_bytes() > TokenBytes::kMaxBytes) {
+    return make_error(ErrorCode::kUnsupported,
+                      "tokenizer: the tokens stand for {} bytes, more than {}",
+                      bytes_->size_bytes(), TokenBytes::kMaxBytes);
+  }
   end_of_generation_ = end_of_generation_ids(from);
   return {};
 }

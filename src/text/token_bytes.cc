@@ -19,7 +19,7 @@ TokenBytes::TokenBytes(const Vocabulary& vocabulary, const Decoders& decoders,
     } else if (!text.empty()) {  // a hole
       decoders.append_inside(text, bytes_);
     }
-    begins_.push_back(bytes_.size());
+    begins_.push_back(static_cast<std::uint32_t>(bytes_.size()));
   }
 }
 

@@ -20,6 +20,9 @@ class TokenBytes {
   // is_special: one an id.
   TokenBytes(const Vocabulary& vocabulary, const Decoders& decoders,
              const std::vector<bool>& is_special);
+  // More bytes in all than this are not told apart.
+  static constexpr std::size_t kMaxBytes = UINT32_MAX;
+  std::size_t size_bytes() const { return bytes_.size(); }
   // Empty for ids outside the vocabulary.
   std::string_view of(TokenId id) const {
     const auto at = static_cast<std::size_t>(id);
@@ -29,7 +32,7 @@ class TokenBytes {
 
  private:
   std::string bytes_;  // of all tokens, one after the other
-  std::vector<std::size_t> begins_;
+  std::vector<std::uint32_t> begins_;
 };
 
 }  // namespace hangar

@@ -63,7 +63,7 @@ class Tokenizer {
   virtual std::vector<TokenId> end_of_generation() const = 0;
   virtual std::optional<TokenId> find(std::string_view token_text) const = 0;
   virtual std::int32_t vocabulary() const = 0;
-  virtual const TokenizerSpec& spec() const = 0;
+  virtual const TokenizerSpec& spec() const = 0;  // without its merges
 };
 
 Result<std::unique_ptr<const Tokenizer>> make_tokenizer(TokenizerSpec spec);

@@ -121,6 +121,12 @@ TEST(Tokenizer, UserDefinedTokensAreFoundAlwaysControlTokensOnDemand) {
   EXPECT_EQ(tokenizer->encode("<unk>", kSpecial).size(), 5U);
 }
 
+TEST(Tokenizer, KeepsNoTextOfItsMerges) {
+  const TokenizerPtr tokenizer = made(small_spec());
+  EXPECT_TRUE(tokenizer->spec().merges.empty());
+  EXPECT_EQ(tokenizer->encode("abcab", kPlain), (Ids{257, 256}));
+}
+
 TEST(Tokenizer, DecodeLeavesOutSpecialTokensUnlessAsked) {
   const TokenizerPtr tokenizer = made(small_spec());
   const Ids ids = {258, 257, 260, 261, 259, -1, 100000};

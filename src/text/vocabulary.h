@@ -30,6 +30,8 @@ class Vocabulary {
   TokenKind kind(TokenId id) const {  // id is inside
     return spec_->kinds.empty() ? TokenKind::kNormal : spec_->kinds[static_cast<std::size_t>(id)];
   }
+  // Of a model that is built nobody asks for them again; they are as large as the vocabulary.
+  void forget_merges() { spec_->merges.clear(); }
   std::string_view text(TokenId id) const { return spec_->tokens[static_cast<std::size_t>(id)]; }
 
   const TokenIndex& index() const { return index_; }
@@ -40,9 +42,9 @@ class Vocabulary {
 
  private:
   explicit Vocabulary(TokenizerSpec spec)
-      : spec_(std::make_unique<const TokenizerSpec>(std::move(spec))), index_(spec_->tokens) {}
+      : spec_(std::make_unique<TokenizerSpec>(std::move(spec))), index_(spec_->tokens) {}
 
-  std::unique_ptr<const TokenizerSpec> spec_;  // stays where it is, as the index points to it
+  std::unique_ptr<TokenizerSpec> spec_;  // stays where it is, as the index points to it
   TokenIndex index_;
 };
 

@@ -38,8 +38,8 @@ double sum_of(std::span<const double> sums) {
 }
 
 template <typename T>
-std::span<const T> first(const std::vector<T>& values, std::int64_t count) {
-  return std::span(values).first(static_cast<std::size_t>(count));
+std::span<const T> first(const T* values, std::int64_t count) {
+  return {values, static_cast<std::size_t>(count)};
 }
 
 // Where a draw falls: the block, and how much of its weight comes before the draw.
@@ -100,9 +100,12 @@ void RowSampler::sample(std::span<float> logits, const SampleRow& row, Sampled& 
 
 void RowSampler::reserve(std::size_t n) {
   const std::size_t padded = n + static_cast<std::size_t>(kTokenPadding);
-  if (ids_.size() < padded) {
-    ids_.resize(padded);
-    for (auto* floats : {&logits_, &weights_, &values_, &value_weights_}) floats->resize(padded);
+  if (room_ < padded) {
+    ids_ = std::make_unique_for_overwrite<std::int32_t[]>(padded);
+    for (auto* floats : {&logits_, &weights_, &values_, &value_weights_}) {
+      *floats = std::make_unique_for_overwrite<float[]>(padded);
+    }
+    room_ = padded;
   }
   const auto blocks = static_cast<std::size_t>(token_blocks(static_cast<std::int64_t>(n)));
   maxima_.resize(blocks);
@@ -140,8 +143,8 @@ std::int32_t RowSampler::draw_from_all(Logits logits, const Weighing& weighing, 
   const Place at = block_of_draw(sums_, uniform);
   const std::int64_t begin = at.index * kTokenBlock;
   const std::int64_t count = std::min(n - begin, kTokenBlock);
-  weigh_logits(logits.data() + begin, count, weighing, weights_.data());
-  const std::int64_t place = place_of_draw(first(weights_, count), weighing.least, at.left);
+  weigh_logits(logits.data() + begin, count, weighing, weights_.get());
+  const std::int64_t place = place_of_draw(first(weights_.get(), count), weighing.least, at.left);
   return place < 0 ? likeliest(logits) : static_cast<std::int32_t>(begin + place);
 }
 
@@ -153,9 +156,9 @@ std::int32_t RowSampler::draw_from_front(Logits logits, const SampleRow& row,
   if (k < n) {
     collect(logits, bound_of_likeliest(k));
     if (candidates_.count > k) {
-      std::copy_n(candidates_.logits, candidates_.count, values_.data());
+      std::copy_n(candidates_.logits, candidates_.count, values_.get());
       keep_front(candidates_,
-                 find_cut(values_.data(), nullptr, candidates_.count, static_cast<double>(k)));
+                 find_cut(values_.get(), nullptr, candidates_.count, static_cast<double>(k)));
     }
   } else {
     sum_weighed(logits.data(), n, weighing, sums_.data());
@@ -171,40 +174,41 @@ std::int32_t RowSampler::draw_from_front(Logits logits, const SampleRow& row,
   weigh_logits(candidates_.logits, found, weighing, candidates_.weights);
   if (row.top_p < 1.0F) {
     if (k < n) total = sum_candidates(0.0F);
-    std::copy_n(candidates_.logits, found, values_.data());
-    std::copy_n(candidates_.weights, found, value_weights_.data());
-    keep_front(candidates_, find_cut(values_.data(), value_weights_.data(), found,
+    std::copy_n(candidates_.logits, found, values_.get());
+    std::copy_n(candidates_.weights, found, value_weights_.get());
+    keep_front(candidates_, find_cut(values_.get(), value_weights_.get(), found,
                                      static_cast<double>(row.top_p) * total));
   }
   // The likeliest has weight 1, so a weight is a probability relative to it, as min_p is.
   sum_candidates(row.min_p);
   const std::int64_t blocks = token_blocks(candidates_.count);
-  const Place at = block_of_draw(first(sums_, blocks), row.uniform);
+  const Place at = block_of_draw(first(sums_.data(), blocks), row.uniform);
   const std::int64_t begin = at.index * kTokenBlock;
   const std::int64_t count = std::min(candidates_.count - begin, kTokenBlock);
-  const std::int64_t place = place_of_draw(
-      first(weights_, begin + count).subspan(static_cast<std::size_t>(begin)), row.min_p, at.left);
+  const std::int64_t place =
+      place_of_draw(first(weights_.get(), begin + count).subspan(static_cast<std::size_t>(begin)),
+                    row.min_p, at.left);
   return place < 0 ? likeliest(logits) : candidates_.ids[begin + place];
 }
 
 double RowSampler::sum_candidates(float least) {
   sum_weights(candidates_.weights, candidates_.count, least, sums_.data());
-  return sum_of(first(sums_, token_blocks(candidates_.count)));
+  return sum_of(first(sums_.data(), token_blocks(candidates_.count)));
 }
 
 // Each of `count` blocks with the largest maxima holds one token that is at least the last of these
 // maxima: so are the `count` likeliest.
 float RowSampler::bound_of_likeliest(std::int64_t count) {
   if (count > std::ssize(maxima_)) return kNever;
-  std::ranges::copy(maxima_, values_.begin());
-  const auto last = values_.begin() + count - 1;
-  std::nth_element(values_.begin(), last, values_.begin() + std::ssize(maxima_),
-                   std::greater<float>());
+  float* const values = values_.get();
+  std::ranges::copy(maxima_, values);
+  float* const last = values + count - 1;
+  std::nth_element(values, last, values + std::ssize(maxima_), std::greater<float>());
   return *last;
 }
 
 void RowSampler::collect(Logits logits, float least) {
-  candidates_ = {ids_.data(), logits_.data(), weights_.data(), 0};
+  candidates_ = {ids_.get(), logits_.get(), weights_.get(), 0};
   for (std::size_t block = 0; block < maxima_.size(); ++block) {
     if (maxima_[block] == kNever || !(maxima_[block] >= least)) continue;
     const std::int64_t begin = static_cast<std::int64_t>(block) * kTokenBlock;

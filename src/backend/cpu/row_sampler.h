@@ -6,6 +6,7 @@
 // Threads: one row at a time; each thread has its own.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -36,12 +37,14 @@ class RowSampler {
   std::vector<float> maxima_;  // of the blocks
   float largest_ = 0.0F;       // of maxima_
   std::vector<double> sums_;   // of the blocks' weights
-  std::vector<std::int32_t> ids_;
-  std::vector<float> logits_;
-  std::vector<float> weights_;
+  // Room for all tokens, not written before it is used: mostly a few candidates are.
+  std::size_t room_ = 0;
+  std::unique_ptr<std::int32_t[]> ids_;
+  std::unique_ptr<float[]> logits_;
+  std::unique_ptr<float[]> weights_;
   TokenList candidates_;  // in the three above
-  std::vector<float> values_;
-  std::vector<float> value_weights_;
+  std::unique_ptr<float[]> values_;
+  std::unique_ptr<float[]> value_weights_;
   std::vector<std::pair<std::int32_t, float>> changed_;  // logits as they were
 };
 
