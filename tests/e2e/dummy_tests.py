@@ -76,13 +76,13 @@ def test_bench_engine_measures_a_dummy(context):
     folder = shape_folder(context)
     figures = os.path.join(context.scratch, "engine.json")
     done = context.expect(0, "bench", "engine", "--load", "dummy", "--model", folder, "-b", "1,4", "--requests", "12",
-                          "--prefill", "3", "--first-token", "--input-tokens", "30", "--output-tokens", "400",
+                          "-c", "5", "--prefill", "3", "--first-token", "--input-tokens", "30", "--output-tokens", "400",
                           "--repeats", "2", "--bandwidth", "100", "--flops", "1", "--json", figures)
     text = done.stdout.decode()
     check_equal(done.stderr, b"", "nothing but figures where there is no terminal")
     with open(figures, encoding="utf-8") as file:
         result = json.load(file)
-    names = ["decode x1 (30 in, 400 out)", "decode x4 (30 in, 400 out)", "12 requests (30 in, 400 out)",
+    names = ["decode x1 (30 in, 400 out)", "decode x4 (30 in, 400 out)", "12 requests (30 in, 400 out), 5 at a time",
              "prefill 3 x 30", "first token (30 in)"]
     check_equal([test["test"] for test in result["tests"]], names, "tests")
     for test in result["tests"]:
@@ -93,6 +93,7 @@ def test_bench_engine_measures_a_dummy(context):
         check(steps["count"] > 0 and abs(steps["busy_us"] + steps["gaps_us"] - steps["us"]) < 1e-3, f"steps: {steps}")
         check("peer" not in test, "another shape's peer")
     check_equal(result["tests"][2]["steps"]["output_tokens"], 12 * 400, "the load's tokens")
+    check_equal([test.get("at_once") for test in result["tests"]], [None, None, 5, None, None], "under way")
     check_equal(result["machine"], {"bytes_per_s": 1e11, "operations_per_s": 1e12}, "the machine")
     check(0 < result["load_s"] < result["process_start_to_first_token_s"] < 60, f"start: {result}")
     check("weights made up (uniform)" in result["about"]["weights"], f"about: {result['about']}")
@@ -103,6 +104,8 @@ def test_bench_engine_measures_a_dummy(context):
     tests = json.loads(done.stdout)["tests"]
     check("median" in tests[0] and "4 sequences" in tests[1]["skipped"], f"tests: {tests}")
     context.expect(2, "bench", "engine", "--suite", "huge")
+    done = context.expect(2, "bench", "engine", "--load", "dummy", "--model", folder, "-b", "2", "-c", "4")
+    check(b"--requests" in done.stderr, f"no load to be so many at a time: {done.stderr}")
 
 
 def test_bench_engine_and_model_run_a_real_model(context):

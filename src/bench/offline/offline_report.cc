@@ -108,6 +108,7 @@ json::object result_json(const OfflineResult& one) {
                       {"input_tokens", test.input_tokens},
                       {"output_tokens", test.output_tokens},
                       {"unit", std::string(unit_of(test))}};
+  if (test.at_once > 0) out["at_once"] = test.at_once;
   if (one.figures.empty()) {
     out["skipped"] = one.skipped;
     return out;

@@ -48,8 +48,9 @@ LoadShape shape_of(const OfflineTest& test, const EngineInfo& info) {
   shape.output_tokens = test.output_tokens;
   shape.step_tokens = info.step_tokens;
   const std::int64_t fit = info.kv_blocks / std::max<std::int64_t>(1, blocks_of(test, info));
-  shape.running =
-      std::clamp<std::int64_t>(std::min<std::int64_t>(info.max_running, fit), 1, test.requests);
+  const std::int32_t there = test.at_once > 0 ? test.at_once : test.requests;
+  shape.running = std::clamp<std::int64_t>(std::min<std::int64_t>({info.max_running, fit, there}),
+                                           1, test.requests);
   return shape;
 }
 
@@ -108,6 +109,7 @@ RequestSet set_of(const OfflineTest& test, std::uint64_t seed) {
   return {.requests = test.requests,
           .input_tokens = test.input_tokens,
           .output_tokens = test.output_tokens,
+          .at_once = test.at_once,
           .seed = seed};
 }
 
@@ -179,7 +181,8 @@ std::string OfflineTest::name() const {
     case OfflineKind::kDecode:
       return fmt::format("decode x{} ({} in, {} out)", requests, input_tokens, output_tokens);
     case OfflineKind::kLoad:
-      return fmt::format("{} requests ({} in, {} out)", requests, input_tokens, output_tokens);
+      return fmt::format("{} requests ({} in, {} out){}", requests, input_tokens, output_tokens,
+                         at_once > 0 ? fmt::format(", {} at a time", at_once) : "");
     case OfflineKind::kPrefill:
       return fmt::format("prefill {} x {}", requests, input_tokens);
     case OfflineKind::kFirstToken:

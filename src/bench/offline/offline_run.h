@@ -25,7 +25,7 @@ namespace hangar::bench {
 
 enum class OfflineKind : std::uint8_t {
   kDecode,      // so many sequences at once: output tokens a second once all have begun
-  kLoad,        // so many requests, all there at once: output tokens over the whole time
+  kLoad,        // so many requests: output tokens over the whole time
   kPrefill,     // so many prompts at once: prompt tokens a second until the last first token
   kFirstToken,  // one prompt: the time to its first token
 };
@@ -35,6 +35,7 @@ struct OfflineTest {
   std::int32_t requests = 1;
   std::int32_t input_tokens = 128;
   std::int32_t output_tokens = 256;  // 1 for the last two kinds
+  std::int32_t at_once = 0;          // kLoad: under way at any time; 0: all are there at once
   std::int32_t repeats = 1;
   std::optional<double> peer = {};  // the best figure known of others
 

@@ -131,6 +131,10 @@ TEST(OfflineRun, BoundsFollowFromTheEnginesRoom) {
   const double crowded = offline_bound(many, plan, info);
   info.kv_blocks = 1000;
   EXPECT_GT(offline_bound(many, plan, info), 2 * crowded);
+  // As crowded by what is there at once.
+  many.at_once = 10;
+  EXPECT_NEAR(offline_bound(many, plan, info), crowded, 1e-6 * crowded);
+  EXPECT_EQ(many.name(), "32 requests (16 in, 17 out), 10 at a time");
   plan.rates = {};
   EXPECT_EQ(offline_bound(one, plan, info), 0.0);
 }

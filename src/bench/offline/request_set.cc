@@ -57,14 +57,16 @@ class Run {
   Run(Engine& engine, const RequestSet& set)
       : engine_(engine),
         requests_(make_requests(set, engine.info().vocabulary)),
+        most_open_(set.at_once > 0 ? static_cast<std::size_t>(set.at_once) : requests_.size()),
         first_us_(requests_.size()) {}
 
   Result<RequestSetTimes> run(const std::function<bool()>& go_on) {
     const Mark begin = mark(steady_now_us());
-    const Status submitted = submit();
+    Status submitted = submit();
     bool cancelled = false;
     while (open_ > 0) {
       take(engine_.next_events(kWaitUs));
+      if (submitted && !cancelled) submitted = submit();
       if (!cancelled && (!submitted || (go_on && !go_on()))) {
         cancelled = true;
         for (std::size_t i = 0; i < submitted_; ++i) engine_.cancel(i + 1);
@@ -91,8 +93,8 @@ class Run {
   Mark mark(std::int64_t time_us) const { return {time_us, tokens_, engine_.stats()}; }
 
   Status submit() {
-    for (Request& request : requests_) {
-      HANGAR_CHECK_OK(engine_.submit(std::move(request)));
+    while (submitted_ < requests_.size() && open_ < most_open_) {
+      HANGAR_CHECK_OK(engine_.submit(std::move(requests_[submitted_])));
       ++submitted_;
       ++open_;
     }
@@ -126,6 +128,7 @@ class Run {
 
   Engine& engine_;
   std::vector<Request> requests_;
+  std::size_t most_open_;
   std::vector<std::int64_t> first_us_;  // 0: none yet
   std::size_t submitted_ = 0;
   std::size_t open_ = 0;

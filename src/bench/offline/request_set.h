@@ -1,4 +1,4 @@
-// A set of requests put on an Engine all at once, and when its tokens came.
+// A set of requests put on an Engine, all at once or so many at a time, and when its tokens came.
 //
 // Promise: prompts are random tokens, all different, the same for the same seed; answers are greedy
 //   and go to their full length. Times are those at which the events came out of the engine.
@@ -24,6 +24,8 @@ struct RequestSet {
   std::int32_t requests = 1;
   std::int32_t input_tokens = 128;
   std::int32_t output_tokens = 128;
+  // A closed loop: so many under way, the next put on as soon as one has ended; 0: all at once.
+  std::int32_t at_once = 0;
   std::uint64_t seed = 0;
 };
 

@@ -74,6 +74,33 @@ TEST(RequestSet, WhereSequencesWaitForPlacesNothingIsSteady) {
   EXPECT_FALSE(times->steady);
 }
 
+TEST(RequestSet, OfAClosedLoopOnlySoManyAreUnderWay) {
+  const auto engine = tiny_engine();
+  std::int32_t most = 0;
+  const auto watch = [&] {
+    const EngineStats stats = engine->stats();
+    most = std::max(most, stats.running + stats.waiting);
+    return true;
+  };
+  const auto times = run_request_set(
+      *engine, {.requests = 10, .input_tokens = 5, .output_tokens = 20, .at_once = 3, .seed = 1},
+      watch);
+  ASSERT_TRUE(times) << times.error().message;
+  EXPECT_EQ(times->all.tokens, 200);
+  EXPECT_LE(most, 3);
+  EXPECT_GE(most, 2);
+  // Four rounds of 20 tokens: with all at once it would be two.
+  EXPECT_GE(times->all.steps, 4U * 20);
+  ASSERT_EQ(times->first_token_s.size(), 10U);
+  EXPECT_GT(times->first_token_s[9], times->first_token_s[2]);
+
+  const auto stopped = run_request_set(
+      *engine, {.requests = 10, .input_tokens = 5, .output_tokens = 100, .at_once = 3, .seed = 1},
+      [] { return false; });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+}
+
 TEST(RequestSet, OneTokenEachIsPrefillAlone) {
   const auto engine = tiny_engine();
   const auto times =

@@ -90,11 +90,12 @@ class BenchBatching : public Command {
         ->delimiter(',')
         ->check(CLI::IsMember({"none", "static", "dynamic", "continuous"}));
     load_.add(app);
-    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
-                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
-                        Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens,
-                        Setting::kBatchWaitMs, Setting::kKvType, Setting::kKvMemory,
-                        Setting::kGpuMemory, Setting::kPrefixCache, Setting::kSpeculate});
+    settings_.add(
+        app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+              Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+              Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens, Setting::kBatchWaitMs,
+              Setting::kQuant, Setting::kQuantHead, Setting::kKvType, Setting::kKvMemory,
+              Setting::kGpuMemory, Setting::kPrefixCache, Setting::kSpeculate});
     app.footer(kExamples);
   }
 
@@ -175,7 +176,7 @@ Result<int> BenchBatching::run(const CommandContext& context) {
   report.facts = {{"model", info.model},
                   {"compute", info.backend},
                   {"slots", fmt::format("{} sequences at once, steps of at most {} tokens",
-                                        report.slots, options.step_tokens)}};
+                                        report.slots, info.step_tokens)}};
   report.facts.insert(report.facts.end(), plan.facts.begin(), plan.facts.end());
   HANGAR_CHECK_OK(load_.write_reports(context.out, bench::batching_tables(report),
                                       bench::batching_json(report), bench::batching_page(report)));

@@ -52,9 +52,13 @@ class BenchEngine : public Command {
                    "Steady decode of so many sequences, separated by commas")
         ->delimiter(',')
         ->check(CLI::Range(1, 4096));
-    app.add_option("-n,--requests", requests_, "A load of so many requests, all there at once")
+    app.add_option("-n,--requests", requests_, "A load of so many requests")
         ->delimiter(',')
         ->check(CLI::Range(1, 1'000'000));
+    app.add_option("-c,--concurrency", concurrency_,
+                   "Of loads: requests under way at any time, as in `hangar bench serve`; without "
+                   "it all are there at once")
+        ->check(CLI::Range(1, 4096));
     app.add_option("--prefill", prefills_, "Prefill of so many prompts at once")
         ->delimiter(',')
         ->check(CLI::Range(1, 4096));
@@ -77,24 +81,26 @@ class BenchEngine : public Command {
     app.add_option("--json", json_file_, "Write the figures there; - is standard output")
         ->type_name("FILE");
     settings_.set_default(Setting::kPrefixCache, "off");
-    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
-                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
-                        Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens,
-                        Setting::kKvType, Setting::kKvMemory, Setting::kGpuMemory,
-                        Setting::kPrefixCache, Setting::kSpeculate, Setting::kDeterministic});
+    settings_.add(app,
+                  {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+                   Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+                   Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens, Setting::kQuant,
+                   Setting::kQuantHead, Setting::kKvType, Setting::kKvMemory, Setting::kGpuMemory,
+                   Setting::kPrefixCache, Setting::kSpeculate, Setting::kDeterministic});
     app.footer(kExamples);
   }
 
   Result<int> run(const CommandContext& context) override;
 
  private:
-  std::vector<bench::OfflineTest> tests() const;
+  Result<std::vector<bench::OfflineTest>> tests() const;
   Result<bench::OfflineReport> measure(Engine& engine, bench::OfflinePlan plan,
                                        bench::OfflineReport report) const;
 
   SettingFlags settings_;
   std::string suite_;
   std::vector<std::int32_t> batches_, requests_, prefills_;
+  std::int32_t concurrency_ = 0;  // 0: all at once
   bool first_token_ = false;
   std::int32_t input_tokens_ = 128;
   std::int32_t output_tokens_ = 256;
@@ -105,7 +111,7 @@ class BenchEngine : public Command {
   std::string json_file_;
 };
 
-std::vector<bench::OfflineTest> BenchEngine::tests() const {
+Result<std::vector<bench::OfflineTest>> BenchEngine::tests() const {
   using enum bench::OfflineKind;
   std::vector<bench::OfflineTest> own;
   const auto add = [&](bench::OfflineKind kind, std::int32_t requests) {
@@ -124,8 +130,17 @@ std::vector<bench::OfflineTest> BenchEngine::tests() const {
   if (suite_ == "gpu") all = bench::card_suite();
   if (suite_ == "small" || (suite_.empty() && own.empty())) all = bench::small_suite();
   all.insert(all.end(), own.begin(), own.end());
+  bool loads = false;
   for (bench::OfflineTest& test : all) {
     if (repeats_ > 0) test.repeats = repeats_;
+    if (test.kind != kLoad) continue;
+    test.at_once = concurrency_;
+    loads = true;
+  }
+  if (concurrency_ > 0 && !loads) {
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        "--concurrency is of a load, and none is asked for: --requests says how many");
   }
   return all;
 }
@@ -156,18 +171,17 @@ Result<bench::OfflineReport> BenchEngine::measure(Engine& engine, bench::Offline
 
 Result<int> BenchEngine::run(const CommandContext& context) {
   HANGAR_TRY(const Settings settings, settings_.resolve());
+  bench::OfflinePlan plan;
+  HANGAR_TRY(plan.tests, tests());
   HANGAR_TRY(const StoredModel stored, find_model(settings));
   const std::int64_t begin_us = steady_now_us();
   HANGAR_TRY(std::unique_ptr<Checkpoint> opened, open_model(stored));
   const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);
-  bench::OfflinePlan plan;
   HANGAR_TRY(plan.config, checkpoint->config());
-  plan.tests = tests();
   plan.seed = seed_;
   plan.rates = {bandwidth_gb_s_ * 1e9, tera_flops_ * 1e12};
-  drop_peers(plan);
-
   const LocalEngineOptions options = offline_engine_options(settings, plan);
+  drop_peers(plan, options);
   std::unique_ptr<Engine> engine;
   {
     const LoadingLine line("loading " + stored.id);
