@@ -1,6 +1,7 @@
 // Attention over the paged cache in the shape of Llama-3-8B (32 heads, 8 KV heads of 128), one
 // layer: decode against the bytes of keys and values, prefill against the matrix units; and RoPE
-// with the cache's write, against the bytes it moves. Blocks lie in random order.
+// with the cache's write, against the bytes it moves. Blocks lie in random order. Keys and values
+// are of the work type, or FP8 with its scales.
 #include "backend/cuda/attention.h"
 
 #include <fmt/format.h>
@@ -27,9 +28,15 @@ struct Step {
   std::int32_t sequences = 1;
   std::int32_t context = 0;
   std::int32_t rows = 1;  // of each sequence
+  bool fp8 = false;       // keys and values
 
   std::int32_t tokens() const { return context + rows; }
   std::int64_t all_rows() const { return std::int64_t{sequences} * rows; }
+  // Of one token's keys, or values, of all heads.
+  double kv_bytes() const {
+    const double each = fp8 ? 1.0 + 4.0 / kShape.head_dim : kElementBytes;
+    return each * static_cast<double>(kKvColumns);
+  }
 };
 
 // A step on the card: the batch, what it reads and writes, and several layers' caches, each cold in
@@ -64,18 +71,24 @@ class StepOnCard {
 
     const DType type = bench.options().type;
     const auto cache_rows = static_cast<std::int64_t>(tables.size()) * kBlockTokens;
-    const auto layer_bytes = static_cast<std::size_t>(2 * cache_rows * kKvColumns) * 2;
-    const std::size_t copies = bench.cold_copies(layer_bytes);
+    KvLayer layer;
+    layer.type = step.fp8 ? KvType::kFp8 : type == DType::kF16 ? KvType::kF16 : KvType::kBF16;
+    layer.kv_heads = kShape.kv_heads;
+    layer.head_dim = kShape.head_dim;
+    layer.block_tokens = kBlockTokens;
+    const double layer_bytes = 2.0 * static_cast<double>(cache_rows) * step.kv_bytes();
+    const std::size_t copies = bench.cold_copies(static_cast<std::size_t>(layer_bytes));
     for (std::size_t i = 0; i < copies; ++i) {
-      KvLayer layer;
-      layer.keys = memory_.activation(cache_rows, kKvColumns, type).data;
-      layer.values = memory_.activation(cache_rows, kKvColumns, type).data;
-      layer.type = type == DType::kF16 ? KvType::kF16 : KvType::kBF16;
-      layer.kv_heads = kShape.kv_heads;
-      layer.head_dim = kShape.head_dim;
-      layer.block_tokens = kBlockTokens;
+      if (step.fp8) {
+        layer.keys = memory_.take(static_cast<std::size_t>(layer_bytes));
+        layer.values = static_cast<std::byte*>(layer.keys) + fp8_slab_bytes(layer.head_dim);
+      } else {
+        layer.keys = memory_.activation(cache_rows, kKvColumns, type).data;
+        layer.values = memory_.activation(cache_rows, kKvColumns, type).data;
+      }
       layers.push_back(layer);
     }
+    if (step.fp8) fill_fp8(bench, step, blocks_each);
     const std::int64_t rows = step.all_rows();
     // As a model has them: q, k and v side by side.
     qkv = memory_.activation(rows, kQueryColumns + 2 * kKvColumns, type);
@@ -110,6 +123,32 @@ class StepOnCard {
   T* upload(const std::vector<T>& values) {
     return memory_.upload(std::span<const T>(values));
   }
+  // Writes every sequence's tokens, the same ones for each.
+  void fill_fp8(const Bench& bench, const Step& step, std::int32_t blocks_each) {
+    const std::int32_t tokens = step.tokens();
+    const DType type = bench.options().type;
+    const Activation keys = memory_.activation(tokens, kKvColumns, type);
+    const Activation values = memory_.activation(tokens, kKvColumns, type);
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(tokens));
+    std::iota(positions.begin(), positions.end(), 0);
+    std::vector<RaggedBatch::Sequence> wholes;
+    for (std::int32_t s = 0; s < step.sequences; ++s) {
+      wholes.push_back({0, tokens, 0, s * blocks_each, blocks_each});
+    }
+    DeviceBatch whole = batch;
+    whole.positions = upload(positions);
+    whole.row_sequence = upload(std::vector<std::int32_t>(positions.size(), 0));
+    const RaggedBatch::Sequence* all = upload(wholes);
+    whole.rows = tokens;
+    whole.sequence_count = 1;
+    for (const KvLayer& layer : layers) {
+      for (std::int32_t s = 0; s < step.sequences; ++s) {
+        whole.sequences = all + s;
+        write_kv(bench.launch(), keys, values, layer, whole);
+      }
+    }
+  }
+
   CardMemory memory_;
 };
 
@@ -127,9 +166,8 @@ void attend(Bench& bench, const std::string& name, const Step& step) {
          .name = name,
          .shape = fmt::format("{} x {} of {} tokens", step.sequences, step.rows, step.tokens()),
          .work = {}};
-  c.work.read_bytes =
-      kElementBytes * (2.0 * step.sequences * step.tokens() * static_cast<double>(kKvColumns) +
-                       static_cast<double>(step.all_rows() * kQueryColumns));
+  c.work.read_bytes = 2.0 * step.sequences * step.tokens() * step.kv_bytes() +
+                      kElementBytes * static_cast<double>(step.all_rows() * kQueryColumns);
   c.work.written_bytes = kElementBytes * static_cast<double>(step.all_rows() * kQueryColumns);
   c.work.operations = operations(step);
   bench.measure(c, on_card.layers.size(), [&](const Launch& launch, std::size_t turn) {
@@ -149,7 +187,8 @@ void turn_and_store(Bench& bench, const std::string& name, const Step& step) {
   const auto rows = static_cast<double>(step.all_rows());
   c.work.read_bytes = kElementBytes * rows * static_cast<double>(kQueryColumns + 2 * kKvColumns);
   // q and k back to where they were, k and v to the cache.
-  c.work.written_bytes = kElementBytes * rows * static_cast<double>(kQueryColumns + 3 * kKvColumns);
+  c.work.written_bytes = rows * (kElementBytes * static_cast<double>(kQueryColumns + kKvColumns) +
+                                 2.0 * step.kv_bytes());
   bench.measure(c, on_card.layers.size(), [&](const Launch& launch, std::size_t turn) {
     rope_write_kv(launch, on_card.q(), on_card.k(), on_card.v(), angles, on_card.layers[turn],
                   on_card.batch);
@@ -160,22 +199,27 @@ void turn_and_store(Bench& bench, const std::string& name, const Step& step) {
 
 void attention_benchmarks(Bench& bench) {
   const bool quick = bench.options().quick;
-  for (const std::int32_t sequences : {1, 8, 64, 256}) {
-    for (const std::int32_t tokens : {256, 1024, 4096}) {
-      const bool target = sequences == 64 && tokens == 4096;
-      if (quick && !target && (tokens != 1024 || sequences == 256)) continue;
-      attend(bench, fmt::format("decode-{}x{}", sequences, tokens), {sequences, tokens - 1, 1});
+  for (const bool fp8 : {false, true}) {
+    const std::string_view mark = fp8 ? "fp8-" : "";
+    for (const std::int32_t sequences : {1, 8, 64, 256}) {
+      for (const std::int32_t tokens : {256, 1024, 4096}) {
+        const bool target = sequences == 64 && tokens == 4096;
+        if (quick && !target && (tokens != 1024 || sequences == 256)) continue;
+        attend(bench, fmt::format("decode-{}{}x{}", mark, sequences, tokens),
+               {sequences, tokens - 1, 1, fp8});
+      }
     }
-  }
-  for (const Step& step : {Step{1, 0, 8192}, Step{128, 0, 128}, Step{8, 0, 1024}}) {
-    if (quick && step.sequences != 128) continue;
-    attend(bench, fmt::format("prefill-{}x{}", step.sequences, step.rows), step);
-  }
-  if (!quick) attend(bench, "verify-64x4096", {64, 4092, 4});
-  for (const std::int32_t rows : {1, 64, 8192}) {
-    if (quick && rows == 8192) continue;
-    const Step step = rows == 8192 ? Step{8, 0, 1024} : Step{rows, 255, 1};
-    turn_and_store(bench, fmt::format("{}", rows), step);
+    for (const Step& step :
+         {Step{1, 0, 8192, fp8}, Step{128, 0, 128, fp8}, Step{8, 0, 1024, fp8}}) {
+      if (quick && step.sequences != 128) continue;
+      attend(bench, fmt::format("prefill-{}{}x{}", mark, step.sequences, step.rows), step);
+    }
+    if (!quick) attend(bench, fmt::format("verify-{}64x4096", mark), {64, 4092, 4, fp8});
+    for (const std::int32_t rows : {1, 64, 8192}) {
+      if (quick && rows == 8192) continue;
+      const Step step = rows == 8192 ? Step{8, 0, 1024, fp8} : Step{rows, 255, 1, fp8};
+      turn_and_store(bench, fmt::format("{}{}", mark, rows), step);
+    }
   }
 }
 

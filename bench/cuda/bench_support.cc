@@ -10,6 +10,7 @@
 #include <regex>
 #include <stdexcept>
 
+#include "backend/cuda/device_arch.h"
 #include "base/json.h"
 #include "stream_times.h"
 
@@ -112,7 +113,7 @@ std::vector<Activation> CardMemory::activations(std::size_t copies, std::int64_t
 Bench::Bench(Options options) : options_(std::move(options)), card_(this_card()) {
   launch_.stream = new_stream();
   launch_.processors = card_.processors;
-  launch_.hopper = card_.major == 9;
+  launch_.hopper = card_.major == 9 && runs_hopper_code();
   launch_.overlap = options_.overlap;
   launch_.deterministic = options_.deterministic;
   bounds_ = card_bounds(card_, options_.type, launch_.stream);

@@ -1,10 +1,11 @@
 // Products of Llama-3-8B's layers and head: alone ("matmul"), beside cuBLASLt, and as the model
 // asks for them, with norm, gate and residual ("fused", up to 8 rows).
 //
-// The peer of up to 8 rows is cuBLASLt's best algorithm, measured; of more rows, where that is what
-// is taken, the one that it proposes first.
+// The peer of up to 8 rows is cuBLASLt's best algorithm, measured; of more rows the one that it
+// proposes first.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -42,8 +43,7 @@ class ShapeBench {
         type_(bench.options().type),
         workspace_(memory_.take(kMatmulWorkspaceBytes)),
         matmul_(workspace_, kMatmulWorkspaceBytes),
-        proposed_(workspace_, kMatmulWorkspaceBytes),
-        measured_(workspace_, kMatmulWorkspaceBytes) {
+        blas_(workspace_, kMatmulWorkspaceBytes) {
     const std::size_t bytes = row_bytes(type_, shape.outputs * shape.columns);
     const std::size_t copies = bench.cold_copies(bytes);
     for (const Activation& numbers :
@@ -68,8 +68,8 @@ class ShapeBench {
     const Activation x = memory.activation(rows, shape_.columns, type_);
     const Activation y = memory.activation(rows, shape_.outputs, y_type);
     const auto product = [&](std::size_t turn) {
-      BlasProduct made;
-      made.type = type_;
+      Product made;
+      made.type = made.weight_type = type_;
       made.weight = weights_[turn]->data;
       made.outputs = shape_.outputs;
       made.columns = shape_.columns;
@@ -78,24 +78,28 @@ class ShapeBench {
       made.rows = rows;
       made.y = y.data;
       made.y_stride = y.row_stride();
-      made.y_type = y_type;
-      made.add = add;
+      made.output = add      ? ProductOutput::kAdd
+                    : logits ? ProductOutput::kFull
+                             : ProductOutput::kWork;
       return made;
     };
     tune(product(0), rows);
+    const auto algorithms = blas_.candidates(product(0), true, rows <= kFewRows ? 8 : 1);
     Case what{"matmul", shape_.name,
               fmt::format("{} x {}, {} rows", shape_.outputs, shape_.columns, rows),
               work(rows, y_type, add)};
     const bool few = rows <= kFewRows;
     if (bench_.wants(what.group, what.name)) {
-      Blas& peer = few ? measured_ : proposed_;
       what.peer = few ? "cuBLASLt, measured" : "cuBLASLt, proposed";
-      what.peer_us = bench_
-                         .time(weights_.size(),
-                               [&](const Launch& launch, std::size_t turn) {
-                                 (void)peer.multiply(launch, product(turn));
-                               })
-                         .us;
+      for (const cublasLtMatmulAlgo_t& algorithm : algorithms) {
+        const double us = bench_
+                              .time(weights_.size(),
+                                    [&](const Launch& launch, std::size_t turn) {
+                                      (void)blas_.run(launch, product(turn), algorithm);
+                                    })
+                              .us;
+        what.peer_us = std::min(what.peer_us.value_or(us), us);
+      }
       bench_.measure(what, weights_.size(), [&](const Launch& launch, std::size_t turn) {
         const CudaWeight* weight = weights_[turn].get();
         if (add) {
@@ -126,15 +130,13 @@ class ShapeBench {
     return made;
   }
 
-  void tune(BlasProduct product, std::int64_t rows) {
+  void tune(const Product& product, std::int64_t rows) {
     for (const auto& weight : weights_) {
-      product.weight = weight->data;
-      measured_.note(product);
       const CudaWeight* one = weight.get();
-      matmul_.note(std::span(&one, 1), product.y_type, product.add);
+      matmul_.note(std::span(&one, 1), type_, product.y_type(),
+                   product.output == ProductOutput::kAdd);
     }
     const std::int64_t row_counts[] = {rows};
-    measured_.tune(bench_.launch(), row_counts, scratch_);
     matmul_.tune(bench_.launch(), row_counts, scratch_);
   }
 
@@ -169,8 +171,7 @@ class ShapeBench {
   CardMemory memory_;
   void* workspace_;
   Matmul matmul_;
-  Blas proposed_;
-  Blas measured_;
+  Blas blas_;
   std::vector<std::unique_ptr<CudaWeight>> weights_;
   DeviceScratch scratch_;
   Activation norm_;

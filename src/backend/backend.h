@@ -61,6 +61,17 @@ struct InputNorm {
   float eps = 0.0F;
 };
 
+// A gated MLP's matrices, and memory for what lies between: normed {rows, hidden}, gate and up
+// {rows, inner}, product as x.
+struct MlpWeights {
+  const Weight* gate = nullptr;
+  const Weight* up = nullptr;
+  const Weight* down = nullptr;
+};
+struct MlpScratch {
+  Activation normed, gate, up, product;
+};
+
 struct KvShape {
   std::int32_t layers = 0;
   std::int32_t blocks = 0;
@@ -124,6 +135,10 @@ class Backend {
   virtual std::optional<BackendMemory> memory() const { return std::nullopt; }
   // What load_weight of this view will take of it, by arithmetic; the view may be without data.
   virtual std::size_t weight_bytes(const TensorView& /*view*/) const { return 0; }
+  // What products with this weight take for an input of so many rows, beside the activations.
+  virtual std::size_t input_bytes(const TensorView& /*view*/, std::int64_t /*rows*/) const {
+    return 0;
+  }
   // Rows of a step and sequences at once that suit it, where nobody asks.
   virtual StepSizes usual_step_sizes() const { return {}; }
 
@@ -139,6 +154,11 @@ class Backend {
   // place and `how` (backend/random_weight.h). The default makes them on the host and loads them.
   virtual Result<WeightPtr> random_weight(const TensorView& view, const RandomWeights& how,
                                           InputPrecision precision);
+  // Of a model whose head is its embedding's table: a weight made of `table` for the head's
+  // products, where the backend keeps the two in different numbers; nullptr: the table serves.
+  // Called after all loads. head_bytes: what it will take of memory(), by arithmetic.
+  virtual Result<WeightPtr> make_head(const Weight& /*table*/) { return WeightPtr{}; }
+  virtual std::size_t head_bytes(const TensorView& /*table*/) const { return 0; }
   // Zero-filled memory of the backend's, for scratch; lives as long as the backend.
   virtual Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
                                       ActivationPrecision precision) = 0;
@@ -189,6 +209,9 @@ class Backend {
   // x += (f(gate) * up) weight^T; scratch as x. gate is changed.
   virtual void gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
                                const Weight& weight, Activation scratch);
+  // x += (f(n Wgate^T) * (n Wup^T)) Wdown^T, n = norm(x).
+  virtual void gated_mlp_add(Activation x, const InputNorm& norm, const MlpWeights& weights,
+                             GateFunction f, const MlpScratch& scratch);
   // q and k rotated in place by the batch's positions, then k and v written to the cache.
   virtual void rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
                              KvCache& cache, std::int32_t layer, const RaggedBatch& batch);

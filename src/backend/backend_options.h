@@ -1,8 +1,8 @@
 // BackendOptions: how a backend is to run.
 //
 // Promise: a backend honours each of them or does without it where it has no such thing (threads of
-//   the reference backend); none changes an answer.
-// Errors: none.
+//   the reference backend); none changes an answer but by rounding (work_type, quant).
+// Errors: make_backend's.
 // Threads: values.
 #pragma once
 
@@ -11,6 +11,7 @@
 
 #include "tensor/dtype.h"
 #include "tensor/prepared_weights.h"
+#include "tensor/weight_quant.h"
 
 namespace hangar {
 
@@ -27,6 +28,7 @@ struct BackendOptions {
   double device_memory_share = 0.9;       // of the card's memory, where device_memory_bytes is 0
   std::uint64_t device_memory_bytes = 0;  // to take of it
   DType work_type = DType::kBF16;         // of activations and weights: kBF16 or kF16
+  QuantOptions quant = {};                // of weights; make_backend refuses it for the others
   // A row's results do not depend on the rows beside it. (On the CPU they never do.)
   bool deterministic = false;
 };

@@ -52,6 +52,13 @@ void Backend::gate_matmul_add(Activation x, Activation gate, Activation up, Gate
   matmul_add(x, gate, weight, scratch);
 }
 
+void Backend::gated_mlp_add(Activation x, const InputNorm& norm, const MlpWeights& weights,
+                            GateFunction f, const MlpScratch& scratch) {
+  norm_matmul(std::array{scratch.gate, scratch.up}, x, norm, std::array{weights.gate, weights.up},
+              scratch.normed);
+  gate_matmul_add(x, scratch.gate, scratch.up, f, *weights.down, scratch.product);
+}
+
 void Backend::rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
                             KvCache& cache, std::int32_t layer, const RaggedBatch& batch) {
   rope(q, cache.shape.head_dim, batch.positions, table);

@@ -1,8 +1,12 @@
 #include "backend/registry.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <filesystem>
+#include <string>
 #include <system_error>
+#include <utility>
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/plugin_loader.h"
@@ -15,6 +19,7 @@ struct Entry {
   std::string_view name;
   Result<std::unique_ptr<Backend>> (*make)(const BackendOptions& options);
   std::string (*prepared_layout)();
+  bool quantizes = false;  // takes BackendOptions::quant
 };
 
 constexpr const char* kCudaLibrary = "libhangar_cuda.so";
@@ -25,11 +30,29 @@ std::string no_layout() {
   return {};
 }
 
+// What computes on the host takes weights as the file has them, or as `hangar models prepare` laid
+// them out.
+Status refuse_quant(std::string_view name, const QuantOptions& quant) {
+  const bool matrices = quant.matrices.value_or(WeightQuant::kNone) != WeightQuant::kNone;
+  const bool head = quant.head.value_or(WeightQuant::kNone) != WeightQuant::kNone;
+  if (!matrices && !head) return {};
+  Error error{
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} is for a card (--backend cuda); the backend \"{}\" computes with the "
+                  "bits that the file has. For fewer, take a file of 4 or 8 bits, such as a "
+                  "GGUF of Q4_K or Q8_0",
+                  matrices ? fmt::format("--quant {}", weight_quant_name(*quant.matrices))
+                           : std::string("--quant-head 8"),
+                  name),
+      matrices ? "quant" : "quant_head"};
+  return tl::unexpected<Error>(std::move(error));
+}
+
 constexpr std::array<Entry, 3> kBackends = {{
     {"cpu", [](const BackendOptions& options) { return Made(make_cpu_backend(options)); },
      cpu_prepared_layout},
     {"cuda", [](const BackendOptions& options) { return load_backend(kCudaLibrary, options); },
-     no_layout},
+     no_layout, true},
     {"ref", [](const BackendOptions& options) { return Made(make_ref_backend(options.threads)); },
      no_layout},
 }};
@@ -67,7 +90,9 @@ std::string prepared_layout(std::string_view name) {
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name,
                                               const BackendOptions& options) {
   for (const Entry& entry : kBackends) {
-    if (entry.name == name) return entry.make(options);
+    if (entry.name != name) continue;
+    if (!entry.quantizes) HANGAR_CHECK_OK(refuse_quant(name, options.quant));
+    return entry.make(options);
   }
   std::string names;
   for (const std::string_view known : kNames) {

@@ -64,6 +64,8 @@ LocalEngineOptions engine_options(const Settings& settings) {
   options.batching.batch_wait_us = settings.integer(Setting::kBatchWaitMs) * 1000;
   options.batching.static_wait_us = options.batching.batch_wait_us * kStaticWaits;
   options.step_tokens = static_cast<std::int32_t>(settings.integer(Setting::kStepTokens));
+  options.quant.matrices = weight_quant_of(settings.text(Setting::kQuant));  // none for "auto"
+  options.quant.head = head_quant_of(settings.text(Setting::kQuantHead));
   options.kv_type = kv_type_of(settings.text(Setting::kKvType));  // none for "auto"
   options.kv_bytes = settings.bytes(Setting::kKvMemory);
   options.device_memory_share = settings.share(Setting::kGpuMemory);

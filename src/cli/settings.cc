@@ -42,15 +42,23 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "none|static|dynamic|continuous", "How requests share the model; see docs/scheduling.md"},
     {Setting::kMaxRunning, "max_running", SettingKind::kInteger, "0", 0, 4096, "N",
      "Sequences computed at once at most; a batch's size for static and dynamic; 0: 64, on a card "
-     "256"},
+     "256 or, with 48 GiB or more, 512"},
     {Setting::kStepTokens, "step_tokens", SettingKind::kInteger, "0", 0, 1 << 16, "TOKENS",
      "Tokens of one step at most: prompts go in chunks that leave room for the others' tokens; 0: "
      "256, "
      "on a card 8192"},
     {Setting::kBatchWaitMs, "batch_wait_ms", SettingKind::kInteger, "50", 0, 600'000, "MS",
      "How long batching 'dynamic' waits for others; 'static' waits twenty times that"},
-    {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8",
-     "How keys and values are kept; auto: f16 (the reference backend: f32)"},
+    {Setting::kQuant, "quant", SettingKind::kChoice, "auto", 0, 0, "auto|none|fp8",
+     "How a card keeps the model's matrices; fp8: quantized at load; none: 16 bits; auto: fp8 "
+     "where "
+     "the file has it, else 16 bits"},
+    {Setting::kQuantHead, "quant_head", SettingKind::kChoice, "auto", 0, 0, "auto|16|8",
+     "Bits of the output head on a card; auto: 8 where the file has it in fp8, else 16"},
+    {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8|fp8",
+     "How keys and values are kept; auto: 16 bits (the reference backend: f32); in 8 bits a CPU "
+     "has "
+     "int8, a card fp8"},
     {Setting::kKvMemory, "kv_memory", SettingKind::kSize, "auto", 0, 0, "SIZE",
      "Memory for keys and values, 2GB or 512MiB; auto: 1 GiB or one context, if that is free"},
     {Setting::kGpuMemory, "gpu_memory", SettingKind::kShare, "0.9", 0, 0, "AMOUNT",

@@ -39,6 +39,8 @@ enum class Setting : std::uint8_t {
   kMaxRunning,
   kStepTokens,
   kBatchWaitMs,
+  kQuant,
+  kQuantHead,
   kKvType,
   kKvMemory,
   kGpuMemory,
@@ -59,7 +61,7 @@ enum class Setting : std::uint8_t {
   kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 33;
+inline constexpr std::size_t kSettingCount = 35;
 
 // kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same without "auto", or a share of
 // the whole above 0 and up to 1 (0.9).

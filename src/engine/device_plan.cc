@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 #include "plan/memory.h"
 
@@ -18,14 +20,23 @@ Result<std::optional<DevicePlan>> plan_device(const Backend& backend, const Chec
   for (const TensorView& tensor : checkpoint.tensors()) {
     plan.weight_bytes += backend.weight_bytes(tensor);
   }
-  plan.scratch_bytes = device_scratch_bytes(config, limits.max_rows, limits.max_logit_rows);
+  if (const TensorView* table = checkpoint.find("token_embd.weight");
+      config.tied_embeddings && table != nullptr) {
+    plan.weight_bytes += backend.head_bytes(*table);
+  }
+  std::size_t input_bytes = 0;  // one room serves them all
+  for (const TensorView& view : checkpoint.tensors()) {
+    input_bytes = std::max(input_bytes, backend.input_bytes(view, limits.max_rows));
+  }
+  plan.scratch_bytes =
+      device_scratch_bytes(config, limits.max_rows, limits.max_logit_rows) + input_bytes;
   const std::uint64_t taken = plan.weight_bytes + plan.scratch_bytes;
   if (taken >= memory->left_bytes) {
     return make_error(
         ErrorCode::kResourceExhausted,
         "the model does not fit the card: weights take {}, a step of {} rows {}, and "
-        "{} are left of the {} that may be used. Take a model of fewer bits, a larger "
-        "share of the card (--gpu-memory), or shorter steps (--step-tokens)",
+        "{} are left of the {} that may be used. Take a model of fewer bits (or --quant fp8), a "
+        "larger share of the card (--gpu-memory), or shorter steps (--step-tokens)",
         format_bytes(plan.weight_bytes), limits.max_rows, format_bytes(plan.scratch_bytes),
         format_bytes(memory->left_bytes), format_bytes(memory->total_bytes));
   }

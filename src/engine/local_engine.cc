@@ -163,6 +163,7 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
   backend_options.device_memory_bytes = options.device_memory_bytes;
   backend_options.deterministic = options.deterministic;
   backend_options.work_type = usual_work_type(*checkpoint);
+  backend_options.quant = options.quant;
   HANGAR_TRY(std::unique_ptr<Backend> backend, make_backend(options.backend, backend_options));
   return make_local_engine_on(std::move(backend), std::move(checkpoint), options);
 }

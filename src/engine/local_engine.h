@@ -21,6 +21,7 @@
 #include "formats/checkpoint.h"
 #include "sched/batching.h"
 #include "tensor/kv_type.h"
+#include "tensor/weight_quant.h"
 
 namespace hangar {
 
@@ -43,6 +44,7 @@ struct LocalEngineOptions {
   // Of a backend's card (BackendOptions): a share of its memory, where there are no bytes.
   double device_memory_share = 0.9;
   std::uint64_t device_memory_bytes = 0;
+  QuantOptions quant = {};  // of weights on a card
   bool prefix_cache = true;
   // Where neighbours could change an answer (on a card), whether they must not.
   bool deterministic = false;

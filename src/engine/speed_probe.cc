@@ -22,7 +22,8 @@ std::vector<ProbeTest> probe_tests(const SpeedProbeOptions& options) {
 Result<std::vector<SpeedProbeResult>> run_speed_probe(const Checkpoint& checkpoint,
                                                       const SpeedProbeOptions& options) {
   const std::vector<ProbeTest> tests = probe_tests(options);
-  HANGAR_TRY(auto backend, make_backend(options.backend, options.threads));
+  const BackendOptions backend_options{.threads = options.threads, .quant = options.quant};
+  HANGAR_TRY(auto backend, make_backend(options.backend, backend_options));
   HANGAR_TRY(const auto model,
              ProbeModel::make(checkpoint, std::move(backend), tests, options.batch_rows));
   std::vector<SpeedProbeResult> results;

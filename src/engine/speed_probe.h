@@ -15,12 +15,14 @@
 #include "base/result.h"
 #include "engine/probe_model.h"
 #include "formats/checkpoint.h"
+#include "tensor/weight_quant.h"
 
 namespace hangar {
 
 struct SpeedProbeOptions {
   std::string backend = "cpu";
   int threads = 0;
+  QuantOptions quant = {};  // as BackendOptions'
   std::vector<std::int32_t> prefill_tokens = {512};
   std::vector<std::int32_t> decode_tokens = {128};
   std::vector<std::int32_t> sequences = {1};  // that decode together

@@ -34,7 +34,8 @@ double mean_us(std::span<const TimedStep> steps) {
 Result<std::vector<StepAccount>> account_steps(const Checkpoint& checkpoint,
                                                const SpeedProbeOptions& options) {
   const std::vector<ProbeTest> tests = probe_tests(options);
-  HANGAR_TRY(auto backend, make_backend(options.backend, options.threads));
+  const BackendOptions backend_options{.threads = options.threads, .quant = options.quant};
+  HANGAR_TRY(auto backend, make_backend(options.backend, backend_options));
   auto timed = std::make_unique<TimedBackend>(std::move(backend));
   TimedBackend& clocks = *timed;
   HANGAR_TRY(const auto model,

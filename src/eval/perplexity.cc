@@ -41,7 +41,8 @@ Result<std::unique_ptr<PerplexityProbe>> PerplexityProbe::make(const Checkpoint&
                       "{} windows of {} tokens side by side, {} rows a step: no such batch",
                       options.batch_windows, options.context_tokens, options.step_rows);
   }
-  HANGAR_TRY(auto backend, make_backend(options.backend, options.threads));
+  const BackendOptions backend_options{.threads = options.threads, .quant = options.quant};
+  HANGAR_TRY(auto backend, make_backend(options.backend, backend_options));
   std::unique_ptr<PerplexityProbe> probe(
       new PerplexityProbe(options, std::move(backend), static_cast<std::int32_t>(blocks)));
   const auto row_bytes = static_cast<std::size_t>(config.vocabulary) * sizeof(float);

@@ -28,6 +28,8 @@
 #include "kv/block_pool.h"
 #include "kv/block_table.h"
 #include "model/model.h"
+#include "tensor/kv_type.h"
+#include "tensor/weight_quant.h"
 
 namespace hangar {
 
@@ -39,6 +41,7 @@ struct EvalOptions {
   std::int32_t step_rows = 512;
   std::size_t logit_bytes = std::size_t{64} << 20U;
   std::optional<KvType> kv_type = std::nullopt;  // the backend's own
+  QuantOptions quant = {};                       // as BackendOptions'
 };
 
 // What stands after the windows done so far.

@@ -129,7 +129,7 @@ TEST_F(PerplexityTest, TheKvTypeIsTheOneAskedFor) {
     return run({.backend = "ref", .context_tokens = 24, .kv_type = type}, windows).tally.mean();
   };
   EXPECT_EQ(mean({}), mean(KvType::kF32));
-  for (const KvType type : {KvType::kF16, KvType::kInt8}) {
+  for (const KvType type : {KvType::kF16, KvType::kInt8, KvType::kFp8}) {
     EXPECT_NE(mean(type), mean({}));
     EXPECT_NEAR(mean(type), mean({}), 1e-2);
   }
@@ -137,6 +137,15 @@ TEST_F(PerplexityTest, TheKvTypeIsTheOneAskedFor) {
       checkpoint_, {.backend = "cpu", .context_tokens = 24, .kv_type = KvType::kF32});
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(PerplexityTest, ABackendThatDoesNotQuantizeRefusesTo) {
+  const auto refused = PerplexityProbe::make(
+      checkpoint_,
+      {.backend = "cpu", .context_tokens = 24, .quant = {.matrices = WeightQuant::kFp8}});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused.error().field, "quant");
 }
 
 TEST_F(PerplexityTest, AnEndedRunHasWhatWasCounted) {

@@ -80,6 +80,10 @@ class Decoder final : public Model {
     }
     HANGAR_CHECK_OK(loader.refuse_unused(config_));
     weight_bytes_ = loader.total_bytes();
+    if (config_.tied_embeddings) {
+      HANGAR_TRY(head_, backend_.make_head(*embedding_));
+      if (head_ != nullptr) weight_bytes_ += head_->memory_bytes;
+    }
     return {};
   }
 
@@ -161,7 +165,7 @@ class Decoder final : public Model {
     const Activation last = last_.first_rows(wanted);
     const Activation logits = logits_.first_rows(wanted);
     backend_.gather_rows(last, x, batch.logit_rows);
-    const Weight* head = config_.tied_embeddings ? embedding_.get() : head_.get();
+    const Weight* head = head_ != nullptr ? head_.get() : embedding_.get();
     backend_.norm_matmul(std::array{logits}, last, {norm_.get(), config_.norm_epsilon},
                          std::array{head}, last_normed_.first_rows(wanted));
     if (config_.logit_softcap > 0.0F) backend_.softcap(logits, config_.logit_softcap);
@@ -177,7 +181,7 @@ class Decoder final : public Model {
   Backend& backend_;
   RopeTable rope_;  // layers point to it and to the next
   std::optional<RopeTable> sliding_rope_;
-  WeightPtr embedding_, norm_, head_;  // head_ is nullptr where it is the embedding
+  WeightPtr embedding_, norm_, head_;  // head_: nullptr where it is embedding_
   std::vector<Layer> layers_;
   std::size_t weight_bytes_ = 0;
   bool experts_ = false;  // some layer has them

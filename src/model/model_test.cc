@@ -6,9 +6,12 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "backend/registry.h"
+#include "backend/timed/timed_backend.h"
 #include "model/testing/tiny_checkpoint.h"
 
 namespace hangar {
@@ -113,6 +116,51 @@ TEST(Model, EveryWeightMatters) {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += 0.25F * static_cast<float>(i % 3);
     Rig rig(changed);
     EXPECT_NE(rig.run(batch), expected) << tensor.name;
+  }
+}
+
+// A backend whose head of a table is the table with every number halved.
+class HalvedHead : public TimedBackend {
+ public:
+  explicit HalvedHead(std::vector<float> table)
+      : TimedBackend(make_backend("ref", 1).value()), halved_(std::move(table)) {
+    for (float& value : halved_) value *= 0.5F;
+  }
+  Result<WeightPtr> make_head(const Weight& table) override {
+    return load_weight(
+        {"head", DType::kF32, {table.rows, table.columns}, std::as_bytes(std::span(halved_))},
+        InputPrecision::kFast);
+  }
+
+ private:
+  std::vector<float> halved_;
+};
+
+std::vector<float> logits_on(Backend& backend, const TinyCheckpoint& checkpoint) {
+  const auto model = make_model(checkpoint, backend, {64, 64}).value();
+  const auto cache = backend.make_kv_cache(model->kv_shape(32, 4)).value();
+  RaggedBatch batch;
+  append(batch, kTokens, 0, 0, true);
+  const Activation logits = model->forward(batch, *cache);
+  std::vector<float> host(static_cast<std::size_t>(logits.rows * logits.columns));
+  backend.read(logits, host);
+  return host;
+}
+
+TEST(Model, ATiedHeadMayBeOneThatTheBackendMakes) {
+  for (const bool tied : {true, false}) {
+    TinyOptions options;
+    options.tied = tied;
+    TinyCheckpoint checkpoint(options);
+    HalvedHead halved(*checkpoint.values("token_embd.weight"));
+    TimedBackend plain(make_backend("ref", 1).value());
+    std::vector<float> expected = logits_on(plain, checkpoint);
+    if (tied) {  // the table is looked up whole, the head alone is halved
+      for (float& value : expected) value *= 0.5F;
+    }
+    EXPECT_EQ(logits_on(halved, checkpoint), expected) << "tied: " << tied;
+    TimedBackend around(std::make_unique<HalvedHead>(*checkpoint.values("token_embd.weight")));
+    EXPECT_EQ(logits_on(around, checkpoint), expected) << "tied: " << tied << ", timed";
   }
 }
 

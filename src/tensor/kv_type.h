@@ -2,7 +2,10 @@
 //
 // Promise: kF16 and kBF16 round each element; kInt8 keeps, for each token and KV head, keys and
 //   values as 8-bit integers with one scale each: element = scale * integer, scale = the row's
-//   largest magnitude / 127 (0 for a row of zeros). kF32 rounds nothing (the reference's own).
+//   largest magnitude / 127 (0 for a row of zeros). kFp8 keeps them as FP8 (e4m3) in the same way:
+//   element = scale * code, scale = the row's largest magnitude / 448, and kFp8LeastScale at least.
+//   A row of 8 bits that holds a number that is not finite is NaN. kF32 rounds nothing (the
+//   reference's own).
 // Threads: values.
 #pragma once
 
@@ -12,7 +15,11 @@
 
 namespace hangar {
 
-enum class KvType : std::uint8_t { kF32, kF16, kBF16, kInt8 };
+enum class KvType : std::uint8_t { kF32, kF16, kBF16, kInt8, kFp8 };
+
+// So small that only zeros are rounded by it, and large enough for its inverse and its logarithm to
+// be ordinary numbers.
+inline constexpr float kFp8LeastScale = 0x1p-40F;
 
 constexpr std::string_view kv_type_name(KvType type) {
   switch (type) {
@@ -24,12 +31,15 @@ constexpr std::string_view kv_type_name(KvType type) {
       return "bf16";
     case KvType::kInt8:
       return "int8";
+    case KvType::kFp8:
+      return "fp8";
   }
   return "";
 }
 
 constexpr std::optional<KvType> kv_type_of(std::string_view name) {
-  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kInt8}) {
+  for (const KvType type :
+       {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kInt8, KvType::kFp8}) {
     if (kv_type_name(type) == name) return type;
   }
   return std::nullopt;

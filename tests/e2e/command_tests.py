@@ -201,6 +201,21 @@ def test_completion_scripts(context):
     check(b"--max-context" in script, "zsh script without options")
 
 
+def test_fewer_bits_than_the_files_are_for_a_card(context):
+    text = os.path.join(context.scratch, "words.txt")
+    with open(text, "w", encoding="utf-8") as file:
+        file.write("one two three four " * 20)
+    for command in (["generate", "x"], ["chat"], ["serve", "--port", "0"], ["bench", "model", "-p", "1", "-n", "0"],
+                    ["bench", "engine", "-b", "1"], ["eval", "ppl", "--file", text, "--context", "16"]):
+        done = context.expect(2, *command, "--backend", "cpu", "--quant", "fp8")
+        check(b"--quant fp8 is for a card (--backend cuda)" in done.stderr, f"{command}: {done.stderr}")
+    done = context.expect(2, "generate", "x", "--backend", "cpu", env={"HANGAR_QUANT_HEAD": "8"})
+    check(b"--quant-head 8 is for a card" in done.stderr, f"the head: {done.stderr}")
+    done = context.expect(2, "generate", "x", "--quant", "int5")
+    check(b"auto|none|fp8" in done.stderr, f"another word: {done.stderr}")
+    context.expect(0, "generate", "Once", "--max-tokens", "1", "--backend", "cpu", "--quant", "none", "--quant-head", "16")
+
+
 def test_output_that_cannot_be_written(context):
     for arguments in (["models"], ["--help"], ["completion", "zsh"], ["models", "inspect", context.model],
                       ["generate", "Once", "--max-tokens", "4"]):

@@ -72,7 +72,8 @@ std::int64_t attention_scratch_floats(std::int64_t queries, const KvLayout& layo
 void compute_chunks(const AttentionTile& tile, std::int64_t first_chunk, std::int64_t end_chunk,
                     float* scratch, const AttentionPartial& to) {
   switch (tile.cache->layout.type) {
-    case KvType::kF32:  // check_kv_type keeps it away
+    case KvType::kF32:  // check_kv_type keeps them away
+    case KvType::kFp8:
       return;
     case KvType::kF16:
       return compute_chunks_f16(tile, first_chunk, end_chunk, scratch, to);

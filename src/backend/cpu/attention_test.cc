@@ -377,11 +377,14 @@ TEST(CpuKvCacheTest, SizesAreCheckedAndSaid) {
   const auto small = backend->make_kv_cache(eight).value();
   EXPECT_EQ(small->memory_bytes, 3 * backend->kv_block_bytes(eight));
   EXPECT_EQ(small->shape.type, KvType::kInt8);
-  KvShape full = shape;
-  full.type = KvType::kF32;
-  const auto refused = backend->make_kv_cache(full);
-  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(refused.error().message.find("int8"), std::string::npos);
+  for (const KvType type : {KvType::kF32, KvType::kFp8}) {
+    KvShape other = shape;
+    other.type = type;
+    const auto refused = backend->make_kv_cache(other);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(refused.error().message.find("int8"), std::string::npos);
+    EXPECT_NE(refused.error().message.find(kv_type_name(type)), std::string::npos);
+  }
   EXPECT_EQ(backend->default_kv_type(), KvType::kF16);
   EXPECT_EQ(cache->shape.blocks, 3);
   constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();

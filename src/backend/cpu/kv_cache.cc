@@ -113,7 +113,8 @@ void WriteKvRow(const KvLayout& layout, std::int64_t kv_heads, std::byte* block,
   for (std::int64_t head = 0; head < kv_heads; ++head) {
     std::byte* unit = block + head * layout.unit_bytes;
     switch (layout.type) {
-      case KvType::kF32:  // check_kv_type keeps it away
+      case KvType::kF32:  // check_kv_type keeps them away
+      case KvType::kFp8:
         break;
       case KvType::kF16:
         write_row<HalfRow>(layout, unit, slot, k + head * n, v + head * n);
@@ -161,7 +162,7 @@ std::int64_t scales_bytes(const KvShape& shape) {
 }  // namespace
 
 Status check_kv_type(KvType type) {
-  if (type != KvType::kF32) return {};
+  if (type != KvType::kF32 && type != KvType::kFp8) return {};
   return make_error(ErrorCode::kUnsupported,
                     "the cpu backend keeps keys and values in f16, bf16 or int8, not in {}",
                     kv_type_name(type));

@@ -43,7 +43,7 @@ class CpuKvCache final : public KvCache {
   }
 };
 
-// kUnsupported for what this backend does not keep: float32.
+// kUnsupported for what this backend does not keep: float32 and fp8.
 Status check_kv_type(KvType type);
 
 // Stores one token's key and value of all KV heads in slot `slot` of the block at `block`.

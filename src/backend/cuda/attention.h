@@ -2,7 +2,9 @@
 //
 // Promise: out[row] = causal softmax(q k^T * scale) v, as Backend::attention, on rows whose keys
 //   and values are in the cache (the step's own too). Scores and sums are float32; the softmax's
-//   weights are rounded to the cache's type before they meet the values. Sequences of at most
+//   weights are rounded to the cache's type before they meet the values. With FP8 the types of
+//   queries and weights are halves, and scales are applied in float32: to scores and to weights,
+//   so that no code is rounded again. Sequences of at most
 //   kDecodeRows rows go to a kernel that streams the cache, each context cut in as many pieces as
 //   keep all of the card busy; the others to one that computes 128 query rows together. Both want
 //   head_dim 64, 96, 128 or 256 and blocks of a multiple of 16 tokens; all else runs by a plain

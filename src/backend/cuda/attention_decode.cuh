@@ -18,9 +18,9 @@
 
 namespace hangar::cuda::attend {
 
-template <int kDim>
+template <typename T, int kDim>
 struct DecodeSizes {
-  static constexpr int kSlabBytes = kSlabTokens * kDim * 2;
+  static constexpr int kSlabBytes = attend::kSlabBytes<T, kDim>;
   static constexpr int kOlderStages = 2;  // before Hopper: less shared memory
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
   // 24 KiB a warp and two blocks a multiprocessor: about 190 KiB on their way at once.
@@ -55,7 +55,12 @@ class Feed {
     if (found_ == 32) find_slabs();
     const std::int64_t at = __shfl_sync(0xFFFFFFFFU, found_at_, found_);
     ++found_;
-    ring.fill(static_cast<const T*>(a_.keys) + at, static_cast<const T*>(a_.values) + at);
+    const T* keys = static_cast<const T*>(a_.keys) + at;
+    if constexpr (kIsFp8<T>) {
+      ring.fill(keys);  // its values are behind it
+    } else {
+      ring.fill(keys, static_cast<const T*>(a_.values) + at);
+    }
     slab_ += kDecodeWarps;
     if (slab_ >= run_.slab_end) next_run();
   }
@@ -77,7 +82,7 @@ class Feed {
       const std::int64_t block =
           a_.block_tables[run_.sequence.first_block + mine / slabs_per_block];
       found_at_ = block * a_.block_stride + run_.kv_head * a_.head_stride +
-                  mine % slabs_per_block * (kSlabTokens * kDim);
+                  mine % slabs_per_block * kSlabStride<T, kDim>;
     }
     found_ = 0;
   }
@@ -92,10 +97,35 @@ class Feed {
   int found_ = 32;
 };
 
+// A row's elements that a lane has, as halves; what a dot product is to be multiplied by for it.
+template <int kSteps>
+__device__ __forceinline__ float shift_row(std::uint32_t (&q)[kSteps][4], int row, bool half) {
+  float largest = 0.0F;
+#pragma unroll
+  for (int i = 0; i < 2 * kSteps; ++i) {
+    const float2 values = floats_of(q[i / 2][row + i % 2 * 2], half);
+    largest = fmaxf(largest, fmaxf(fabsf(values.x), fabsf(values.y)));
+  }
+  largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, 1));
+  largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, 2));
+  const RowShift shift(largest);
+#pragma unroll
+  for (int i = 0; i < 2 * kSteps; ++i) {
+    std::uint32_t& both = q[i / 2][row + i % 2 * 2];
+    const float2 values = floats_of(both, half);
+    both = pack<__half>(values.x * shift.factor, values.y * shift.factor);
+  }
+  return shift.inverse;
+}
+
 // The queries of a run's tile as a warp multiplies by them: rows g and g + 8 of 16.
 template <typename T, int kDim>
 __device__ __forceinline__ void load_queries(std::uint32_t (&q)[kDim / 16][4],
-                                             const AttentionArguments& a, const Run& run) {
+                                             float (&row_scale)[2], const AttentionArguments& a,
+                                             const Run& run) {
+  // Of each 16 dims a lane has two pairs: 2t and 2t + 8, for codes 4t and 4t + 2 (CodeSlabs).
+  constexpr int kApart = kIsFp8<T> ? 4 : 2;
+  constexpr int kSecond = kIsFp8<T> ? 2 : 8;
   const int lane = threadIdx.x % 32;
   const auto* elements = static_cast<const std::uint16_t*>(a.q);
 #pragma unroll
@@ -105,18 +135,24 @@ __device__ __forceinline__ void load_queries(std::uint32_t (&q)[kDim / 16][4],
     const int query = run.first_packed + packed;
     const std::int64_t row = run.sequence.first_row + query / a.group;
     const int head = run.kv_head * a.group + query % a.group;
-    const std::uint16_t* from = elements + row * a.q_stride + head * kDim + 2 * (lane % 4);
+    const std::uint16_t* from = elements + row * a.q_stride + head * kDim + kApart * (lane % 4);
 #pragma unroll
     for (int step = 0; step < kDim / 16; ++step) {
       std::uint32_t low = 0;
       std::uint32_t high = 0;
       if (there) {
         low = *reinterpret_cast<const std::uint32_t*>(from + 16 * step);
-        high = *reinterpret_cast<const std::uint32_t*>(from + 16 * step + 8);
+        high = *reinterpret_cast<const std::uint32_t*>(from + 16 * step + kSecond);
       }
-      q[step][half] = recode<T>(low, a.half);
-      q[step][half + 2] = recode<T>(high, a.half);
+      if constexpr (kIsFp8<T>) {
+        q[step][half] = low;
+        q[step][half + 2] = high;
+      } else {
+        q[step][half] = recode<T>(low, a.half);
+        q[step][half + 2] = recode<T>(high, a.half);
+      }
     }
+    if constexpr (kIsFp8<T>) row_scale[half] = a.inner_scale * shift_row(q, half, a.half);
   }
 }
 
@@ -124,7 +160,8 @@ template <typename T, int kDim>
 __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     decode_kernel(const __grid_constant__ AttentionArguments a, const __grid_constant__ Plan plan,
                   void* scratch) {
-  using Sizes = DecodeSizes<kDim>;
+  using Sizes = DecodeSizes<T, kDim>;
+  using Slabs = std::conditional_t<kIsFp8<T>, CodeSlabs<kDim>, ElementSlabs<T, kDim>>;
   using Ring = WarpRing<Sizes::kSlabBytes, Sizes::kStages>;
   extern __shared__ __align__(128) std::byte shared[];
   const int warp = threadIdx.x / 32;
@@ -158,22 +195,22 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
   Run run;
   while (runs.next(run)) {
     std::uint32_t q[kDim / 16][4];
-    load_queries<T, kDim>(q, a, run);
+    TileState<kDim> state;
+    load_queries<T, kDim>(q, state.row_scale, a, run);
     const Mask mask(a, run.sequence, run.first_packed, run.packed);
-    TileState<T, kDim> state;
     for (int slab = run.slab_begin + ((warp - run.slab_begin) & (kDecodeWarps - 1));
          slab < run.slab_end; slab += kDecodeWarps) {
       const std::uint32_t keys = ring.wait();
       const int token = slab * kSlabTokens;
       if (token + kSlabTokens > run.tokens()) {
-        clear_rows<kDim>(ring.values(), run.tokens() - token, threadIdx.x % 32, 32);
+        clear_rows<T, kDim>(ring.values(), run.tokens() - token, threadIdx.x % 32, 32);
         __syncwarp();
       }
       const auto query = [&](std::uint32_t(&m)[4], int step) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) m[i] = q[step][i];
       };
-      state.template attend<1>(a, mask, query, keys, keys + Sizes::kSlabBytes, token);
+      state.template attend<1>(a, mask, query, Slabs{keys, keys + Sizes::kSlabBytes}, token);
       ring.release();
       if (feed.done()) {
         ring.skip();

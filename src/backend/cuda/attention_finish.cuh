@@ -57,7 +57,7 @@ class Finish {
       : a_(a),
         share_(share),
         fixed_(plan.fixed),
-        factor_(score_factor(a)),
+        factor_(score_factor<T>(a)),
         merge_(reinterpret_cast<float*>(merge)),
         rows_(rows),
         last_(last),
@@ -66,7 +66,7 @@ class Finish {
 
   __device__ static __forceinline__ int counter_room() { return ceil_div(gridDim.x, 64) * 64; }
 
-  __device__ __forceinline__ void run(const Run& run, TileState<T, kDim>& state) {
+  __device__ __forceinline__ void run(const Run& run, TileState<kDim>& state) {
     const bool whole = run.unit_begin == run.pair_begin && run.unit_end == run.pair_end;
     // A pair of several blocks has a place for each part; one block's units fold from one of its
     // own places into the other: threads of a row read what one of them writes.
@@ -121,7 +121,7 @@ class Finish {
     const int pair = (column / 2) ^ ((row & 3) << 2);
     return merge_ + (warp * kMergeRows + row) * kDim + pair * 2 + column % 2;
   }
-  __device__ __forceinline__ void put_warp(const TileState<T, kDim>& state, int half) {
+  __device__ __forceinline__ void put_warp(const TileState<kDim>& state, int half) {
     const int warp = threadIdx.x / 32;
     const int row = threadIdx.x % 32 / 4;
     const int column = threadIdx.x % 4 * 2;
@@ -130,11 +130,21 @@ class Finish {
           half == 0 ? make_float2(state.softmax.largest[0] * factor_, state.softmax.sum[0])
                     : make_float2(state.softmax.largest[1] * factor_, state.softmax.sum[1]);
     }
+    const auto value = [&](int tile, int of_two) {
+      return half == 0 ? state.out[tile][of_two] : state.out[tile][2 + of_two];
+    };
+    if constexpr (kIsFp8<T>) {  // columns of two tiles in turn: CodeSlabs
 #pragma unroll
-    for (int i = 0; i < kDim / 8; ++i) {
-      *reinterpret_cast<float2*>(merge_at(warp, row, 8 * i + column)) =
-          half == 0 ? make_float2(state.out[i][0], state.out[i][1])
-                    : make_float2(state.out[i][2], state.out[i][3]);
+      for (int i = 0; i < kDim / 8; i += 2) {
+        *reinterpret_cast<float4*>(merge_at(warp, row, 8 * i + 2 * column)) =
+            make_float4(value(i, 0), value(i + 1, 0), value(i, 1), value(i + 1, 1));
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < kDim / 8; ++i) {
+        *reinterpret_cast<float2*>(merge_at(warp, row, 8 * i + column)) =
+            make_float2(value(i, 0), value(i, 1));
+      }
     }
   }
   __device__ __forceinline__ Partial warp_result(int warp, int row, int column) const {

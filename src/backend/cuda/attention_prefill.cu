@@ -1,41 +1,19 @@
-#include "backend/cuda/attention_prefill.cuh"
+#include "backend/cuda/attention_prefill_launch.cuh"
 
 namespace hangar::cuda {
-namespace {
 
-template <typename T, int kDim>
-void launch_prefill(const Launch& launch, const AttentionArguments& a, std::int32_t fewest_rows) {
-  const auto kernel = attend::prefill_kernel<T, kDim>;
-  constexpr int kSharedBytes = attend::PrefillSizes<kDim>::kSharedBytes;
-  HANGAR_CUDA(
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
-  const std::int32_t tile_rows = attend::kPrefillRows / a.group;
-  const std::int32_t windows = (a.rows + tile_rows - 1) / tile_rows;
-  launch_kernel(launch, kernel, dim3(static_cast<unsigned>(windows * a.kv_heads)),
-                dim3(attend::kPrefillThreads), kSharedBytes, a, fewest_rows);
-}
-
-template <typename T>
-void launch_for_head(const Launch& launch, const AttentionArguments& a, std::int32_t fewest_rows) {
-  switch (a.head_dim) {
-    case 64:
-      return launch_prefill<T, 64>(launch, a, fewest_rows);
-    case 96:
-      return launch_prefill<T, 96>(launch, a, fewest_rows);
-    case 128:
-      return launch_prefill<T, 128>(launch, a, fewest_rows);
-    default:
-      return launch_prefill<T, 256>(launch, a, fewest_rows);
-  }
-}
-
-}  // namespace
+// In a file of its own.
+extern template void attend::launch_prefill<__nv_fp8_e4m3>(const Launch&, const AttentionArguments&,
+                                                           std::int32_t);
 
 void attend_prefill(const Launch& launch, const AttentionArguments& a, std::int32_t fewest_rows) {
-  if (a.kv_type == KvType::kF16) {
-    launch_for_head<__half>(launch, a, fewest_rows);
-  } else {
-    launch_for_head<__nv_bfloat16>(launch, a, fewest_rows);
+  switch (a.kv_type) {
+    case KvType::kFp8:
+      return attend::launch_prefill<__nv_fp8_e4m3>(launch, a, fewest_rows);
+    case KvType::kF16:
+      return attend::launch_prefill<__half>(launch, a, fewest_rows);
+    default:
+      return attend::launch_prefill<__nv_bfloat16>(launch, a, fewest_rows);
   }
 }
 

@@ -6,6 +6,8 @@
 //   (32 where a head has 256), two stages of shared memory in turn. Rows are cut in windows of as
 //   many as a block takes; a block does the tiles that begin in its window, so that no tile holds
 //   rows of two sequences and no list of tiles is needed. Later windows first: they are longest.
+// FP8: a stage becomes halves in shared memory before it is used, once for all warps of the block,
+//   and is free for the next copies as soon as that is done.
 // Source: FlashAttention-2's order of loops.
 // Threads: device code.
 #pragma once
@@ -21,14 +23,15 @@ inline constexpr int kPrefillWarps = 8;
 inline constexpr int kPrefillThreads = 32 * kPrefillWarps;
 inline constexpr int kPrefillRows = 16 * kPrefillWarps;
 
-template <int kDim>
+template <typename T, int kDim>
 struct PrefillSizes {
   static constexpr int kSlabs = kDim > 128 ? 2 : 4;  // of a stage
   static constexpr int kTokens = kSlabs * kSlabTokens;
-  static constexpr int kSlabBytes = kSlabTokens * kDim * 2;
+  static constexpr int kSlabBytes = attend::kSlabBytes<T, kDim>;
   static constexpr int kStageBytes = 2 * kSlabs * kSlabBytes;  // keys, then values
   static constexpr int kQueryBytes = kPrefillRows * kDim * 2;
-  static constexpr int kSharedBytes = kQueryBytes + 2 * kStageBytes + 16;
+  static constexpr int kUnpackedBytes = kIsFp8<T> ? UnpackedSlabs<kDim, kSlabs>::kBytes : 0;
+  static constexpr int kSharedBytes = kQueryBytes + 2 * kStageBytes + kUnpackedBytes + 16;
 };
 
 // Rows of one sequence, and the tokens they attend to.
@@ -50,10 +53,10 @@ struct RowTile {
 };
 
 // Two stages of keys and values, filled while the other is worked on.
-template <int kDim>
+template <typename T, int kDim>
 class Stages {
  public:
-  using Sizes = PrefillSizes<kDim>;
+  using Sizes = PrefillSizes<T, kDim>;
 
   __device__ __forceinline__ Stages(const AttentionArguments& a, std::byte* memory,
                                     std::uint64_t* barriers)
@@ -113,7 +116,7 @@ class Stages {
     look_up(tile);
   }
   // For the oldest filled stage, `index` of the tile's sequence. Its values are zeros where the
-  // tile has no tokens.
+  // tile has no tokens, except in FP8: unpack() sees to that.
   __device__ __forceinline__ void wait(const RowTile& tile, int index) {
 #if __CUDA_ARCH__ >= 900
     wait_for(barriers_ + (used_ & 1) * 8, (used_ >> 1) & 1);
@@ -121,20 +124,25 @@ class Stages {
     wait_for_copies<1>();
     __syncthreads();
 #endif
-    const int token = index * Sizes::kTokens;
-    const bool all =
-        token + Sizes::kTokens <= tile.token_end && token + kSlabTokens > tile.token_begin;
-    if (all) return;
+    if constexpr (!kIsFp8<T>) {
+      const int token = index * Sizes::kTokens;
+      const bool all =
+          token + Sizes::kTokens <= tile.token_end && token + kSlabTokens > tile.token_begin;
+      if (all) return;
 #pragma unroll
-    for (int i = 0; i < Sizes::kSlabs; ++i) {
-      const int begin = token + i * kSlabTokens;
-      int there = max(0, min(kSlabTokens, tile.token_end - begin));
-      if (begin + kSlabTokens <= tile.token_begin) there = 0;  // not copied
-      clear_rows<kDim>(
-          memory_ + (used_ & 1) * Sizes::kStageBytes + (Sizes::kSlabs + i) * Sizes::kSlabBytes,
-          there, threadIdx.x, kPrefillThreads);
+      for (int i = 0; i < Sizes::kSlabs; ++i) {
+        clear_rows<T, kDim>(
+            memory_ + (used_ & 1) * Sizes::kStageBytes + (Sizes::kSlabs + i) * Sizes::kSlabBytes,
+            there(tile, index, i), threadIdx.x, kPrefillThreads);
+      }
+      __syncthreads();
     }
-    __syncthreads();
+  }
+  // The same stage's slabs as halves, to `to`; FP8 only.
+  __device__ __forceinline__ void unpack(const RowTile& tile, int index, std::byte* to) const {
+    UnpackedSlabs<kDim, Sizes::kSlabs>::template unpack<kPrefillThreads>(
+        to, memory_ + (used_ & 1) * Sizes::kStageBytes,
+        [&](int slab) { return there(tile, index, slab); });
   }
   __device__ __forceinline__ std::uint32_t keys() const {
     return address_ + (used_ & 1) * Sizes::kStageBytes;
@@ -146,14 +154,21 @@ class Stages {
   __device__ __forceinline__ void release() { ++used_; }
 
  private:
+  // How many tokens of a stage's slab the tile has.
+  __device__ static __forceinline__ int there(const RowTile& tile, int index, int slab) {
+    const int begin = index * Sizes::kTokens + slab * kSlabTokens;
+    if (begin + kSlabTokens <= tile.token_begin) return 0;  // not copied
+    return max(0, min(kSlabTokens, tile.token_end - begin));
+  }
   __device__ __forceinline__ int block_of(const RowTile& tile, int slab) const {
     return a_.block_tables[tile.sequence.first_block + slab * kSlabTokens / a_.block_tokens];
   }
   __device__ __forceinline__ const std::byte* slab_at(const RowTile& tile, const void* tensor,
                                                       int slab, int block) const {
-    const std::int64_t element = block * a_.block_stride + tile.kv_head * a_.head_stride +
-                                 slab * kSlabTokens % a_.block_tokens * kDim;
-    return static_cast<const std::byte*>(tensor) + element * 2;
+    const std::int64_t element =
+        block * a_.block_stride + tile.kv_head * a_.head_stride +
+        slab * kSlabTokens % a_.block_tokens / kSlabTokens * kSlabStride<T, kDim>;
+    return reinterpret_cast<const std::byte*>(static_cast<const T*>(tensor) + element);
   }
   // The block of what the lane copies next: it is there when the copy is to begin.
   __device__ __forceinline__ void look_up(const RowTile& tile) {
@@ -179,12 +194,14 @@ class Stages {
 template <typename T, int kDim>
 class PrefillTile {
  public:
-  using Sizes = PrefillSizes<kDim>;
+  using Sizes = PrefillSizes<T, kDim>;
 
-  __device__ __forceinline__ PrefillTile(const AttentionArguments& a, std::byte* queries)
-      : a_(a), queries_(queries) {}
+  // `unpacked`: for FP8.
+  __device__ __forceinline__ PrefillTile(const AttentionArguments& a, std::byte* queries,
+                                         std::byte* unpacked)
+      : a_(a), queries_(queries), unpacked_(unpacked) {}
 
-  __device__ __forceinline__ void run(const RowTile& tile, Stages<kDim>& stages) {
+  __device__ __forceinline__ void run(const RowTile& tile, Stages<T, kDim>& stages) {
     const int begin = tile.token_begin / Sizes::kTokens;
     const int end = (tile.token_end + Sizes::kTokens - 1) / Sizes::kTokens;
     stages.start(tile, begin);
@@ -197,6 +214,8 @@ class PrefillTile {
     const int packed = min(16, tile.packed - warp_packed);  // the warp's
     std::byte* rows = queries_ + warp_packed * kDim * 2;
     const std::uint32_t rows_address = shared_address(rows);
+    TileState<kDim> state;
+    if constexpr (kIsFp8<T>) shift_rows(rows, state.row_scale);
     std::uint32_t kept[kKept ? kDim / 16 : 1][4];
     if constexpr (kKept) {
 #pragma unroll
@@ -211,17 +230,25 @@ class PrefillTile {
       }
     };
     const Mask mask(a_, tile.sequence, tile.first_packed + warp_packed, max(packed, 1));
-    TileState<T, kDim> state;
     for (int stage = begin; stage < end; ++stage) {
       stages.wait(tile, stage);
       const int token = stage * Sizes::kTokens;
-      if (packed > 0 && !mask.none(token, Sizes::kTokens)) {
-        state.template attend<Sizes::kSlabs>(a_, mask, query, stages.keys(), stages.values(),
-                                             token);
+      const bool attended = packed > 0 && !mask.none(token, Sizes::kTokens);
+      if constexpr (kIsFp8<T>) {
+        stages.unpack(tile, stage, unpacked_);
+        __syncthreads();
+        stages.release();
+        stages.fill(tile);
+        const UnpackedSlabs<kDim, Sizes::kSlabs> slabs(shared_address(unpacked_));
+        if (attended) state.template attend<Sizes::kSlabs>(a_, mask, query, slabs, token);
+        __syncthreads();
+      } else {
+        const ElementSlabs<T, kDim> slabs{stages.keys(), stages.values()};
+        if (attended) state.template attend<Sizes::kSlabs>(a_, mask, query, slabs, token);
+        __syncthreads();
+        stages.release();
+        stages.fill(tile);
       }
-      __syncthreads();
-      stages.release();
-      stages.fill(tile);
     }
     if (packed > 0) write(tile, state, rows, warp_packed, packed);
     __syncthreads();  // before the next tile's queries
@@ -239,7 +266,7 @@ class PrefillTile {
     return row * stride + (tile.kv_head * a_.group + query % a_.group) * kDim;
   }
   __device__ static __forceinline__ uint4* chunk_at(std::byte* rows, int row, int chunk) {
-    return reinterpret_cast<uint4*>(rows + row * kDim * 2) + kv_chunk(kDim, row, chunk);
+    return reinterpret_cast<uint4*>(rows + row * kDim * 2) + kv_chunk(2 * kDim, row, chunk);
   }
 
   __device__ __forceinline__ void load_queries(const RowTile& tile) {
@@ -252,16 +279,46 @@ class PrefillTile {
       if (packed < tile.packed) {
         words = *reinterpret_cast<const uint4*>(q + element(tile, packed, a_.q_stride) + chunk * 8);
       }
-      words.x = recode<T>(words.x, a_.half);
-      words.y = recode<T>(words.y, a_.half);
-      words.z = recode<T>(words.z, a_.half);
-      words.w = recode<T>(words.w, a_.half);
+      if constexpr (!kIsFp8<T>) {
+        words.x = recode<T>(words.x, a_.half);
+        words.y = recode<T>(words.y, a_.half);
+        words.z = recode<T>(words.z, a_.half);
+        words.w = recode<T>(words.w, a_.half);
+      }
       *chunk_at(queries_, packed, chunk) = words;
     }
   }
 
+  // The warp's rows as halves, in place; what dot products with them are to be multiplied by.
+  __device__ __forceinline__ void shift_rows(std::byte* rows, float (&row_scale)[2]) const {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = lane / 4 + 8 * half;
+      const auto both = [&](int chunk) -> std::uint32_t& {
+        return reinterpret_cast<std::uint32_t*>(chunk_at(rows, row, chunk))[lane % 4];
+      };
+      float largest = 0.0F;
+#pragma unroll 8
+      for (int i = 0; i < kChunks; ++i) {
+        const float2 values = floats_of(both(i), a_.half);
+        largest = fmaxf(largest, fmaxf(fabsf(values.x), fabsf(values.y)));
+      }
+      largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, 1));
+      largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, 2));
+      const RowShift shift(largest);
+#pragma unroll 8
+      for (int i = 0; i < kChunks; ++i) {
+        const float2 values = floats_of(both(i), a_.half);
+        both(i) = pack<__half>(values.x * shift.factor, values.y * shift.factor);
+      }
+      row_scale[half] = a_.inner_scale * shift.inverse;
+    }
+    __syncwarp();
+  }
+
   // By way of the warp's rows of shared memory, so that whole chunks go out.
-  __device__ __forceinline__ void write(const RowTile& tile, TileState<T, kDim>& state,
+  __device__ __forceinline__ void write(const RowTile& tile, TileState<kDim>& state,
                                         std::byte* rows, int warp_packed, int packed) {
     const int lane = threadIdx.x % 32;
     state.softmax.add_up();
@@ -290,21 +347,24 @@ class PrefillTile {
 
   const AttentionArguments& a_;
   std::byte* queries_;
+  std::byte* unpacked_;
 };
 
 template <typename T, int kDim>
 __global__ void __launch_bounds__(kPrefillThreads, 1)
     prefill_kernel(const __grid_constant__ AttentionArguments a, int fewest_rows) {
-  using Sizes = PrefillSizes<kDim>;
+  using Sizes = PrefillSizes<T, kDim>;
   extern __shared__ __align__(128) std::byte shared[];
   std::byte* memory = shared + Sizes::kQueryBytes;
-  Stages<kDim> stages(a, memory, reinterpret_cast<std::uint64_t*>(memory + 2 * Sizes::kStageBytes));
+  std::byte* unpacked = memory + 2 * Sizes::kStageBytes;
+  Stages<T, kDim> stages(a, memory,
+                         reinterpret_cast<std::uint64_t*>(unpacked + Sizes::kUnpackedBytes));
   __syncthreads();
 #if __CUDA_ARCH__ >= 900
   cudaGridDependencySynchronize();
   cudaTriggerProgrammaticLaunchCompletion();
 #endif
-  PrefillTile<T, kDim> tiles(a, shared);
+  PrefillTile<T, kDim> tiles(a, shared, unpacked);
   const int tile_rows = kPrefillRows / a.group;
   const int kv_head = blockIdx.x % a.kv_heads;
   const int window = (gridDim.x - 1 - blockIdx.x) / a.kv_heads;

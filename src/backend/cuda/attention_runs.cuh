@@ -6,7 +6,7 @@
 //   is what one block does of one pair in one go: all it has of it, or with `fixed` one unit, so
 //   that where a context is cut depends on nothing else. Then either every unit has a place of its
 //   own for its result, or, where they do not fit, a block does the whole pairs that begin in its
-//   share.
+//   share. Without `fixed` it does so where all contexts are short and few.
 // Units: slabs and units count from position 0; a unit that no row of a tile attends to is in no
 //   run.
 // Threads: find_share is called by a whole block; a Runs is a thread's own, and the same in all.
@@ -19,6 +19,8 @@
 namespace hangar::cuda::attend {
 
 inline constexpr int kTileRows = 16;
+// Pairs of so few units are not cut: that blocks meet would take longer than the rest.
+inline constexpr int kWholeUnits = 8;
 
 struct Plan {
   std::int32_t most_rows = 0;  // sequences of more rows are another kernel's
@@ -74,7 +76,12 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
   const int first = min(thread * each, a.sequence_count);
   const int last = min(first + each, a.sequence_count);
   int sum = 0;
-  for (int s = first; s < last; ++s) sum += Line(a, plan, s).length();
+  bool is_long = plan.fixed;
+  for (int s = first; s < last; ++s) {
+    const Line line(a, plan, s);
+    sum += line.length();
+    is_long = is_long || line.units > kWholeUnits;
+  }
   int before = sum;  // of the warp's threads up to this one
 #pragma unroll
   for (int step = 1; step < 32; step *= 2) {
@@ -82,7 +89,7 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
     if (thread % 32 >= step) before += other;
   }
   if (thread % 32 == 31) scratch[thread / 32] = before;
-  __syncthreads();
+  bool whole = __syncthreads_or(is_long ? 1 : 0) == 0;
   int total = 0;
 #pragma unroll
   for (int warp = 0; warp < kWarps; ++warp) {
@@ -93,12 +100,13 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
 
   Share share;
   const int blocks = gridDim.x;
-  share.each = max(plan.least, ceil_div(total, blocks));
+  whole = whole && total <= kWholeUnits * blocks;  // more even out by being cut
+  share.each = max(whole ? 1 : plan.least, ceil_div(total, blocks));
   // Not each * block: that could pass what an int holds.
   const int block = blockIdx.x;
   share.begin = block < ceil_div(total, share.each) ? block * share.each : total;
   share.end = min(total, share.begin + share.each);
-  share.whole_pairs = plan.fixed && total > plan.places;
+  share.whole_pairs = whole || (plan.fixed && total > plan.places);
   if (share.begin < share.end && before <= share.begin && share.begin < before + sum) {
     int s = first;
     for (int length = Line(a, plan, s).length(); before + length <= share.begin;

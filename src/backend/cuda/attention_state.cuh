@@ -3,12 +3,16 @@
 // Promise: attend() takes in the next tokens; what it has summed up is relative to the largest
 //   score so far, and rescaled only when that grows. A row that attends to none of the tokens is
 //   left as it was, bit for bit.
+// Scales: where values have scales, a token's weight with its scale in it is 2^(score + the scale's
+//   logarithm): that is what the running softmax is of, so that no product of weight and scale is
+//   out of a half's range, and the sum takes the scale out again.
 // Source: FlashAttention's running softmax.
 // Threads: all lanes of a warp together.
 #pragma once
 
 #include <cstdint>
 
+#include "backend/cuda/attention_slabs.cuh"
 #include "backend/cuda/attention_tiles.cuh"
 
 namespace hangar::cuda::attend {
@@ -23,11 +27,12 @@ struct Softmax {
   float largest[2] = {kNone, kNone};  // score, before its factor
   float sum[2] = {0.0F, 0.0F};        // of the lane's own columns
 
-  // Turns scores, of which `factor` times are powers of 2, into weights, and says what the results
-  // so far are to be multiplied by. False: by 1, in every lane.
-  template <int kTiles>
-  __device__ __forceinline__ bool weigh(float (&s)[kTiles][4], float factor,
-                                        float (&correction)[2]) {
+  // Turns scores, of which `factor` times are powers of 2, into weights, the largest of them
+  // 2^lift, and says what the results so far are to be multiplied by. False: by 1, in every lane.
+  // The sum is of weights times counts(tile), of columns 2t and 2t + 1.
+  template <int kTiles, typename Counts>
+  __device__ __forceinline__ bool weigh(float (&s)[kTiles][4], float factor, float lift,
+                                        float (&correction)[2], const Counts& counts) {
     float most[2] = {largest[0], largest[1]};
 #pragma unroll
     for (int i = 0; i < kTiles; ++i) {
@@ -41,7 +46,7 @@ struct Softmax {
       most[row] = fmaxf(most[row], __shfl_xor_sync(0xFFFFFFFFU, most[row], 2));
       reference[row] = reference_of(most[row]);
       correction[row] = power_of_2((largest[row] - reference[row]) * factor);
-      reference[row] *= factor;
+      reference[row] = reference[row] * factor - lift;
     }
     const bool changed = __any_sync(0xFFFFFFFFU, most[0] != largest[0] || most[1] != largest[1]);
     if (changed) {
@@ -53,10 +58,11 @@ struct Softmax {
     }
 #pragma unroll
     for (int i = 0; i < kTiles; ++i) {
+      const float2 count = counts(i);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         s[i][j] = power_of_2(__fmaf_rn(s[i][j], factor, -reference[j / 2]));
-        sum[j / 2] += s[i][j];
+        sum[j / 2] += s[i][j] * (j % 2 == 0 ? count.x : count.y);
       }
     }
     return changed;
@@ -107,41 +113,42 @@ struct Mask {
   }
 };
 
-template <typename T, int kDim>
+template <int kDim>
 struct TileState {
   Softmax softmax;
   float out[kDim / 8][4] = {};
+  // Of a dot product of the lane's rows, where keys have scales: inner_scale, and what the queries
+  // were divided by.
+  float row_scale[2] = {1.0F, 1.0F};
 
-  // kSlabs slabs from `token` on, one behind the other at `keys` and `values`. query(m, step) gives
-  // the rows' fragments of dims 16 step .. + 15.
-  template <int kSlabs, typename Query>
+  // kCount slabs from `token` on. query(m, step) gives the rows' fragments of dims 16 step .. + 15.
+  template <int kCount, typename Slabs, typename Query>
   __device__ __forceinline__ void attend(const AttentionArguments& a, const Mask& mask,
-                                         const Query& query, std::uint32_t keys,
-                                         std::uint32_t values, int token) {
-    constexpr int kSlabBytes = kSlabTokens * kDim * 2;
-    float s[2 * kSlabs][4] = {};
-#pragma unroll
-    for (int step = 0; step < kDim / 16; ++step) {
-      std::uint32_t q[4];
-      query(q, step);
-#pragma unroll
-      for (int slab = 0; slab < kSlabs; ++slab) {
-        std::uint32_t k[4];
-        load_keys<kDim>(k, keys + slab * kSlabBytes, step);
-        mma<T>(s[2 * slab], q, k[0], k[1]);
-        mma<T>(s[2 * slab + 1], q, k[2], k[3]);
-      }
-    }
+                                         const Query& query, const Slabs& slabs, int token) {
+    using T = typename Slabs::Operand;
+    constexpr int kTiles = 2 * kCount;
+    float s[kTiles][4] = {};
+    slabs.score(s, query);
+    if constexpr (Slabs::kScaled) scale(slabs, s);
     if (a.softcap > 0.0F) {
+      const float factor = Slabs::kScaled ? 1.0F : a.inner_scale;
 #pragma unroll
-      for (int i = 0; i < 2 * kSlabs; ++i) {
+      for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) s[i][j] = capped(a, s[i][j]);
+        for (int j = 0; j < 4; ++j) s[i][j] = capped(a, s[i][j] * factor);
       }
     }
-    if (!mask.all(token, kSlabs * kSlabTokens)) {
+    if constexpr (Slabs::kScaled) {
 #pragma unroll
-      for (int i = 0; i < 2 * kSlabs; ++i) {
+      for (int i = 0; i < kTiles; ++i) {
+        const float2 logs = slabs.value_logs(i);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) s[i][j] += j % 2 == 0 ? logs.x : logs.y;
+      }
+    }
+    if (!mask.all(token, kCount * kSlabTokens)) {
+#pragma unroll
+      for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
           const int column = token + 8 * i + 2 * static_cast<int>(threadIdx.x % 4) + j % 2;
@@ -150,7 +157,7 @@ struct TileState {
       }
     }
     float correction[2];
-    if (softmax.weigh(s, score_factor(a), correction)) {
+    if (weigh(a, slabs, s, correction)) {
 #pragma unroll
       for (int i = 0; i < kDim / 8; ++i) {
 #pragma unroll
@@ -158,18 +165,38 @@ struct TileState {
       }
     }
 #pragma unroll
-    for (int slab = 0; slab < kSlabs; ++slab) {
+    for (int slab = 0; slab < kCount; ++slab) {
       const float(&low)[4] = s[2 * slab];
       const float(&high)[4] = s[2 * slab + 1];
       const std::uint32_t p[4] = {pack<T>(low[0], low[1]), pack<T>(low[2], low[3]),
                                   pack<T>(high[0], high[1]), pack<T>(high[2], high[3])};
+      slabs.add(out, p, slab);
+    }
+  }
+
+ private:
+  template <int kTiles, typename Slabs>
+  __device__ __forceinline__ void scale(const Slabs& slabs, float (&s)[kTiles][4]) const {
 #pragma unroll
-      for (int step = 0; step < kDim / 16; ++step) {
-        std::uint32_t v[4];
-        load_values<kDim>(v, values + slab * kSlabBytes, step);
-        mma<T>(out[2 * step], p, v[0], v[1]);
-        mma<T>(out[2 * step + 1], p, v[2], v[3]);
+    for (int i = 0; i < kTiles; ++i) {
+      const float2 keys = slabs.key_scales(i);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        s[i][j] = s[i][j] * row_scale[j / 2] * (j % 2 == 0 ? keys.x : keys.y);
       }
+    }
+  }
+  template <int kTiles, typename Slabs>
+  __device__ __forceinline__ bool weigh(const AttentionArguments& a, const Slabs& slabs,
+                                        float (&s)[kTiles][4], float (&correction)[2]) {
+    if constexpr (Slabs::kScaled) {
+      // Far above the least of halves, for weights beside that of a value much larger than others.
+      constexpr float kLift = 15.0F;
+      return softmax.weigh(s, 1.0F, kLift, correction,
+                           [&](int tile) { return slabs.value_inverses(tile); });
+    } else {
+      return softmax.weigh(s, score_factor<typename Slabs::Operand>(a), 0.0F, correction,
+                           [](int) { return make_float2(1.0F, 1.0F); });
     }
   }
 };

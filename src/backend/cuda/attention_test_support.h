@@ -5,6 +5,8 @@
 // Threads: one.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -31,6 +33,11 @@ struct SequencePlan {
   std::int32_t context;
   std::int32_t rows;
 };
+
+// Prefill, chunked prefill and decode, short and long, mixed; rows at the borders of the kernels.
+inline const std::vector<SequencePlan> kMixed = {{0, 1},   {0, 30},  {37, 1},  {5, 11},
+                                                 {300, 3}, {127, 2}, {0, 150}, {64, 8},
+                                                 {63, 9},  {15, 1},  {16, 1},  {200, 70}};
 
 struct AttentionCase {
   Heads heads = {};
@@ -161,6 +168,55 @@ class CudaAttentionTest : public CudaOpsTest {
     return attend(backend, *fill_cache(backend, c), c, extras);
   }
 
+  // Steps that are recorded once and replayed over other sequences, padded to the graph's size.
+  void expect_replays_are_right(KvType type, float absolute, float relative) {
+    const Heads heads{8, 2, 128};
+    AttentionCase c = make_case(heads, 16, std::vector<SequencePlan>(13, SequencePlan{900, 1}));
+    c.type = type;
+    const auto cache = fill_cache(*cuda_, c);
+    const auto want_cache = fill_cache(*ref_, c);
+    // The backend pads no step beyond the rows that it has logits for.
+    (void)cuda_->allocate(64, 8, ActivationPrecision::kLogits).value();
+    const Activation q = cuda_->allocate(64, c.q_columns()).value();
+    const Activation out = cuda_->allocate(64, c.q_columns()).value();
+    RopeTable table;
+    for (int i = 0; i < 64; ++i)
+      table.inverse_frequency.push_back(std::pow(10.0F, -0.06F * static_cast<float>(i)));
+    table.interleaved = false;
+    const Activation k = cuda_->allocate(64, c.kv_columns()).value();
+    const Activation v = cuda_->allocate(64, c.kv_columns()).value();
+    for (const std::int32_t most : {3, 900, 40, 500, 899}) {
+      for (RaggedBatch::Sequence& sequence : c.batch.sequences) {
+        sequence.context_tokens = static_cast<std::int32_t>(random_int(most / 2, most - 1));
+        c.batch.positions[static_cast<std::size_t>(sequence.first_row)] = sequence.context_tokens;
+      }
+      c.batch.logit_rows.resize(13);
+      std::iota(c.batch.logit_rows.begin(), c.batch.logit_rows.end(), 0);
+      const std::vector<float> new_k = random_floats(13 * c.kv_columns());
+      const std::vector<float> new_v = random_floats(13 * c.kv_columns());
+      c.q = random_floats(13 * c.q_columns(), 2.0F);
+      cuda_->write(q.first_rows(13), c.q);
+      cuda_->write(k.first_rows(13), new_k);
+      cuda_->write(v.first_rows(13), new_v);
+      cuda_->run_step(c.batch, true, [&](const RaggedBatch& batch) {
+        const std::int64_t rows = batch.rows();
+        cuda_->rope_write_kv(q.first_rows(rows), k.first_rows(rows), v.first_rows(rows), table,
+                             *cache, kLayer, batch);
+        cuda_->attention(out.first_rows(rows), q.first_rows(rows), *cache, kLayer, batch,
+                         c.shape({}));
+      });
+      const Activation ref_q = make(*ref_, 13, c.q_columns(), c.q);
+      const Activation ref_out = make_empty(*ref_, 13, c.q_columns());
+      ref_->rope_write_kv(ref_q, make(*ref_, 13, c.kv_columns(), new_k),
+                          make(*ref_, 13, c.kv_columns(), new_v), table, *want_cache, kLayer,
+                          c.batch);
+      ref_->attention(ref_out, ref_q, *want_cache, kLayer, c.batch, c.shape({}));
+      // Turned queries and keys are rounded too.
+      expect_near(values_of(*cuda_, out.first_rows(13)), values_of(*ref_, ref_out), absolute,
+                  relative);
+    }
+  }
+
   // The weights of the softmax and the result are rounded to 16 bits, nothing else is.
   void expect_close(const std::vector<float>& got, const std::vector<float>& want) const {
     expect_near(got, want, 4.0F * epsilon(), 2.0F * epsilon());
@@ -178,6 +234,50 @@ class CudaAttentionTest : public CudaOpsTest {
     for (std::size_t i = 0; i < got.size(); ++i) {
       ASSERT_EQ(std::bit_cast<std::uint32_t>(got[i]), std::bit_cast<std::uint32_t>(want[i]))
           << "element " << i << ": " << got[i] << " and " << want[i];
+    }
+  }
+};
+
+class DeterministicCudaAttentionTest : public CudaAttentionTest {
+ protected:
+  void SetUp() override {
+    CudaAttentionTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    cuda_.reset();
+    BackendOptions options;
+    options.device_memory_bytes = 2ULL << 30U;
+    options.work_type = work_type();
+    options.deterministic = true;
+    auto made = make_cuda_backend(options);
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    cuda_ = std::move(*made);
+  }
+  void expect_rows_alone_are_the_same(KvType type) {
+    // One context alone is cut for many blocks; many are done whole; a row may be one of a chunk.
+    const std::vector<SequencePlan> plans = {{3000, 1}, {1400, 7}, {511, 1}, {0, 200}, {600, 40}};
+    for (const Heads heads :
+         {Heads{8, 2, 128}, Heads{3, 1, 64}, Heads{2, 1, 256}, Heads{2, 1, 24}}) {
+      for (const std::int32_t many : {0, 200}) {
+        std::vector<SequencePlan> all = plans;
+        for (std::int32_t i = 0; i < many; ++i) all.push_back({40 + i, 1});
+        AttentionCase c = make_case(heads, 16, all);
+        c.type = type;
+        const auto cache = fill_cache(*cuda_, c);
+        for (const Extras extras : {Extras{}, Extras{4.0F, 130}, Extras{0.0F, 700}}) {
+          SCOPED_TRACE(fmt::format("{}/{} heads of {}, {} more, window {}", heads.heads,
+                                   heads.kv_heads, heads.head_dim, many, extras.window));
+          const std::vector<float> together = attend(*cuda_, *cache, c, extras);
+          for (std::size_t s = 0; s < plans.size(); ++s) {
+            const RaggedBatch::Sequence& sequence = c.batch.sequences[s];
+            for (std::int32_t i = 0; i < sequence.rows; i += 13) {
+              const auto at = static_cast<std::size_t>((sequence.first_row + i) * c.q_columns());
+              expect_same_bits(
+                  attend(*cuda_, *cache, row_alone(c, s, i), extras),
+                  std::span(together).subspan(at, static_cast<std::size_t>(c.q_columns())));
+            }
+          }
+        }
+      }
     }
   }
 };

@@ -1,9 +1,8 @@
 // What the tiled attention kernels share: matrix instructions and their fragments, copies into
 // shared memory, scores.
 //
-// Promise: a slab is 16 tokens of one KV head, keys or values, as it lies in the cache: 16 rows of
-//   head_dim elements whose chunks are permuted by kv_chunk(). load_keys() and load_values() give
-//   what mma() wants of 16 columns of it.
+// Promise: a slab is 16 tokens of one KV head, keys or values, as it lies in the cache (kv_layer.h)
+//   of T, which is __nv_bfloat16, __half or __nv_fp8_e4m3; products are of Work<T>.
 // Fragments (lane l, g = l / 4, t = l % 4), as the PTX ISA has them for m16n8k16: of the product
 //   c[0], c[1] are row g, columns 2t and 2t + 1, c[2], c[3] the same of row g + 8.
 // Threads: device functions; a warp calls together what has a warp's instruction in it.
@@ -11,16 +10,31 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "backend/cuda/attention_kernels.h"
+#include "backend/cuda/hopper.cuh"
 #include "backend/cuda/kv_layer.h"
 
 namespace hangar::cuda::attend {
 
-inline constexpr int kSlabTokens = 16;
 inline constexpr float kNone = -INFINITY;  // the score of a token that is not attended to
+
+template <typename T>
+inline constexpr bool kIsFp8 = std::is_same_v<T, __nv_fp8_e4m3>;
+// Codes are halves exactly; bfloat16 would hold them too, but no instruction makes it of them.
+template <typename T>
+using Work = std::conditional_t<kIsFp8<T>, __half, T>;
+
+template <typename T, int kDim>
+inline constexpr int kSlabBytes =
+    kIsFp8<T> ? static_cast<int>(fp8_slab_bytes(kDim)) : kSlabTokens * kDim * 2;
+// From a slab to the next of the same head's block, in elements.
+template <typename T, int kDim>
+inline constexpr int kSlabStride = kIsFp8<T> ? 2 * kSlabBytes<T, kDim> : kSlabTokens * kDim;
 
 template <typename T>
 __device__ __forceinline__ std::uint32_t pack(float low, float high) {
@@ -33,15 +47,15 @@ __device__ __forceinline__ std::uint32_t pack(float low, float high) {
   }
 }
 
-// Two elements of an activation as two of T.
+// Two elements of an activation, as floats, and as two of T.
+__device__ __forceinline__ float2 floats_of(std::uint32_t both, bool half) {
+  if (half) return __half22float2(*reinterpret_cast<const __half2*>(&both));
+  return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&both));
+}
 template <typename T>
 __device__ __forceinline__ std::uint32_t recode(std::uint32_t both, bool half) {
   if (half == std::is_same_v<T, __half>) return both;
-  if (half) {
-    const float2 values = __half22float2(*reinterpret_cast<const __half2*>(&both));
-    return pack<T>(values.x, values.y);
-  }
-  const float2 values = __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&both));
+  const float2 values = floats_of(both, half);
   return pack<T>(values.x, values.y);
 }
 
@@ -66,10 +80,6 @@ __device__ __forceinline__ void mma(float (&c)[4], const std::uint32_t (&a)[4], 
   }
 }
 
-__device__ __forceinline__ std::uint32_t shared_address(const void* p) {
-  return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
-}
-
 __device__ __forceinline__ void load_matrices(std::uint32_t (&m)[4], std::uint32_t address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
@@ -84,31 +94,14 @@ __device__ __forceinline__ void load_matrices_transposed(std::uint32_t (&m)[4],
                : "memory");
 }
 
-// b0, b1 of the slab's tokens 0 to 7, then of tokens 8 to 15, for dims 16 step .. + 15 of q k^T.
-template <int kDim>
-__device__ __forceinline__ void load_keys(std::uint32_t (&m)[4], std::uint32_t slab, int step) {
-  const int lane = threadIdx.x % 32;
-  const int token = (lane & 7) + (lane >> 4) * 8;
-  const int chunk = 2 * step + ((lane >> 3) & 1);
-  load_matrices(m, slab + token * kDim * 2 + kv_chunk(kDim, token, chunk) * 16);
-}
-
-// b0, b1 of dims 16 step .. + 7, then of the next 8, for the slab's tokens of p v.
-template <int kDim>
-__device__ __forceinline__ void load_values(std::uint32_t (&m)[4], std::uint32_t slab, int step) {
-  const int lane = threadIdx.x % 32;
-  const int token = (lane & 7) + ((lane >> 3) & 1) * 8;
-  const int chunk = 2 * step + (lane >> 4);
-  load_matrices_transposed(m, slab + token * kDim * 2 + kv_chunk(kDim, token, chunk) * 16);
-}
-
-// a of 16 rows in shared memory that lie and are permuted as a slab's, dims 16 step .. + 15.
+// a of 16 rows in shared memory that lie and are permuted as a slab's of 16 bits, dims 16 step ..
+// + 15.
 template <int kDim>
 __device__ __forceinline__ void load_rows(std::uint32_t (&m)[4], std::uint32_t rows, int step) {
   const int lane = threadIdx.x % 32;
   const int row = lane & 15;
   const int chunk = 2 * step + (lane >> 4);
-  load_matrices(m, rows + row * kDim * 2 + kv_chunk(kDim, row, chunk) * 16);
+  load_matrices(m, rows + row * kDim * 2 + kv_chunk(2 * kDim, row, chunk) * 16);
 }
 
 // 2^x; 0 of kNone.
@@ -118,58 +111,18 @@ __device__ __forceinline__ float power_of_2(float x) {
   return y;
 }
 
-// The score of a softcap, from a dot product.
-__device__ __forceinline__ float capped(const AttentionArguments& a, float dot) {
-  const float x = dot * a.inner_scale;
+// The score of a softcap, from a dot product times inner_scale.
+__device__ __forceinline__ float capped(const AttentionArguments& a, float x) {
   return a.softcap * (1.0F - __fdividef(2.0F, 1.0F + __expf(2.0F * x)));  // tanh x
 }
-// What a score is multiplied by to be a power of 2.
+// What a score is multiplied by to be a power of 2. With FP8 it is one: scales came first.
+template <typename T>
 __device__ __forceinline__ float score_factor(const AttentionArguments& a) {
-  return a.softcap > 0.0F ? 1.0F : a.inner_scale;
+  return kIsFp8<T> || a.softcap > 0.0F ? 1.0F : a.inner_scale;
 }
 
-// What the copy engine, or cp.async, brings into shared memory.
-#if __CUDA_ARCH__ >= 900
-
-__device__ __forceinline__ void init_barrier(std::uint32_t barrier) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(barrier) : "memory");
-}
-// After init_barrier, in the same thread.
-__device__ __forceinline__ void publish_barriers() {
-  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-}
-__device__ __forceinline__ void expect(std::uint32_t barrier, std::uint32_t bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
-               : "memory");
-}
-__device__ __forceinline__ void copy_bulk(std::uint32_t to, const void* from, std::uint32_t bytes,
-                                          std::uint32_t barrier) {
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-          "r"(to),
-      "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(barrier)
-      : "memory");
-}
-__device__ __forceinline__ void wait_for(std::uint32_t barrier, std::uint32_t parity) {
-  std::uint32_t over = 0;
-  do {
-    asm volatile(
-        "{\n"
-        ".reg .pred p;\n"
-        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
-        "selp.u32 %0, 1, 0, p;\n"
-        "}\n"
-        : "=r"(over)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  } while (over == 0);
-}
-// Between a thread's own writes to shared memory and the copy engine's later ones.
-__device__ __forceinline__ void fence_copies() {
-  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
-#else
+// What cp.async brings into shared memory, on cards before the copy engine (hopper.cuh).
+#if __CUDA_ARCH__ < 900
 
 __device__ __forceinline__ void copy_16(std::uint32_t to, const void* from) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to),
@@ -184,17 +137,21 @@ template <int kOpen>
 __device__ __forceinline__ void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kOpen) : "memory");
 }
-__device__ __forceinline__ void fence_copies() {}
-
 #endif
 
 // What lies beyond a sequence's last token may be anything, NaN too, and a weight of 0 would not
-// hide that: zeros for rows [from, 16) of a slab of values. `thread` of `threads` does its part.
-template <int kDim>
+// hide that: zeros for rows [from, 16) of a slab of values, and of the scale 1. `thread` of
+// `threads` does its part.
+template <typename T, int kDim>
 __device__ __forceinline__ void clear_rows(std::byte* slab, int from, int thread, int threads) {
+  constexpr int kChunks = kDim * static_cast<int>(sizeof(T)) / 16;  // of a row
   auto* chunks = reinterpret_cast<uint4*>(slab);
-  for (int i = from * (kDim / 8) + thread; i < kSlabTokens * (kDim / 8); i += threads) {
+  for (int i = from * kChunks + thread; i < kSlabTokens * kChunks; i += threads) {
     chunks[i] = make_uint4(0, 0, 0, 0);
+  }
+  if constexpr (kIsFp8<T>) {
+    auto* scales = reinterpret_cast<float*>(slab + kSlabTokens * kDim);
+    for (int i = from + thread; i < kSlabTokens; i += threads) scales[i] = 1.0F;
   }
   fence_copies();
 }

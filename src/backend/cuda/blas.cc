@@ -1,5 +1,7 @@
 #include "backend/cuda/blas.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -7,7 +9,6 @@
 namespace hangar::cuda {
 namespace {
 
-constexpr std::size_t kMostNotedWeights = 16;  // to measure on
 constexpr std::uint32_t kAlignmentBytes = 16;  // of addresses and strides
 // One algorithm for all numbers of rows is looked for at these, and must do all of the others.
 constexpr std::int64_t kFixedRows[] = {128, 16, 1024};
@@ -27,6 +28,8 @@ cudaDataType_t cuda_type(DType type) {
       return CUDA_R_16BF;
     case DType::kF16:
       return CUDA_R_16F;
+    case DType::kF8E4M3:
+      return CUDA_R_8F_E4M3;
     default:
       return CUDA_R_32F;
   }
@@ -39,23 +42,38 @@ struct Descriptors {
   cublasLtMatrixLayoutOpaque_t x{};
   cublasLtMatrixLayoutOpaque_t y{};
 
-  explicit Descriptors(const BlasProduct& product) {
+  explicit Descriptors(const Product& product) {
     const auto size = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
-    const cudaDataType_t type = cuda_type(product.type);
+    const cudaDataType_t type = cuda_type(product.x_type());
     check_blas(cublasLtMatmulDescInit(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "describing");
     const cublasOperation_t transposed = CUBLAS_OP_T;
     check_blas(cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
                                               sizeof(transposed)),
                "transposing");
+    if (product.x_type() == DType::kF8E4M3) scale_rows(product);
     check_blas(cublasLtMatrixLayoutInit(&weight, type, size(product.columns), size(product.outputs),
                                         product.columns),
                "laying out W");
     check_blas(cublasLtMatrixLayoutInit(&x, type, size(product.columns), size(product.rows),
                                         product.x_stride),
                "laying out x");
-    check_blas(cublasLtMatrixLayoutInit(&y, cuda_type(product.y_type), size(product.outputs),
+    check_blas(cublasLtMatrixLayoutInit(&y, cuda_type(product.y_type()), size(product.outputs),
                                         size(product.rows), product.y_stride),
                "laying out y");
+  }
+
+ private:
+  // A scale for each output and for each row.
+  void scale_rows(const Product& product) {
+    const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
+      check_blas(cublasLtMatmulDescSetAttribute(&operation, attribute, &value, sizeof(value)),
+                 "scaling");
+    };
+    const auto by_row = static_cast<std::int32_t>(CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F);
+    set(CUBLASLT_MATMUL_DESC_A_SCALE_MODE, by_row);
+    set(CUBLASLT_MATMUL_DESC_B_SCALE_MODE, by_row);
+    set(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, product.weight_scales);
+    set(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, product.x_scales);
   }
 };
 
@@ -64,32 +82,10 @@ bool aligned(const void* p, std::int64_t stride, DType type) {
          row_bytes(type, stride) % kAlignmentBytes == 0;
 }
 
-bool suits(const BlasProduct& product) {
-  return product.rows > 0 && aligned(product.weight, product.columns, product.type) &&
-         aligned(product.x, product.x_stride, product.type) &&
-         aligned(product.y, product.y_stride, product.y_type);
-}
-
-BlasKey key_of(const BlasProduct& product, std::int64_t bucket) {
-  return {product.outputs, product.columns, bucket, product.type, product.y_type, product.add};
-}
-
-// The card, the driver and the library: whose choices these are.
-std::string owner_of_choices() {
-  int device = 0;
-  int driver = 0;
-  cudaDeviceProp card{};
-  HANGAR_CUDA(cudaGetDevice(&device));
-  HANGAR_CUDA(cudaGetDeviceProperties(&card, device));
-  HANGAR_CUDA(cudaDriverGetVersion(&driver));
-  return fmt::format("{}, {} multiprocessors, driver {}, cublasLt {}", card.name,
-                     card.multiProcessorCount, driver, cublasLtGetVersion());
-}
-
 }  // namespace
 
 Blas::Blas(void* workspace, std::size_t workspace_bytes)
-    : workspace_(workspace), workspace_bytes_(workspace_bytes), owner_(owner_of_choices()) {
+    : workspace_(workspace), workspace_bytes_(workspace_bytes) {
   check_blas(cublasLtCreate(&handle_), "cublasLtCreate");
 }
 
@@ -97,7 +93,14 @@ Blas::~Blas() {
   (void)cublasLtDestroy(handle_);
 }
 
-std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const BlasProduct& product, bool split,
+bool Blas::suits(const Product& product) {
+  return product.rows > 0 && !product.gate && product.weight_type == product.x_type() &&
+         aligned(product.weight, product.columns, product.weight_type) &&
+         aligned(product.x, product.x_stride, product.x_type()) &&
+         aligned(product.y, product.y_stride, product.y_type());
+}
+
+std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const Product& product, bool split,
                                                    int most) const {
   Descriptors described(product);
   cublasLtMatmulPreferenceOpaque_t preference{};
@@ -139,7 +142,7 @@ std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const BlasProduct& product, b
   return algorithms;
 }
 
-std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(BlasProduct product) const {
+std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(Product product) const {
   constexpr int kMostEach = 6;
   std::vector<cublasLtMatmulAlgo_t> found;
   const auto known = [&](const cublasLtMatmulAlgo_t& algorithm) {
@@ -167,59 +170,18 @@ std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(BlasProduct product) co
   return found;
 }
 
-void Blas::note(const BlasProduct& product) {
-  Weights& weights = noted_[key_of(product, 0)];
-  if (weights.size() >= kMostNotedWeights) return;
-  if (std::ranges::find(weights, product.weight) != weights.end()) return;
-  weights.push_back(product.weight);
-}
-
-const BlasChoice* Blas::choose(const Launch& launch, const BlasProduct& product) {
-  const std::int64_t bucket = launch.deterministic ? 0 : row_bucket(product.rows);
-  const BlasKey key = key_of(product, bucket);
-  if (const BlasChoice* known = algorithms_.find(key)) return known;
-  BlasProduct usual = product;
-  usual.rows = bucket;
-  const auto found = launch.deterministic ? fixed_candidates(product) : candidates(usual, true, 1);
-  if (found.empty()) return nullptr;
-  algorithms_.set(key, {found.front(), 0.0});
-  return algorithms_.find(key);
-}
-
-cublasStatus_t Blas::run(const Launch& launch, const BlasProduct& product,
-                         const cublasLtMatmulAlgo_t& algorithm) {
+bool Blas::run(const Launch& launch, const Product& product,
+               const cublasLtMatmulAlgo_t& algorithm) {
   Descriptors described(product);
   const float one = 1.0F;
-  const float beta = product.add ? 1.0F : 0.0F;
-  return cublasLtMatmul(handle_, &described.operation, &one, product.weight, &described.weight,
-                        product.x, &described.x, &beta, product.y, &described.y, product.y,
-                        &described.y, &algorithm, workspace_, workspace_bytes_, launch.stream);
-}
-
-bool Blas::multiply(const Launch& launch, const BlasProduct& product) {
-  if (!suits(product)) return false;
-  note(product);
-  const BlasChoice* choice = choose(launch, product);
-  if (choice == nullptr) return false;
-  cublasStatus_t status = run(launch, product, choice->algorithm);
-  const bool refused =
-      status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
-  if (refused && !launch.deterministic) {
-    // The bucket's algorithm does not do just this: what the library proposes for it.
-    const auto found = candidates(product, true, 1);
-    if (found.empty()) return false;
-    status = run(launch, product, found.front());
-  }
+  const float beta = product.output == ProductOutput::kAdd ? 1.0F : 0.0F;
+  const cublasStatus_t status =
+      cublasLtMatmul(handle_, &described.operation, &one, product.weight, &described.weight,
+                     product.x, &described.x, &beta, product.y, &described.y, product.y,
+                     &described.y, &algorithm, workspace_, workspace_bytes_, launch.stream);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return false;
   check_blas(status, "cublasLtMatmul");
   return true;
-}
-
-void Blas::load(const std::filesystem::path& path) {
-  algorithms_.load(path, owner_);
-}
-
-Status Blas::save(const std::filesystem::path& path) const {
-  return algorithms_.save(path, owner_);
 }
 
 }  // namespace hangar::cuda

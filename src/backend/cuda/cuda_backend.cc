@@ -1,5 +1,6 @@
 #include "backend/cuda/cuda_backend.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -23,6 +24,7 @@
 #include "backend/cuda/step_times.h"
 #include "backend/cuda/transfer.h"
 #include "backend/cuda/weights.h"
+#include "backend/cuda/weights_choice.h"
 #include "backend/random_weight.h"
 #include "base/paths.h"
 
@@ -49,6 +51,23 @@ std::vector<const CudaWeight*> as_cuda(std::span<const Weight* const> weights) {
   return all;
 }
 
+// The tiles and cuBLASLt's scales by row are Hopper's.
+bool multiplies_fp8(const Device& device) {
+  return device.launch().hopper;
+}
+
+Status check_quant(const QuantOptions& quant, const Device& device) {
+  if (multiplies_fp8(device)) return {};
+  if (quant.matrices != WeightQuant::kFp8 && quant.head != WeightQuant::kFp8) return {};
+  Error error{ErrorCode::kUnsupported,
+              fmt::format("FP8 weights (--quant fp8, --quant-head 8) need a card of compute "
+                          "capability 9.0 (H100, H200); here is {}. Without these options weights "
+                          "are kept in 16 bits",
+                          device.description()),
+              quant.matrices == WeightQuant::kFp8 ? "quant" : "quant_head"};
+  return tl::unexpected<Error>(std::move(error));
+}
+
 bool decodes(const RaggedBatch& batch) {
   return std::ranges::all_of(batch.sequences, [](const auto& s) { return s.rows == 1; }) &&
          std::ssize(batch.logit_rows) == batch.rows() && batch.rows() <= StepInputs::kFixedRows;
@@ -59,6 +78,7 @@ class CudaBackend final : public Backend {
   CudaBackend(std::unique_ptr<Device> device, const BackendOptions& options)
       : device_(std::move(device)),
         work_type_(options.work_type),
+        choice_(options.quant, multiplies_fp8(*device_)),
         inputs_(*device_),
         matmul_(must_take(kMatmulWorkspaceBytes), kMatmulWorkspaceBytes),
         graphs_(device_->stream()),
@@ -76,15 +96,26 @@ class CudaBackend final : public Backend {
   std::optional<BackendMemory> memory() const override {
     return BackendMemory{device_->memory_bytes(), device_->left_bytes()};
   }
-  std::size_t weight_bytes(const TensorView& view) const override {
-    const auto elements = static_cast<std::size_t>(view.elements());
-    return view.rows() == 1 ? elements * sizeof(float) : elements * 2;
+  std::size_t weight_bytes(const TensorView& view) const override { return choice_.bytes(view); }
+  std::size_t input_bytes(const TensorView& view, std::int64_t rows) const override {
+    const bool fp8 = choice_.form(view) == WeightForm::kFp8 ||
+                     (view.name == "token_embd.weight" && head_bytes(view) > 0);
+    return fp8 ? input_room_bytes(rows, view.columns()) : 0;
   }
-  StepSizes usual_step_sizes() const override { return {.rows = 8192, .sequences = 256}; }
+  std::size_t head_bytes(const TensorView& table) const override {
+    const WeightForm form = choice_.tied_head_form(table.rows(), table.columns());
+    return form == WeightForm::kFp8 ? form_bytes(form, table.rows(), table.columns()) : 0;
+  }
+  // Many at once is what throughput wants; their logits take a quarter of a gigabyte.
+  StepSizes usual_step_sizes() const override {
+    constexpr std::uint64_t kLarge = std::uint64_t{48} << 30U;
+    return {.rows = 8192, .sequences = device_->memory_bytes() >= kLarge ? 512 : 256};
+  }
 
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*16 bits*/) override {
     loading_ = true;
-    HANGAR_TRY(CudaWeightPtr weight, loader_.load(view));
+    HANGAR_TRY(CudaWeightPtr weight, loader_.load(view, choice_.form(view)));
+    note_input(*weight);
     return WeightPtr(std::move(weight));
   }
 
@@ -100,10 +131,20 @@ class CudaBackend final : public Backend {
                   // A slice is a weight of its own here: which rows it is joins the seed.
                   random_key(view.name, how.seed) + static_cast<std::uint64_t>(view.first_row),
                   normal ? RandomWeights::kNormalDeviation : RandomWeights::kUniformLimit,
-                  normal ? RandomNumbers::kNormal : RandomNumbers::kUniform)
+                  normal ? RandomNumbers::kNormal : RandomNumbers::kUniform, choice_.form(view))
             : loader_.make_constant(view.rows(), view.columns(),
                                     role == RandomRole::kOnes ? 1.0F : 0.0F);
     HANGAR_TRY(CudaWeightPtr weight, std::move(made));
+    note_input(*weight);
+    return WeightPtr(std::move(weight));
+  }
+
+  Result<WeightPtr> make_head(const Weight& table) override {
+    const CudaWeight& dense = as_cuda(table);
+    if (choice_.tied_head_form(dense.rows, dense.columns) != WeightForm::kFp8) return WeightPtr{};
+    loading_ = true;
+    HANGAR_TRY(CudaWeightPtr weight, loader_.make_fp8(dense));
+    note_input(*weight);
     return WeightPtr(std::move(weight));
   }
 
@@ -113,7 +154,9 @@ class CudaBackend final : public Backend {
     const bool work = precision == ActivationPrecision::kWork;
     const Activation made{nullptr, rows, columns, work ? work_type_ : DType::kF32};
     HANGAR_TRY(const Activation x, take(made));
+    most_rows_ = std::max(most_rows_, rows);
     if (precision == ActivationPrecision::kLogits) {
+      HANGAR_CHECK_OK(make_input_room());
       HANGAR_TRY(draws_, Draws::make(*device_, columns, rows));
       most_logit_rows_ = static_cast<std::int32_t>(rows);
     }
@@ -218,6 +261,12 @@ class CudaBackend final : public Backend {
   void gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
                        const Weight& weight, Activation /*scratch*/) override {
     matmul_.gate_matmul_add(launch(), x, gate, up, f, as_cuda(weight));
+  }
+  void gated_mlp_add(Activation x, const InputNorm& norm, const MlpWeights& weights, GateFunction f,
+                     const MlpScratch& scratch) override {
+    matmul_.gated_mlp_add(launch(), x, as_cuda(*norm.weight).vector(), norm.eps,
+                          as_cuda(*weights.gate), as_cuda(*weights.up), as_cuda(*weights.down), f,
+                          scratch);
   }
   void rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
                      KvCache& cache, std::int32_t layer, const RaggedBatch& batch) override {
@@ -338,6 +387,17 @@ class CudaBackend final : public Backend {
                take_bytes(static_cast<std::size_t>(x.rows * x.columns) * element, "activations"));
     return x;
   }
+  void note_input(const CudaWeight& weight) {
+    if (weight.layout == WeightForm::kFp8) widest_input_ = std::max(widest_input_, weight.columns);
+  }
+  // Weights are loaded, and the largest step is known: logits are what is allocated last.
+  Status make_input_room() {
+    if (widest_input_ == 0) return {};
+    HANGAR_TRY(void* const room,
+               take_bytes(input_room_bytes(most_rows_, widest_input_), "inputs in FP8"));
+    matmul_.set_input_room(room, most_rows_, widest_input_);
+    return {};
+  }
   // Matrices lie behind one another; what is small beside them has a place of its own, so that a
   // bias between two matrices does not part them.
   void* take_weight(std::size_t bytes, std::size_t alignment) {
@@ -403,6 +463,7 @@ class CudaBackend final : public Backend {
 
   std::unique_ptr<Device> device_;
   DType work_type_;
+  WeightChoice choice_;
   StepInputs inputs_;
   Matmul matmul_;
   StepGraphs graphs_;
@@ -417,6 +478,8 @@ class CudaBackend final : public Backend {
   void* attention_memory_ = nullptr;
   std::int32_t spare_block_ = 0;
   std::int32_t most_logit_rows_ = 0;
+  std::int64_t most_rows_ = 0;     // of an activation
+  std::int64_t widest_input_ = 0;  // of an FP8 weight
   std::unique_ptr<Draws> draws_;
   std::vector<std::pair<RopeTable, RopeAngles>> angles_;  // a model has one or two
   RaggedBatch padded_;
@@ -433,6 +496,7 @@ Result<std::unique_ptr<Backend>> make_cuda_backend(const BackendOptions& options
   device_options.memory_bytes = options.device_memory_bytes;
   device_options.deterministic = options.deterministic;
   HANGAR_TRY(std::unique_ptr<cuda::Device> device, cuda::Device::open(device_options));
+  HANGAR_CHECK_OK(cuda::check_quant(options.quant, *device));
   try {
     return std::make_unique<cuda::CudaBackend>(std::move(device), options);
   } catch (const std::exception& error) {

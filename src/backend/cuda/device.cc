@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/cuda/device_arch.h"
 #include "base/units.h"
 
 namespace hangar::cuda {
@@ -78,8 +79,8 @@ Result<std::unique_ptr<Device>> Device::open(const DeviceOptions& options) {
     }
     Launch& launch = device->launch_;
     launch.processors = properties.multiProcessorCount;
-    launch.hopper = properties.major == 9;
-    launch.overlap = properties.major >= 9;
+    launch.hopper = properties.major == 9 && runs_hopper_code();
+    launch.overlap = launch.hopper;
     launch.deterministic = options.deterministic;
     HANGAR_CUDA(cudaStreamCreateWithFlags(&launch.stream, cudaStreamNonBlocking));
     HANGAR_TRY(device->memory_bytes_, memory_to_take(options));

@@ -32,11 +32,12 @@ struct Rows {
   __device__ T* row(std::int64_t r) const { return data + r * stride; }
 };
 
-// Waits for the kernel before on the stream, and lets the one behind begin to load.
+// Lets the kernel behind on the stream begin to load, and waits for the one before. (The one behind
+// waits for the end of this one, and so of all before it.)
 __device__ inline void begin_reading() {
 #if __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();
   cudaTriggerProgrammaticLaunchCompletion();
+  cudaGridDependencySynchronize();
 #endif
 }
 
@@ -171,6 +172,26 @@ struct RowGrid {
         dim3(static_cast<unsigned>(rows), static_cast<unsigned>((pieces + threads - 1) / threads));
   }
 };
+
+// Over a block of whole warps, the same in every thread; `join` of two values. Once in a kernel for
+// each type of `join`.
+template <typename Join>
+__device__ inline float join_over_block(float value, Join join, float neutral) {
+  __shared__ float of_warps[32];
+#pragma unroll
+  for (int offset = 16; offset > 0; offset /= 2) {
+    value = join(value, __shfl_xor_sync(~0U, value, offset));
+  }
+  if (blockDim.x == 32) return value;
+  if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = threadIdx.x % 32 < blockDim.x / 32 ? of_warps[threadIdx.x % 32] : neutral;
+#pragma unroll
+  for (int offset = 16; offset > 0; offset /= 2) {
+    value = join(value, __shfl_xor_sync(~0U, value, offset));
+  }
+  return value;
+}
 
 // The column where a thread of a RowGrid begins.
 __device__ inline std::int64_t column_of_thread(int width) {

@@ -10,18 +10,8 @@ constexpr int kMostThreads = 1024;
 template <int kWidth>
 inline constexpr int kHeld = kWidth == 1 ? 8 : 2;
 
-// The sum over a block of whole warps, the same in every thread.
 __device__ float block_sum(float value) {
-  __shared__ float of_warps[kMostThreads / 32];
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(~0U, value, offset);
-  if (blockDim.x == 32) return value;
-  if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
-  __syncthreads();
-  value = threadIdx.x % 32 < blockDim.x / 32 ? of_warps[threadIdx.x % 32] : 0.0F;
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(~0U, value, offset);
-  return value;
+  return join_over_block(value, [](float a, float b) { return a + b; }, 0.0F);
 }
 
 template <int kWidth>

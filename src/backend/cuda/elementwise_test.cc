@@ -1,6 +1,7 @@
 // The passes over rows against the reference: by themselves in every layout that rows may have, and
 // through the Backend.
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/device_arch.h"
 
 #include <algorithm>
 #include <bit>
@@ -32,7 +33,7 @@ class CudaPassTest : public testing::TestWithParam<std::tuple<DType, Layout>> {
     cudaDeviceProp properties{};
     HANGAR_CUDA(cudaGetDeviceProperties(&properties, 0));
     launch_.processors = properties.multiProcessorCount;
-    launch_.hopper = properties.major == 9;
+    launch_.hopper = properties.major == 9 && runs_hopper_code();
     launch_.overlap = true;
     HANGAR_CUDA(cudaStreamCreateWithFlags(&launch_.stream, cudaStreamNonBlocking));
   }

@@ -8,27 +8,34 @@
 namespace hangar::cuda {
 namespace {
 
-constexpr std::int64_t kElementBytes = 2;
+// Of `blocks` blocks, all layers.
+std::size_t bytes_of(const KvShape& shape, std::int64_t blocks) {
+  const KvLayer head{.type = shape.type,
+                     .kv_heads = 1,
+                     .head_dim = shape.head_dim,
+                     .block_tokens = shape.block_tokens};
+  // In FP8 a head's stride holds both keys and values.
+  const std::int64_t tensors = shape.type == KvType::kFp8 ? 1 : 2;
+  return checked_product({tensors, head.element_bytes(), shape.layers, blocks, head.head_stride(),
+                          shape.kv_heads})
+      .value_or(std::numeric_limits<std::size_t>::max());
+}
 
 }  // namespace
 
 Status check_kv_type(KvType type) {
-  if (type == KvType::kF16 || type == KvType::kBF16) return {};
+  if (type == KvType::kF16 || type == KvType::kBF16 || type == KvType::kFp8) return {};
   return make_error(ErrorCode::kUnsupported,
-                    "the cuda backend keeps keys and values in bf16 or f16, not in {}",
+                    "the cuda backend keeps keys and values in bf16, f16 or fp8, not in {}",
                     kv_type_name(type));
 }
 
 std::size_t kv_block_bytes(const KvShape& shape) {
-  return checked_product(
-             {2, kElementBytes, shape.layers, shape.block_tokens, shape.kv_heads, shape.head_dim})
-      .value_or(std::numeric_limits<std::size_t>::max());
+  return bytes_of(shape, 1);
 }
 
 std::size_t kv_cache_bytes(const KvShape& shape) {
-  return checked_product({2, kElementBytes, shape.layers, std::int64_t{shape.blocks} + 1,
-                          shape.block_tokens, shape.kv_heads, shape.head_dim})
-      .value_or(std::numeric_limits<std::size_t>::max());
+  return bytes_of(shape, std::int64_t{shape.blocks} + 1);
 }
 
 CudaKvCache::CudaKvCache(const KvShape& kv_shape, void* memory) : memory_(memory) {
@@ -41,10 +48,12 @@ KvLayer CudaKvCache::layer(std::int32_t index) const {
                .kv_heads = shape.kv_heads,
                .head_dim = shape.head_dim,
                .block_tokens = shape.block_tokens};
-  const std::int64_t bytes = (std::int64_t{shape.blocks} + 1) * made.block_stride() * kElementBytes;
-  std::byte* keys = static_cast<std::byte*>(memory_) + 2 * index * bytes;
+  const std::int64_t bytes =
+      (std::int64_t{shape.blocks} + 1) * made.block_stride() * made.element_bytes();
+  const bool fp8 = shape.type == KvType::kFp8;
+  std::byte* keys = static_cast<std::byte*>(memory_) + (fp8 ? 1 : 2) * index * bytes;
   made.keys = keys;
-  made.values = keys + bytes;
+  made.values = keys + (fp8 ? fp8_slab_bytes(shape.head_dim) : bytes);
   return made;
 }
 
@@ -74,13 +83,13 @@ std::vector<std::int32_t> copy_waves(std::span<const BlockCopy> copies) {
 void copy_kv_blocks(const Launch& launch, const CudaKvCache& cache, const BlockCopy* copies,
                     std::span<const std::int32_t> wave_ends) {
   const KvLayer layer = cache.layer(0);
-  copy_kv_blocks(
-      launch,
-      KvTensors{.memory = layer.keys,
-                .count = 2 * cache.shape.layers,
-                .elements = layer.block_stride() * (std::int64_t{cache.shape.blocks} + 1),
-                .block_elements = layer.block_stride()},
-      copies, wave_ends);
+  const std::int64_t block_bytes = layer.block_stride() * layer.element_bytes();
+  copy_kv_blocks(launch,
+                 KvTensors{.memory = layer.keys,
+                           .count = (layer.type == KvType::kFp8 ? 1 : 2) * cache.shape.layers,
+                           .bytes = block_bytes * (std::int64_t{cache.shape.blocks} + 1),
+                           .block_bytes = block_bytes},
+                 copies, wave_ends);
 }
 
 }  // namespace hangar::cuda

@@ -23,20 +23,21 @@ __global__ void copy_blocks(Unit* memory, std::int64_t tensor_units, std::int64_
 
 void copy_kv_blocks(const Launch& launch, const KvTensors& tensors, const BlockCopy* copies,
                     std::span<const std::int32_t> wave_ends) {
-  constexpr std::int64_t kVector = 8;  // elements of 16 bytes
-  const bool whole_vectors = tensors.block_elements % kVector == 0 &&
-                             reinterpret_cast<std::uintptr_t>(tensors.memory) % sizeof(uint4) == 0;
+  constexpr std::int64_t kVector = sizeof(uint4);
+  constexpr std::int64_t kLeast = sizeof(std::uint16_t);
+  const bool whole_vectors = tensors.block_bytes % kVector == 0 &&
+                             reinterpret_cast<std::uintptr_t>(tensors.memory) % kVector == 0;
   std::int32_t begin = 0;
   for (const std::int32_t end : wave_ends) {
     const dim3 grid(static_cast<unsigned>(end - begin), static_cast<unsigned>(tensors.count));
     if (whole_vectors) {
       launch_kernel(launch, copy_blocks<uint4>, grid, kThreads, 0,
-                    static_cast<uint4*>(tensors.memory), tensors.elements / kVector,
-                    tensors.block_elements / kVector, copies + begin);
+                    static_cast<uint4*>(tensors.memory), tensors.bytes / kVector,
+                    tensors.block_bytes / kVector, copies + begin);
     } else {
       launch_kernel(launch, copy_blocks<std::uint16_t>, grid, kThreads, 0,
-                    static_cast<std::uint16_t*>(tensors.memory), tensors.elements,
-                    tensors.block_elements, copies + begin);
+                    static_cast<std::uint16_t*>(tensors.memory), tensors.bytes / kLeast,
+                    tensors.block_bytes / kLeast, copies + begin);
     }
     begin = end;
   }

@@ -3,7 +3,8 @@
 // Promise: one allocation, given by whoever makes it; layer l's keys are {blocks + 1, kv_heads,
 //   block_tokens, head_dim} and so are its values: one block of one head is contiguous (4 KiB for
 //   16 tokens of 128 in 16 bits), so that one bulk copy brings it; kv_layer.h says how elements lie
-//   in it. Block `blocks` is the spare one: padding rows of a graph write there.
+//   in it. With FP8 a layer's values lie between its keys, 16 tokens' behind the same 16 tokens'
+//   keys. Block `blocks` is the spare one: padding rows of a graph write there.
 //   Nothing is written at first; blocks may be copied whole by anyone.
 // Errors: check_kv_type: kUnsupported. copy_kv_blocks: CudaError.
 // Threads: as Backend.

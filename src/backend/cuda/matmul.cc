@@ -1,5 +1,6 @@
 #include "backend/cuda/matmul.h"
 
+#include <algorithm>
 #include <cassert>
 #include <stdexcept>
 
@@ -7,10 +8,6 @@
 
 namespace hangar::cuda {
 namespace {
-
-// Up to so many rows each block makes the input itself; more are made once, by a kernel.
-constexpr std::int64_t kMostNormedRows = 2;
-constexpr std::int64_t kMostGatedRows = 2;
 
 std::size_t element_bytes(DType type) {
   return type == DType::kF32 ? 4 : 2;
@@ -30,21 +27,24 @@ bool side_by_side(std::span<const Activation> ys) {
   return ys.size() < 2 || ys[0].row_stride() != ys[0].columns;
 }
 
-StreamProduct product_of(const CudaWeight& weight, Activation x, Activation y) {
+bool is_fp8(const CudaWeight* weight) {
+  return weight->layout == WeightForm::kFp8;
+}
+
+Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y) {
   assert(y.rows == x.rows && y.columns == weight.rows && weight.columns == x.columns);
-  if (x.dtype == DType::kF32) {
-    throw std::invalid_argument("a product's input is of 16 bits on the card");
-  }
-  StreamProduct product;
-  product.type = x.dtype;
+  Product product;
+  product.type = x.type;
   product.weight = weight.data;
   product.weight_type = weight.dtype;
+  product.weight_scales = weight.scales;
+  product.x_scales = x.scales;
   product.outputs = weight.rows;
   product.columns = weight.columns;
   product.rows = x.rows;
   product.x = x.data;
-  product.x_stride = x.row_stride();
-  product.output = y.dtype == DType::kF32 ? StreamOutput::kFull : StreamOutput::kWork;
+  product.x_stride = x.stride;
+  product.output = y.dtype == DType::kF32 ? ProductOutput::kFull : ProductOutput::kWork;
   product.y = y.data;
   product.y_stride = y.row_stride();
   return product;
@@ -52,11 +52,11 @@ StreamProduct product_of(const CudaWeight& weight, Activation x, Activation y) {
 
 // One product for all of them if they lie so, else one for each.
 template <typename Run>
-void for_each_product(std::span<const Activation> ys, Activation x,
+void for_each_product(std::span<const Activation> ys, const MatmulInput& x,
                       std::span<const CudaWeight* const> weights, Run&& run) {
   assert(ys.size() == weights.size());
   if (lie_together(weights) && side_by_side(ys)) {
-    StreamProduct product = product_of(*weights[0], x, ys[0]);
+    Product product = product_of(*weights[0], x, ys[0]);
     product.outputs = 0;
     for (const CudaWeight* weight : weights) product.outputs += weight->rows;
     run(product);
@@ -65,99 +65,148 @@ void for_each_product(std::span<const Activation> ys, Activation x,
   for (std::size_t i = 0; i < ys.size(); ++i) run(product_of(*weights[i], x, ys[i]));
 }
 
-// Measured on an H200 (docs/performance_gpu.md): with one or two rows and up to 64 MiB of weights
-// the ring is ahead of cuBLASLt and the norm before it, else behind.
-bool streams(const Launch& launch, const StreamProduct& product) {
-  constexpr std::int64_t kMostRows = 2;
-  constexpr std::int64_t kMostElements = std::int64_t{32} << 20U;
-  return !launch.deterministic && product.rows <= kMostRows &&
-         product.outputs * product.columns <= kMostElements && can_stream_ring(launch, product);
-}
-
 }  // namespace
 
-void Matmul::run(const Launch& launch, const StreamProduct& product) {
-  if (product.rows == 0) return;
-  if (streams(launch, product)) return stream_ring(launch, product);
-  BlasProduct blas;
-  blas.type = product.type;
-  blas.weight = product.weight;
-  blas.outputs = product.outputs;
-  blas.columns = product.columns;
-  blas.x = product.x;
-  blas.x_stride = product.x_stride;
-  blas.rows = product.rows;
-  blas.y = product.y;
-  blas.y_stride = product.y_stride;
-  blas.y_type = product.output == StreamOutput::kWork ? product.type : DType::kF32;
-  blas.add = product.output == StreamOutput::kAdd;
-  if (product.weight_type == product.type && blas_.multiply(launch, blas)) return;
-  if (!launch.deterministic && can_stream_direct(product)) return stream_direct(launch, product);
-  stream_scalar(launch, product);
+void Matmul::set_input_room(void* room, std::int64_t rows, std::int64_t columns) {
+  room_ = static_cast<std::byte*>(room);
+  room_rows_ = rows;
+  room_columns_ = columns;
+}
+
+QuantizedRows Matmul::input_room(Activation x) const {
+  if (x.rows > room_rows_ || x.columns > room_columns_) {
+    throw std::length_error("no room for a product's input in FP8");
+  }
+  return {room_, x.columns,
+          reinterpret_cast<float*>(room_ + input_room_bytes(room_rows_, room_columns_) -
+                                   sizeof(float) * static_cast<std::size_t>(room_rows_))};
+}
+
+MatmulInput Matmul::input(const Launch& launch, Activation x, bool fp8) const {
+  if (x.dtype == DType::kF32) {
+    throw std::invalid_argument("a product's input is of 16 bits on the card");
+  }
+  if (!fp8) return {x.dtype, x.rows, x.columns, x.data, x.row_stride(), nullptr};
+  const QuantizedRows rows = input_room(x);
+  quantize_rows(launch, rows, x);
+  return {x.dtype, x.rows, x.columns, rows.data, rows.stride, rows.scales};
+}
+
+MatmulInput Matmul::normed_input(const Launch& launch, Activation x, const float* norm_weight,
+                                 float eps, Activation scratch, bool fp8) const {
+  assert(scratch.rows == x.rows && scratch.columns == x.columns);
+  if (!fp8) {
+    rms_norm(launch, scratch, x, norm_weight, eps);
+    return input(launch, scratch, false);
+  }
+  const QuantizedRows rows = input_room(x);
+  quantize_normed_rows(launch, rows, x, norm_weight, eps);
+  return {scratch.dtype, x.rows, x.columns, rows.data, rows.stride, rows.scales};
+}
+
+void Matmul::multiply(const Launch& launch, std::span<const Activation> ys, const MatmulInput& x,
+                      std::span<const CudaWeight* const> weights) {
+  for_each_product(ys, x, weights, [&](Product product) {
+    product.leaves_room = weights.size() == 3;  // q, k, v: attention is next
+    products_.multiply(launch, product);
+  });
 }
 
 void Matmul::matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
                     std::span<const CudaWeight* const> weights) {
-  for_each_product(ys, x, weights, [&](const StreamProduct& product) { run(launch, product); });
+  if (x.rows == 0) return;
+  const bool fp8 = is_fp8(weights[0]);
+  if (std::ranges::all_of(weights, is_fp8) == fp8) {
+    return multiply(launch, ys, input(launch, x, fp8), weights);
+  }
+  for (std::size_t i = 0; i < ys.size(); ++i) {
+    matmul(launch, ys.subspan(i, 1), x, weights.subspan(i, 1));
+  }
 }
 
 void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
                         const CudaWeight& weight) {
   assert(x.dtype == DType::kF32);
-  StreamProduct product = product_of(weight, y, x);
-  product.output = StreamOutput::kAdd;
-  run(launch, product);
+  if (x.rows == 0) return;
+  Product product = product_of(weight, input(launch, y, is_fp8(&weight)), x);
+  product.output = ProductOutput::kAdd;
+  products_.multiply(launch, product);
 }
 
 void Matmul::norm_matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
                          const float* norm_weight, float eps,
                          std::span<const CudaWeight* const> weights, Activation scratch) {
-  assert(scratch.rows == x.rows && scratch.columns == x.columns);
   if (x.rows == 0) return;
-  bool made = false;  // the normed x, in scratch
-  for_each_product(ys, scratch, weights, [&](StreamProduct product) {
-    if (x.dtype == DType::kF32 && x.rows <= kMostNormedRows && !made) {
-      StreamProduct fused = product;
-      fused.input = StreamInput::kNorm;
-      fused.x = x.data;
-      fused.x_stride = x.row_stride();
-      fused.norm_weight = norm_weight;
-      fused.eps = eps;
-      if (streams(launch, fused)) return stream_ring(launch, fused);
-    }
-    if (!made) rms_norm(launch, scratch, x, norm_weight, eps);
-    made = true;
-    run(launch, product);
-  });
+  if (!std::ranges::all_of(weights, is_fp8)) {
+    rms_norm(launch, scratch, x, norm_weight, eps);
+    return matmul(launch, ys, scratch, weights);
+  }
+  multiply(launch, ys, normed_input(launch, x, norm_weight, eps, scratch, true), weights);
 }
 
 void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate, Activation up,
                              GateFunction f, const CudaWeight& weight) {
   assert(x.dtype == DType::kF32 && gate.columns == up.columns && gate.rows == up.rows);
   if (x.rows == 0) return;
-  if (x.rows <= kMostGatedRows) {
-    StreamProduct fused = product_of(weight, gate, x);
-    fused.output = StreamOutput::kAdd;
-    fused.input = StreamInput::kGate;
-    fused.up = up.data;
-    fused.up_stride = up.row_stride();
-    fused.gate = f;
-    if (streams(launch, fused)) return stream_ring(launch, fused);
-  }
   gate_mul(launch, gate, gate, up, f);
   matmul_add(launch, x, gate, weight);
 }
 
-void Matmul::note(std::span<const CudaWeight* const> weights, DType y_type, bool add) {
+void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm_weight, float eps,
+                           const CudaWeight& gate, const CudaWeight& up, const CudaWeight& down,
+                           GateFunction f, const MlpScratch& scratch) {
+  if (x.rows == 0) return;
+  const CudaWeight* const both[] = {&gate, &up};
+  if (lie_together(both) && gate.rows == up.rows) {
+    // As it is; what the input will be does not decide whether it is taken.
+    const bool fp8 = is_fp8(&gate);
+    Product gated = product_of(gate,
+                               {scratch.normed.dtype, x.rows, x.columns, scratch.normed.data,
+                                scratch.normed.row_stride(), nullptr},
+                               scratch.gate);
+    gated.gate = f;
+    note_gated(launch, gated);
+    if (Products::takes_gated(launch, gated)) {
+      const MatmulInput normed = normed_input(launch, x, norm_weight, eps, scratch.normed, fp8);
+      gated.x = normed.data;
+      gated.x_stride = normed.stride;
+      gated.x_scales = normed.scales;
+      products_.multiply(launch, gated);
+      return matmul_add(launch, x, scratch.gate, down);
+    }
+  }
+  const Activation ys[] = {scratch.gate, scratch.up};
+  norm_matmul(launch, ys, x, norm_weight, eps, both, scratch.normed);
+  gate_matmul_add(launch, x, scratch.gate, scratch.up, f, down);
+}
+
+// Few rows go one way, many the other: both will be measured, whatever comes first.
+void Matmul::note_gated(const Launch& launch, const Product& gated) {
+  Product some = gated;
+  some.rows = 1;
+  if (!Products::takes_gated(launch, some)) return;
+  products_.note(gated);
+  Product plain = gated;
+  plain.outputs = gated.weight_rows();
+  plain.gate.reset();
+  products_.note(plain);
+}
+
+void Matmul::note(std::span<const CudaWeight* const> weights, DType work_type, DType y_type,
+                  bool add) {
   assert(lie_together(weights));
-  BlasProduct product;
-  product.type = weights[0]->dtype;
+  Product product;
+  product.type = work_type;
+  product.weight_type = weights[0]->dtype;
   product.weight = weights[0]->data;
+  product.weight_scales = weights[0]->scales;
   product.columns = weights[0]->columns;
   for (const CudaWeight* weight : weights) product.outputs += weight->rows;
-  product.y_type = y_type;
-  product.add = add;
-  blas_.note(product);
+  product.output = add                     ? ProductOutput::kAdd
+                   : y_type == DType::kF32 ? ProductOutput::kFull
+                                           : ProductOutput::kWork;
+  product.leaves_room = weights.size() == 3;
+  products_.note(product);
 }
 
 }  // namespace hangar::cuda

@@ -1,12 +1,11 @@
 // Matmul: the products of the backend, each by what does it fastest.
 //
 // Promise: what Backend says of the operations of these names, weights in the work type, sums in
-//   float32. One or two rows and smaller weights stream (stream_matmul.h), with the norm or the
-//   gate made on the way; all else goes to cuBLASLt (blas.h), norm and gate before it; sizes that
-//   neither takes are done number by number. Several weights that lie together, with outputs side
-//   by side in rows of one stride, are one product. Deterministic launches go to cuBLASLt, or
-//   number by number, whatever the number of rows: for a given weight the way does not depend on
-//   it, and neither does a row's result.
+//   float32; each product as Products chooses. Several weights that lie together, with outputs side
+//   by side in rows of one stride, are one product; so are a gate and an up matrix, and what the
+//   gate does, where that can be (Products::takes_gated()). Inputs of FP8 weights are quantized row
+//   by row, an RMS norm on the way. Deterministic: for a given weight the
+//   way does not depend on the number of rows, and neither does a row's result.
 // Shapes: as Backend; x of matmul, gate and up are the work type, x of norm_matmul, matmul_add and
 //   gate_matmul_add float32, ys either.
 // Errors: CudaError.
@@ -18,9 +17,10 @@
 #include <filesystem>
 #include <span>
 
-#include "backend/cuda/blas.h"
+#include "backend/backend.h"
 #include "backend/cuda/launch.h"
-#include "backend/cuda/stream_matmul.h"
+#include "backend/cuda/products.h"
+#include "backend/cuda/quantize.h"
 #include "backend/cuda/weights.h"
 #include "tensor/activation.h"
 #include "tensor/gate_function.h"
@@ -30,10 +30,30 @@ namespace hangar::cuda {
 // What cuBLASLt's kernels on Hopper want at most.
 inline constexpr std::size_t kMatmulWorkspaceBytes = std::size_t{32} << 20U;
 
+// What is multiplied: x itself, or its rows in FP8.
+struct MatmulInput {
+  DType type = DType::kBF16;  // the work type
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  const void* data = nullptr;
+  std::int64_t stride = 0;
+  const float* scales = nullptr;  // of FP8 rows
+};
+
+// Bytes for inputs in FP8 of so many rows and columns, and their scales.
+constexpr std::size_t input_room_bytes(std::int64_t rows, std::int64_t columns) {
+  const auto numbers = static_cast<std::size_t>(rows * columns);
+  return (numbers + 255) / 256 * 256 + sizeof(float) * static_cast<std::size_t>(rows);
+}
+
 class Matmul {
  public:
   // The workspace is the card's, for one stream, and outlives this.
-  Matmul(void* workspace, std::size_t workspace_bytes) : blas_(workspace, workspace_bytes) {}
+  Matmul(void* workspace, std::size_t workspace_bytes) : products_(workspace, workspace_bytes) {}
+
+  // Where inputs of FP8 weights are quantized to, input_room_bytes(rows, columns) of the card's; it
+  // outlives this. Without it there are no such weights.
+  void set_input_room(void* room, std::int64_t rows, std::int64_t columns);
 
   void matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
               std::span<const CudaWeight* const> weights);
@@ -47,20 +67,35 @@ class Matmul {
   void gate_matmul_add(const Launch& launch, Activation x, Activation gate, Activation up,
                        GateFunction f, const CudaWeight& weight);
 
-  // Measures cuBLASLt's algorithms for the products that were noted or asked for until now: see
-  // Blas::tune(). A model's products are noted by running a step of more than 8 rows, or one by one
-  // with note(): `outputs` and `columns` of the weights taken together, y_type as ys'.
-  void note(std::span<const CudaWeight* const> weights, DType y_type, bool add);
+  // x += (f(n gate^T) * (n up^T)) down^T, n = norm(x).
+  void gated_mlp_add(const Launch& launch, Activation x, const float* norm_weight, float eps,
+                     const CudaWeight& gate, const CudaWeight& up, const CudaWeight& down,
+                     GateFunction f, const MlpScratch& scratch);
+
+  // See Products::tune(). A model's products are noted as they run, or one by one with note():
+  // `outputs` and `columns` of the weights taken together, y_type as ys'.
+  void note(std::span<const CudaWeight* const> weights, DType work_type, DType y_type, bool add);
   int tune(const Launch& launch, std::span<const std::int64_t> row_counts, DeviceScratch scratch) {
-    return blas_.tune(launch, row_counts, scratch);
+    return products_.tune(launch, row_counts, scratch);
   }
-  void load_choices(const std::filesystem::path& path) { blas_.load(path); }
-  Status save_choices(const std::filesystem::path& path) const { return blas_.save(path); }
+  void load_choices(const std::filesystem::path& path) { products_.load(path); }
+  Status save_choices(const std::filesystem::path& path) const { return products_.save(path); }
 
  private:
-  void run(const Launch& launch, const StreamProduct& product);
+  QuantizedRows input_room(Activation x) const;
+  // `fp8`: as FP8 weights want it.
+  MatmulInput input(const Launch& launch, Activation x, bool fp8) const;
+  MatmulInput normed_input(const Launch& launch, Activation x, const float* norm_weight, float eps,
+                           Activation scratch, bool fp8) const;
+  void multiply(const Launch& launch, std::span<const Activation> ys, const MatmulInput& x,
+                std::span<const CudaWeight* const> weights);
 
-  Blas blas_;
+  void note_gated(const Launch& launch, const Product& gated);
+
+  Products products_;
+  std::byte* room_ = nullptr;
+  std::int64_t room_rows_ = 0;
+  std::int64_t room_columns_ = 0;
 };
 
 }  // namespace hangar::cuda

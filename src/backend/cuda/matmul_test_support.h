@@ -10,6 +10,7 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -17,17 +18,35 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/device_arch.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/testing.h"
 #include "backend/cuda/weights.h"
 #include "tensor/activation.h"
 #include "tensor/float16.h"
+#include "tensor/float8.h"
 
 namespace hangar::cuda {
 
 using Numbers = std::vector<float>;
 
+// The nearest of e4m3's numbers; of two equally near ones the even code. What is larger than all:
+// the largest.
+inline std::uint8_t float_to_float8(float value) {
+  const float magnitude = std::min(std::abs(value), 448.0F);
+  std::uint8_t below = 0;
+  for (std::uint8_t step = 64; step > 0; step /= 2) {
+    if (below + step < 0x7F && float8_e4m3_to_float(below + step) <= magnitude) below += step;
+  }
+  const std::uint8_t above = below < 0x7E ? below + 1 : below;
+  const float down = magnitude - float8_e4m3_to_float(below);
+  const float up = float8_e4m3_to_float(above) - magnitude;
+  const std::uint8_t code = down < up || (down == up && below % 2 == 0) ? below : above;
+  return std::signbit(value) ? code | 0x80U : code;
+}
+
 inline float round_to(DType type, float value) {
+  if (type == DType::kF8E4M3) return float8_e4m3_to_float(float_to_float8(value));
   if (type == DType::kBF16) return bfloat16_to_float(float_to_bfloat16(value));
   return type == DType::kF16 ? half_to_float(float_to_half(value)) : value;
 }
@@ -37,6 +56,8 @@ inline std::vector<std::byte> encode(DType type, const Numbers& values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (type == DType::kF32) {
       std::memcpy(bytes.data() + 4 * i, &values[i], 4);
+    } else if (type == DType::kF8E4M3) {
+      bytes[i] = static_cast<std::byte>(float_to_float8(values[i]));
     } else {
       const std::uint16_t bits =
           type == DType::kBF16 ? float_to_bfloat16(values[i]) : float_to_half(values[i]);
@@ -70,8 +91,8 @@ class ProductTest : public testing::TestWithParam<DType> {
     HANGAR_CUDA(cudaGetDeviceProperties(&card, 0));
     HANGAR_CUDA(cudaStreamCreateWithFlags(&launch_.stream, cudaStreamNonBlocking));
     launch_.processors = card.multiProcessorCount;
-    launch_.hopper = card.major == 9;
-    launch_.overlap = true;
+    launch_.hopper = card.major == 9 && runs_hopper_code();
+    launch_.overlap = launch_.hopper;
     HANGAR_CUDA(cudaMalloc(&arena_, kArenaBytes));
   }
   void TearDown() override {

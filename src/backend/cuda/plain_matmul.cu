@@ -1,11 +1,11 @@
-// Few rows without Hopper's copy engine, and products of any size: stream_matmul.h says which.
+// Few rows without Hopper's copy engine, and products of any size: plain_matmul.h says which.
 #include <cstddef>
 
-#include "backend/cuda/stream_matmul.h"
-#include "backend/cuda/stream_matmul_math.cuh"
+#include "backend/cuda/plain_matmul.h"
+#include "backend/cuda/plain_matmul_math.cuh"
 
 namespace hangar::cuda {
-namespace stream {
+namespace plain {
 namespace {
 
 constexpr int kDirectWarps = 8;
@@ -27,9 +27,9 @@ __device__ __forceinline__ uint4 load_8_or_zero(const T* from, bool there) {
 // A block: 16 rows of W; its warps take 32 columns each in turn.
 template <typename T>
 __global__ void __launch_bounds__(32 * kDirectWarps)
-    direct_kernel(const __grid_constant__ StreamProduct product) {
+    direct_kernel(const __grid_constant__ Product product) {
   constexpr int kInFlight = 4;
-  __shared__ float partials[kDirectWarps][kMostStreamRows][kOutputs];
+  __shared__ float partials[kDirectWarps][kMostDirectRows][kOutputs];
   wait_for_earlier_kernels();
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -78,9 +78,9 @@ constexpr int kScalarWarps = 4;
 constexpr int kScalarRows = 8;
 
 // A warp: one row of W and up to 8 of x, number by number.
-template <typename T, typename W>
+template <typename T, typename X, typename W>
 __global__ void __launch_bounds__(32 * kScalarWarps)
-    scalar_kernel(const __grid_constant__ StreamProduct product) {
+    scalar_kernel(const __grid_constant__ Product product) {
   wait_for_earlier_kernels();
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const std::int64_t output =
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(32 * kScalarWarps)
   if (output >= product.outputs) return;
   const std::int64_t first_row = std::int64_t{blockIdx.y} * kScalarRows;
   const W* weight = static_cast<const W*>(product.weight) + output * product.columns;
-  const T* x = static_cast<const T*>(product.x) + first_row * product.x_stride;
+  const X* x = static_cast<const X*>(product.x) + first_row * product.x_stride;
   const auto rows = static_cast<int>(
       product.rows - first_row < kScalarRows ? product.rows - first_row : kScalarRows);
   float sums[kScalarRows] = {};
@@ -107,36 +107,49 @@ __global__ void __launch_bounds__(32 * kScalarWarps)
     }
     if (lane == r && r < rows) {
       const float old = old_value(product, first_row + r, output);
+      if constexpr (sizeof(X) == 1) {
+        sums[r] *= product.weight_scales[output] * __ldcg(product.x_scales + first_row + r);
+      }
       put<T>(product, first_row + r, output, sums[r], old);
     }
   }
 }
 
 template <typename T>
-void launch_scalar(const Launch& launch, const StreamProduct& product) {
-  const auto kernel =
-      product.weight_type == DType::kF32 ? scalar_kernel<T, float> : scalar_kernel<T, T>;
+void launch_scalar(const Launch& launch, const Product& product) {
+  const auto kernel = product.weight_type == DType::kF8E4M3
+                          ? scalar_kernel<T, __nv_fp8_e4m3, __nv_fp8_e4m3>
+                      : product.weight_type == DType::kF32 ? scalar_kernel<T, T, float>
+                                                           : scalar_kernel<T, T, T>;
   const auto blocks = static_cast<unsigned>((product.outputs + kScalarWarps - 1) / kScalarWarps);
   const auto row_blocks = static_cast<unsigned>((product.rows + kScalarRows - 1) / kScalarRows);
   launch_kernel(launch, kernel, dim3(blocks, row_blocks), dim3(32 * kScalarWarps), 0, product);
 }
 
 }  // namespace
-}  // namespace stream
+}  // namespace plain
 
-void stream_direct(const Launch& launch, const StreamProduct& product) {
-  const auto kernel = product.type == DType::kBF16 ? stream::direct_kernel<__nv_bfloat16>
-                                                   : stream::direct_kernel<__half>;
-  const auto blocks =
-      static_cast<unsigned>((product.outputs + stream::kOutputs - 1) / stream::kOutputs);
-  launch_kernel(launch, kernel, dim3(blocks), dim3(32 * stream::kDirectWarps), 0, product);
+bool can_multiply_directly(const Product& product) {
+  const auto aligned = [](const void* p, std::int64_t stride) {
+    return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && stride % 8 == 0;
+  };
+  return product.weight_type == product.type && product.rows <= kMostDirectRows &&
+         aligned(product.weight, product.columns) && aligned(product.x, product.x_stride);
 }
 
-void stream_scalar(const Launch& launch, const StreamProduct& product) {
+void direct_matmul(const Launch& launch, const Product& product) {
+  const auto kernel = product.type == DType::kBF16 ? plain::direct_kernel<__nv_bfloat16>
+                                                   : plain::direct_kernel<__half>;
+  const auto blocks =
+      static_cast<unsigned>((product.outputs + plain::kOutputs - 1) / plain::kOutputs);
+  launch_kernel(launch, kernel, dim3(blocks), dim3(32 * plain::kDirectWarps), 0, product);
+}
+
+void scalar_matmul(const Launch& launch, const Product& product) {
   if (product.type == DType::kBF16) {
-    stream::launch_scalar<__nv_bfloat16>(launch, product);
+    plain::launch_scalar<__nv_bfloat16>(launch, product);
   } else {
-    stream::launch_scalar<__half>(launch, product);
+    plain::launch_scalar<__half>(launch, product);
   }
 }
 

@@ -1,4 +1,4 @@
-// What the streaming kernels share: conversions, the matrix units' instruction, gates, outputs.
+// What the plain products' kernels share: conversions, the matrix units' instruction, outputs.
 //
 // Promise: multiply_16x8() adds to a 16 x 8 tile of sums the product of 16 weight rows and up to 8
 //   input rows over 32 columns. Sums do not mind in which order columns come, so a lane's 16 bytes
@@ -12,18 +12,22 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 #include <cstdint>
 
-#include "backend/cuda/stream_matmul.h"
+#include "backend/cuda/plain_matmul.h"
 
-namespace hangar::cuda::stream {
+namespace hangar::cuda::plain {
 
 __device__ __forceinline__ float to_float(__nv_bfloat16 value) {
   return __bfloat162float(value);
 }
 __device__ __forceinline__ float to_float(__half value) {
   return __half2float(value);
+}
+__device__ __forceinline__ float to_float(__nv_fp8_e4m3 value) {
+  return float(value);
 }
 __device__ __forceinline__ float to_float(float value) {
   return value;
@@ -38,30 +42,6 @@ __device__ __forceinline__ __nv_bfloat16 from_float(float value) {
 template <>
 __device__ __forceinline__ __half from_float(float value) {
   return __float2half_rn(value);
-}
-
-template <typename T>
-__device__ __forceinline__ std::uint32_t pack(float low, float high);
-template <>
-__device__ __forceinline__ std::uint32_t pack<__nv_bfloat16>(float low, float high) {
-  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const std::uint32_t*>(&both);
-}
-template <>
-__device__ __forceinline__ std::uint32_t pack<__half>(float low, float high) {
-  const __half2 both = __floats2half2_rn(low, high);
-  return *reinterpret_cast<const std::uint32_t*>(&both);
-}
-
-template <typename T>
-__device__ __forceinline__ float2 unpack(std::uint32_t both);
-template <>
-__device__ __forceinline__ float2 unpack<__nv_bfloat16>(std::uint32_t both) {
-  return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&both));
-}
-template <>
-__device__ __forceinline__ float2 unpack<__half>(std::uint32_t both) {
-  return __half22float2(*reinterpret_cast<const __half2*>(&both));
 }
 
 // sums += a b, 16 x 16 by 16 x 8.
@@ -91,38 +71,22 @@ __device__ __forceinline__ void multiply_16x8(float (&sums)[4], const uint4& low
   mma(sums, low.z, high.z, low.w, high.w, x.z, x.w, T{});
 }
 
-// f(x) times `up` for kSilu and kGeluTanh, which are both x / (1 + exp(-x (linear + cubic x^2))),
-// as (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)): no branch, few instructions.
-struct Gate {
-  float linear = 1.0F;
-  float cubic = 0.0F;
-
-  __device__ __forceinline__ explicit Gate(GateFunction f) {
-    if (f != GateFunction::kGeluTanh) return;
-    linear = 1.59576912F;   // 2 sqrt(2 / pi)
-    cubic = 0.0713548163F;  // 0.044715 of that
-  }
-  __device__ __forceinline__ float operator()(float x, float up) const {
-    return __fdividef(x, 1.0F + __expf(-x * fmaf(cubic * x, x, linear))) * up;
-  }
-};
-
 // One element of y, {row, output}. `old`: what it was, for kAdd.
 template <typename T>
-__device__ __forceinline__ void put(const StreamProduct& product, std::int64_t row,
-                                    std::int64_t output, float value, float old) {
+__device__ __forceinline__ void put(const Product& product, std::int64_t row, std::int64_t output,
+                                    float value, float old) {
   const std::int64_t at = row * product.y_stride + output;
-  if (product.output == StreamOutput::kWork) {
+  if (product.output == ProductOutput::kWork) {
     static_cast<T*>(product.y)[at] = from_float<T>(value);
   } else {
     static_cast<float*>(product.y)[at] = value + old;
   }
 }
 // Zero where y is only written.
-__device__ __forceinline__ float old_value(const StreamProduct& product, std::int64_t row,
+__device__ __forceinline__ float old_value(const Product& product, std::int64_t row,
                                            std::int64_t output) {
-  if (product.output != StreamOutput::kAdd) return 0.0F;
+  if (product.output != ProductOutput::kAdd) return 0.0F;
   return __ldcg(static_cast<const float*>(product.y) + row * product.y_stride + output);
 }
 
-}  // namespace hangar::cuda::stream
+}  // namespace hangar::cuda::plain

@@ -1,5 +1,6 @@
-#include "backend/cuda/blas_algorithms.h"
+#include "backend/cuda/product_choices.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::array<std::int64_t, 21> kBuckets = {
     1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 6144, 8192};
-constexpr std::string_view kMagic = "hangar cublaslt algorithms 1";
+constexpr std::string_view kMagic = "hangar products 2";
 constexpr std::size_t kWords = std::size(cublasLtMatmulAlgo_t{}.data);
 
 // FNV-1a: a line that was changed or cut is not taken for an algorithm.
@@ -25,25 +26,32 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-std::string line_of(const BlasKey& key, const BlasChoice& choice) {
-  std::string line = fmt::format("{} {} {} {} {} {} {:.3f}", key.outputs, key.columns, key.bucket,
-                                 static_cast<int>(key.type), static_cast<int>(key.y_type),
-                                 key.add ? 1 : 0, choice.us);
+std::string line_of(const ProductKey& key, const ProductChoice& choice) {
+  std::string line = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {:.3f} {} {} {} {}", key.outputs, key.columns, key.bucket,
+      static_cast<int>(key.type), static_cast<int>(key.weight_type), static_cast<int>(key.y_type),
+      key.add ? 1 : 0, key.gated ? 1 : 0, key.leaves_room ? 1 : 0, choice.us, choice.tiles.rows,
+      choice.tiles.boxes, choice.tiles.memory_kib, choice.tiles.blocks);
   for (const std::uint64_t word : choice.algorithm.data) line += fmt::format(" {:x}", word);
   return line + fmt::format(" {:x}", hash_of(line));
 }
 
-std::optional<std::pair<BlasKey, BlasChoice>> parse(const std::string& line) {
+std::optional<std::pair<ProductKey, ProductChoice>> parse(const std::string& line) {
   const std::size_t cut = line.rfind(' ');
   if (cut == std::string::npos) return std::nullopt;
   if (line.substr(cut) != fmt::format(" {:x}", hash_of(line.substr(0, cut)))) return std::nullopt;
   std::istringstream in(line.substr(0, cut));
-  BlasKey key;
-  BlasChoice choice;
+  ProductKey key;
+  ProductChoice choice;
   int type = 0;
+  int weight_type = 0;
   int y_type = 0;
-  in >> key.outputs >> key.columns >> key.bucket >> type >> y_type >> key.add >> choice.us;
+  in >> key.outputs >> key.columns >> key.bucket >> type >> weight_type >> y_type >> key.add >>
+      key.gated >> key.leaves_room;
+  in >> choice.us >> choice.tiles.rows >> choice.tiles.boxes >> choice.tiles.memory_kib >>
+      choice.tiles.blocks;
   key.type = static_cast<DType>(type);
+  key.weight_type = static_cast<DType>(weight_type);
   key.y_type = static_cast<DType>(y_type);
   in >> std::hex;
   for (std::size_t i = 0; i < kWords; ++i) in >> choice.algorithm.data[i];
@@ -53,17 +61,29 @@ std::optional<std::pair<BlasKey, BlasChoice>> parse(const std::string& line) {
 
 }  // namespace
 
+ProductKey key_of(const Product& product, std::int64_t bucket) {
+  return {product.outputs,
+          product.columns,
+          bucket,
+          product.type,
+          product.weight_type,
+          product.y_type(),
+          product.output == ProductOutput::kAdd,
+          product.gate.has_value(),
+          product.leaves_room};
+}
+
 std::int64_t row_bucket(std::int64_t rows) {
   const auto* at = std::lower_bound(kBuckets.begin(), kBuckets.end(), rows);
   return at == kBuckets.end() ? kBuckets.back() : *at;
 }
 
-const BlasChoice* BlasAlgorithms::find(const BlasKey& key) const {
+const ProductChoice* ProductChoices::find(const ProductKey& key) const {
   const auto at = choices_.find(key);
   return at == choices_.end() ? nullptr : &at->second;
 }
 
-void BlasAlgorithms::load(const std::filesystem::path& path, const std::string& owner) {
+void ProductChoices::load(const std::filesystem::path& path, const std::string& owner) {
   std::ifstream file(path);
   std::string line;
   if (!std::getline(file, line) || line != kMagic) return;
@@ -73,7 +93,7 @@ void BlasAlgorithms::load(const std::filesystem::path& path, const std::string& 
   }
 }
 
-Status BlasAlgorithms::save(const std::filesystem::path& path, const std::string& owner) const {
+Status ProductChoices::save(const std::filesystem::path& path, const std::string& owner) const {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
   const std::filesystem::path written = fmt::format("{}.{}", path.string(), ::getpid());

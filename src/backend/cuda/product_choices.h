@@ -1,5 +1,5 @@
-// BlasAlgorithms: which of cuBLASLt's algorithms is taken for which product: a table that is kept
-// in a file between starts.
+// ProductChoices: which way is taken for which product: a table that is kept in a file between
+// starts.
 //
 // Promise: rows are looked up by row_bucket(), so that a table of a few dozen lines serves every
 //   step. The file belongs to one card, driver and version of the library: load() takes nothing
@@ -18,6 +18,8 @@
 #include <map>
 #include <string>
 
+#include "backend/cuda/product.h"
+#include "backend/cuda/tile_matmul.h"
 #include "base/result.h"
 #include "tensor/dtype.h"
 
@@ -27,26 +29,32 @@ namespace hangar::cuda {
 // half again as much, up to 8192.
 std::int64_t row_bucket(std::int64_t rows);
 
-struct BlasKey {
+struct ProductKey {
   std::int64_t outputs = 0;
   std::int64_t columns = 0;
   std::int64_t bucket = 0;  // 0: one algorithm for every number of rows
   DType type = DType::kBF16;
+  DType weight_type = DType::kBF16;
   DType y_type = DType::kBF16;
   bool add = false;
+  bool gated = false;
+  bool leaves_room = false;
 
-  auto operator<=>(const BlasKey&) const = default;
+  auto operator<=>(const ProductKey&) const = default;
 };
 
-struct BlasChoice {
+ProductKey key_of(const Product& product, std::int64_t bucket);
+
+struct ProductChoice {
+  TileWay tiles;  // no rows: cuBLASLt, by `algorithm`
   cublasLtMatmulAlgo_t algorithm{};
   double us = 0.0;  // as measured; 0: taken from the library's own order
 };
 
-class BlasAlgorithms {
+class ProductChoices {
  public:
-  const BlasChoice* find(const BlasKey& key) const;
-  void set(const BlasKey& key, const BlasChoice& choice) { choices_[key] = choice; }
+  const ProductChoice* find(const ProductKey& key) const;
+  void set(const ProductKey& key, const ProductChoice& choice) { choices_[key] = choice; }
   std::size_t size() const { return choices_.size(); }
 
   // `owner`: the card, the driver and the library (one line).
@@ -55,7 +63,7 @@ class BlasAlgorithms {
   Status save(const std::filesystem::path& path, const std::string& owner) const;
 
  private:
-  std::map<BlasKey, BlasChoice> choices_;
+  std::map<ProductKey, ProductChoice> choices_;
 };
 
 }  // namespace hangar::cuda

@@ -1,20 +1,24 @@
-// Choosing cuBLASLt's algorithms by measuring them.
+// Choosing ways of products by measuring them.
 #include <algorithm>
 #include <cstring>
 #include <set>
 #include <vector>
 
-#include "backend/cuda/blas.h"
+#include "backend/cuda/products.h"
+#include "backend/cuda/quantize.h"
 #include "backend/cuda/weights_fill.h"
 
 namespace hangar::cuda {
 namespace {
 
 constexpr int kMostCandidates = 8;
-constexpr double kMeasuredUs = 600.0;  // of each candidate, about
+constexpr double kMeasuredUs = 400.0;  // of each candidate, about
 constexpr double kLongUs = 1000.0;
 constexpr double kHopeless = 1.5;  // times the best so far
-constexpr double kRefused = 1e9;   // how slow is one that does not run
+// What a tile product saves in a step, where it begins while the kernel before it ends: cuBLASLt's
+// do not.
+constexpr double kOverlapUs = 1.5;
+constexpr double kRefused = 1e9;  // how slow is one that does not run
 
 class Event {
  public:
@@ -63,54 +67,90 @@ constexpr std::size_t round_up(std::size_t value, std::size_t to) {
   return (value + to - 1) / to * to;
 }
 
-std::size_t x_bytes(const BlasProduct& product) {
+std::size_t x_bytes(const Product& product) {
   return round_up(
-      row_bytes(product.type, product.x_stride) * static_cast<std::size_t>(product.rows), 256);
+      row_bytes(product.x_type(), product.x_stride) * static_cast<std::size_t>(product.rows), 256);
 }
-std::size_t y_bytes(const BlasProduct& product) {
+// Of x, FP8; behind it.
+std::size_t x_scale_bytes(const Product& product) {
+  if (product.x_type() != DType::kF8E4M3) return 0;
+  return round_up(sizeof(float) * static_cast<std::size_t>(product.rows), 256);
+}
+std::size_t y_bytes(const Product& product) {
   return round_up(
-      row_bytes(product.y_type, product.y_stride) * static_cast<std::size_t>(product.rows), 256);
+      row_bytes(product.y_type(), product.y_stride) * static_cast<std::size_t>(product.rows), 256);
 }
 
 // Puts x of `rows` rows at the scratch's begin and y at its end; false: they do not fit. So no y is
 // written where an x of more rows will be.
-bool place(BlasProduct& product, std::int64_t rows, DeviceScratch scratch) {
+bool place(Product& product, std::int64_t rows, DeviceScratch scratch) {
   product.rows = rows;
   const std::size_t end = scratch.bytes / 256 * 256;
-  if (x_bytes(product) + y_bytes(product) > end) return false;
+  if (x_bytes(product) + x_scale_bytes(product) + y_bytes(product) > end) return false;
   product.x = scratch.data;
+  if (x_scale_bytes(product) > 0) {
+    product.x_scales =
+        reinterpret_cast<const float*>(static_cast<std::byte*>(scratch.data) + x_bytes(product));
+  }
   product.y = static_cast<std::byte*>(scratch.data) + (end - y_bytes(product));
   return true;
 }
 
-BlasProduct product_of(const BlasKey& key, const void* weight) {
-  BlasProduct product;
+// Random numbers of ordinary size, for x of so many rows or as many as there is room for: zeros run
+// faster than what comes later.
+void fill_inputs(const Launch& launch, const Product& product, std::int64_t rows,
+                 DeviceScratch scratch) {
+  const std::int64_t columns = product.columns;
+  const bool eight_bits = product.x_type() == DType::kF8E4M3;
+  // FP8 is made from numbers of 16 bits that lie behind it.
+  const auto row = static_cast<std::int64_t>(row_bytes(product.type, columns)) +
+                   (eight_bits ? columns + std::int64_t{sizeof(float)} : 0);
+  rows = std::min(rows, (static_cast<std::int64_t>(scratch.bytes) - 512) / row);
+  if (rows < 1) return;
+  auto* numbers = static_cast<std::byte*>(scratch.data);
+  if (eight_bits) numbers += round_up(static_cast<std::size_t>(rows * columns), 256);
+  fill_random(numbers, product.type, rows * columns, 1, 1.0F, RandomNumbers::kNormal,
+              launch.stream);
+  if (!eight_bits) return;
+  auto* scales = reinterpret_cast<float*>(
+      numbers + round_up(row_bytes(product.type, columns) * static_cast<std::size_t>(rows), 256));
+  quantize_rows(launch, {scratch.data, columns, scales},
+                {numbers, rows, columns, product.type, columns});
+}
+
+Product product_of(const ProductKey& key) {
+  Product product;
   product.type = key.type;
-  product.weight = weight;
+  product.weight_type = key.weight_type;
   product.outputs = key.outputs;
   product.columns = key.columns;
   product.x_stride = key.columns;
   product.y_stride = static_cast<std::int64_t>(round_up(static_cast<std::size_t>(key.outputs), 8));
-  product.y_type = key.y_type;
-  product.add = key.add;
+  product.output = key.add                     ? ProductOutput::kAdd
+                   : key.y_type == DType::kF32 ? ProductOutput::kFull
+                                               : ProductOutput::kWork;
+  product.leaves_room = key.leaves_room;
+  if (key.gated) product.gate = GateFunction::kSilu;  // which one does not matter to the time
   return product;
 }
 
 }  // namespace
 
-double Blas::measure(const Launch& launch, BlasProduct product, const Weights& weights,
-                     const cublasLtMatmulAlgo_t& algorithm, double give_up_us) {
+double Products::measure(const Launch& launch, Product product, const Weights& weights,
+                         const ProductChoice& choice, double give_up_us) {
   std::size_t turn = 0;
   const auto once = [&] {
-    product.weight = weights[turn++ % weights.size()];
-    return run(launch, product, algorithm);
+    const Noted& noted = weights[turn++ % weights.size()];
+    product.weight = noted.weight;
+    product.weight_scales = noted.scales;
+    return run(launch, product, choice);
   };
   // Unseen, once: the library loads the kernel.
-  if (once() != CUBLAS_STATUS_SUCCESS) return 0.0;
+  if (!once()) return 0.0;
   Event begin;
   Event end;
   begin.record(launch.stream);
-  if (once() != CUBLAS_STATUS_SUCCESS) return 0.0;
+  if (!once()) return 0.0;
   end.record(launch.stream);
   const double rough_us = end.us_since(begin);
   if (give_up_us > 0.0 && rough_us > 2 * kHopeless * give_up_us + 10.0) return rough_us;
@@ -118,7 +158,7 @@ double Blas::measure(const Launch& launch, BlasProduct product, const Weights& w
   const int runs = static_cast<int>(std::clamp(kMeasuredUs / rough_us, 3.0, 32.0));
   bool ran = true;
   Replay replay(launch.stream, [&] {
-    for (int i = 0; i < runs; ++i) ran = once() == CUBLAS_STATUS_SUCCESS && ran;
+    for (int i = 0; i < runs; ++i) ran = once() && ran;
   });
   if (!ran) return 0.0;
   replay.run();
@@ -128,31 +168,40 @@ double Blas::measure(const Launch& launch, BlasProduct product, const Weights& w
   return end.us_since(begin) / runs;
 }
 
-bool Blas::tune_bucket(const Launch& launch, const BlasProduct& product, const Weights& weights) {
-  BlasChoice best;
-  for (const cublasLtMatmulAlgo_t& algorithm : candidates(product, true, kMostCandidates)) {
-    const double us = measure(launch, product, weights, algorithm, best.us);
-    if (us > 0.0 && (best.us == 0.0 || us < best.us)) best = {algorithm, us};
+bool Products::tune_bucket(const Launch& launch, const Product& product, const Weights& weights) {
+  std::vector<ProductChoice> found;
+  if (Blas::suits(product)) {
+    for (const auto& algorithm : blas_.candidates(product, true, kMostCandidates)) {
+      found.push_back({{}, algorithm, 0.0});
+    }
+  }
+  for (const TileWay& way : tile_ways(launch, product)) found.push_back({way, {}, 0.0});
+  ProductChoice best;
+  const auto in_a_step = [](const ProductChoice& choice) {
+    return choice.us - (choice.tiles.rows > 0 ? kOverlapUs : 0.0);
+  };
+  for (ProductChoice& choice : found) {
+    choice.us = measure(launch, product, weights, choice, best.us);
+    if (choice.us == 0.0) continue;
+    if (best.us == 0.0 || in_a_step(choice) < in_a_step(best)) best = choice;
   }
   if (best.us == 0.0) return false;
-  algorithms_.set(
-      {product.outputs, product.columns, product.rows, product.type, product.y_type, product.add},
-      best);
+  choices_.set(key_of(product, product.rows), best);
   return true;
 }
 
 // Rows alone and among many: equal bits.
-bool Blas::rows_are_independent(const Launch& launch, BlasProduct product,
-                                const cublasLtMatmulAlgo_t& algorithm, DeviceScratch scratch) {
+bool Products::rows_are_independent(const Launch& launch, Product product,
+                                    const ProductChoice& choice, DeviceScratch scratch) {
   constexpr std::int64_t kMany = 300;
   if (!place(product, kMany, scratch)) return false;
   const auto result = [&](std::int64_t rows, std::int64_t compared) {
-    BlasProduct part = product;
+    Product part = product;
     part.rows = rows;
     HANGAR_CUDA(cudaMemsetAsync(part.y, 0, y_bytes(part), launch.stream));
-    std::vector<std::byte> bytes(row_bytes(part.y_type, part.y_stride) *
+    std::vector<std::byte> bytes(row_bytes(part.y_type(), part.y_stride) *
                                  static_cast<std::size_t>(compared));
-    if (run(launch, part, algorithm) != CUBLAS_STATUS_SUCCESS) return std::vector<std::byte>();
+    if (!run(launch, part, choice)) return std::vector<std::byte>();
     HANGAR_CUDA(
         cudaMemcpyAsync(bytes.data(), part.y, bytes.size(), cudaMemcpyDeviceToHost, launch.stream));
     HANGAR_CUDA(cudaStreamSynchronize(launch.stream));
@@ -166,9 +215,14 @@ bool Blas::rows_are_independent(const Launch& launch, BlasProduct product,
   return true;
 }
 
-bool Blas::tune_fixed(const Launch& launch, BlasProduct product, const Weights& weights,
-                      DeviceScratch scratch) {
-  const auto found = fixed_candidates(product);
+bool Products::tune_fixed(const Launch& launch, Product product, const Weights& weights,
+                          DeviceScratch scratch) {
+  std::vector<ProductChoice> found;
+  if (Blas::suits(product)) {
+    for (const auto& algorithm : blas_.fixed_candidates(product)) {
+      found.push_back({{}, algorithm, 0.0});
+    }
+  }
   // How much slower than the best of them each is, summed over these numbers of rows.
   std::vector<double> slower(found.size(), 0.0);
   std::vector<double> sum_us(found.size(), 0.0);
@@ -177,8 +231,8 @@ bool Blas::tune_fixed(const Launch& launch, BlasProduct product, const Weights& 
     if (!place(product, rows, scratch)) continue;
     std::vector<double> us;
     double best = 0.0;
-    for (const cublasLtMatmulAlgo_t& algorithm : found) {
-      us.push_back(measure(launch, product, weights, algorithm, 0.0));
+    for (const ProductChoice& choice : found) {
+      us.push_back(measure(launch, product, weights, choice, 0.0));
       if (us.back() > 0.0 && (best == 0.0 || us.back() < best)) best = us.back();
     }
     for (std::size_t i = 0; i < us.size(); ++i) {
@@ -192,31 +246,26 @@ bool Blas::tune_fixed(const Launch& launch, BlasProduct product, const Weights& 
   for (const std::size_t i : order) {
     if (slower[i] >= kRefused || !rows_are_independent(launch, product, found[i], scratch))
       continue;
-    algorithms_.set(
-        {product.outputs, product.columns, 0, product.type, product.y_type, product.add},
-        {found[i], sum_us[i]});
+    choices_.set(key_of(product, 0), {{}, found[i].algorithm, sum_us[i]});
     return true;
   }
   return false;
 }
 
-int Blas::tune(const Launch& launch, std::span<const std::int64_t> row_counts,
-               DeviceScratch scratch) {
+int Products::tune(const Launch& launch, std::span<const std::int64_t> row_counts,
+                   DeviceScratch scratch) {
   std::set<std::int64_t> buckets;
   for (const std::int64_t rows : row_counts) buckets.insert(row_bucket(rows));
   int made = 0;
   for (const auto& [key, weights] : noted_) {
-    BlasProduct product = product_of(key, weights.front());
-    // Random numbers of ordinary size: zeros run faster than what comes later.
-    const auto x_size = static_cast<std::int64_t>(scratch.bytes / row_bytes(key.type, 1));
+    Product product = product_of(key);
     const std::int64_t most_rows =
         std::max<std::int64_t>(buckets.empty() ? 0 : *buckets.rbegin(), 2048);
-    fill_random(scratch.data, key.type, std::min(x_size, most_rows * key.columns), 1, 1.0F,
-                RandomNumbers::kNormal, launch.stream);
+    fill_inputs(launch, product, most_rows, scratch);
     const auto known = [&](std::int64_t bucket) {
-      BlasKey at = key;
+      ProductKey at = key;
       at.bucket = bucket;
-      const BlasChoice* choice = algorithms_.find(at);
+      const ProductChoice* choice = choices_.find(at);
       return choice != nullptr && choice->us > 0.0;
     };
     if (launch.deterministic) {
@@ -225,7 +274,7 @@ int Blas::tune(const Launch& launch, std::span<const std::int64_t> row_counts,
     }
     for (const std::int64_t bucket : buckets) {
       if (known(bucket) || !place(product, bucket, scratch)) continue;
-      if (product.add) {
+      if (product.output == ProductOutput::kAdd) {
         HANGAR_CUDA(cudaMemsetAsync(product.y, 0, y_bytes(product), launch.stream));
       }
       if (tune_bucket(launch, product, weights)) ++made;

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <bit>
 #include <stdexcept>
 
+#include "backend/cuda/e4m3.cuh"
 #include "backend/cuda/element_io.cuh"
 #include "backend/cuda/rope.h"
 
@@ -8,6 +10,7 @@ namespace hangar::cuda {
 namespace {
 
 constexpr int kThreads = 128;
+constexpr int kWarps = kThreads / 32;
 constexpr int kPairs = 8;  // a thread's, where vectors are used: two chunks of 8 elements
 
 // q_heads of q are turned; kv_heads of k are turned and stored, of v stored.
@@ -21,6 +24,7 @@ struct Arguments {
   std::int32_t q_heads;
   std::int32_t kv_heads;
   std::int32_t head_dim;
+  std::int32_t head_threads;  // of rope_vectors, side by side
   const std::int32_t* positions;
   RopeAngles angles;
   KvLayer layer;
@@ -32,9 +36,9 @@ struct Arguments {
 // Where one row's head is, and where it goes: to the cache as well, unless cached is nullptr.
 template <typename T>
 struct Head {
-  const T* from;
-  T* back;                // nullptr: is not written back
-  std::uint16_t* cached;  // the head's block
+  const T* from = nullptr;
+  T* back = nullptr;            // nullptr: is not written back
+  std::byte* cached = nullptr;  // the head's block
 };
 
 // Whole turns are taken off in double: sinf's own way of large angles is slow and needs a stack.
@@ -54,15 +58,56 @@ __device__ inline void turn(float& a, float& b, float sine, float cosine) {
   a = first;
 }
 
+// Magnitudes compare as their bits do, and what is not finite comes last.
+__device__ inline std::uint32_t magnitude(float x) {
+  return __float_as_uint(x) & 0x7FFFFFFFU;
+}
+
+// Of a head's row in FP8, as KvType says.
+struct RowScale {
+  float scale = 1.0F;
+  float inverse = 1.0F;
+
+  RowScale() = default;
+  __device__ explicit RowScale(std::uint32_t largest) {
+    constexpr std::uint32_t kInfinity = 0x7F800000U;
+    constexpr std::uint32_t kNan = 0x7FC00000U;
+    scale = fmaxf(__uint_as_float(largest) / kFloat8E4m3Largest, kFp8LeastScale);
+    if (largest >= kInfinity) scale = __uint_as_float(kNan);
+    inverse = 1.0F / scale;
+  }
+};
+
 template <int kWidth>
-__device__ inline void store_cached(const KvLayer& layer, std::uint16_t* block, std::int32_t slot,
-                                    std::int32_t d, const float (&values)[kWidth]) {
-  std::uint16_t* to = block + kv_element(layer.head_dim, slot, d);
+__device__ inline void store_cached(const KvLayer& layer, const RowScale& row, std::byte* block,
+                                    std::int32_t slot, std::int32_t d,
+                                    const float (&values)[kWidth]) {
+  if (layer.type == KvType::kFp8) {
+    std::byte* to = block + fp8_element(layer.head_dim, slot, d);
+    if constexpr (kWidth == 1) {
+      *to = static_cast<std::byte>(floats_to_e4m3(values[0] * row.inverse, 0.0F) & 0xFFU);
+    } else {
+      static_assert(kWidth == 8);
+      std::uint32_t pairs[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        pairs[i] = floats_to_e4m3(values[2 * i] * row.inverse, values[2 * i + 1] * row.inverse);
+      }
+      *reinterpret_cast<uint2*>(to) =
+          make_uint2(pairs[0] | (pairs[1] << 16U), pairs[2] | (pairs[3] << 16U));
+    }
+    return;
+  }
+  auto* to = reinterpret_cast<std::uint16_t*>(block) + kv_element(layer.head_dim, slot, d);
   if (layer.type == KvType::kF16) {
     store<kWidth>(reinterpret_cast<__half*>(to), values);
   } else {
     store<kWidth>(reinterpret_cast<__nv_bfloat16*>(to), values);
   }
+}
+__device__ inline void store_scale(const KvLayer& layer, const RowScale& row, std::byte* block,
+                                   std::int32_t slot) {
+  *reinterpret_cast<float*>(block + fp8_scale(layer.head_dim, slot)) = row.scale;
 }
 
 // Where a row's keys and values go in the cache.
@@ -88,27 +133,31 @@ __device__ inline Head<T> head_of(const Arguments& a, std::int64_t row, std::int
   const std::int32_t kv_head = head - a.q_heads;
   const bool is_key = kv_head < a.kv_heads;
   const std::int32_t index = is_key ? kv_head : kv_head - a.kv_heads;
-  const std::int64_t at = place.block * a.layer.block_stride() + index * a.layer.head_stride();
+  const std::int64_t at = (place.block * a.layer.block_stride() + index * a.layer.head_stride()) *
+                          a.layer.element_bytes();
   if (is_key) {
     T* k = static_cast<T*>(a.k) + row * a.k_stride + index * a.head_dim;
-    return {k, k, static_cast<std::uint16_t*>(a.layer.keys) + at};
+    return {k, k, static_cast<std::byte*>(a.layer.keys) + at};
   }
   return {static_cast<const T*>(a.v) + row * a.v_stride + index * a.head_dim, nullptr,
-          static_cast<std::uint16_t*>(a.layer.values) + at};
+          static_cast<std::byte*>(a.layer.values) + at};
 }
 
-// One thread for each 16 elements of a head; it goes through heads that are `blockDim / pieces`
-// apart, and turns all of them by the same angles. Block y of the grid has part of a row's heads.
+// One thread for each 16 elements of a head; it goes through heads that are as far apart as a block
+// has heads at once, and turns all of them by the same angles. Block y of the grid has part of a
+// row's heads. In FP8 a head's threads are a power of 2, so that they are of one warp.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) rope_vectors(const __grid_constant__ Arguments a) {
   const std::int64_t row = blockIdx.x;
-  const std::int32_t pieces = a.head_dim / (2 * kPairs);
-  const std::int32_t piece = threadIdx.x % pieces;
-  const std::int32_t heads_at_once = blockDim.x / pieces;
+  const std::int32_t piece = threadIdx.x % a.head_threads;
+  const bool idle = 2 * kPairs * piece >= a.head_dim;
+  const std::int32_t heads_at_once = blockDim.x / a.head_threads;
   const std::int32_t heads = a.q_heads + 2 * a.kv_heads;
-  const std::int32_t first_head = blockIdx.y * heads_at_once + threadIdx.x / pieces;
+  const std::int32_t block_head = blockIdx.y * heads_at_once;
+  const std::int32_t first_head = block_head + threadIdx.x / a.head_threads;
   const std::int32_t turned_heads = a.q_heads + a.kv_heads;
   const bool turned = kPairs * piece < a.angles.pairs;
+  const bool fp8 = a.kv_heads > 0 && a.layer.type == KvType::kFp8;
 
   std::int32_t at[2] = {2 * kPairs * piece, 2 * kPairs * piece + kPairs};
   if (turned && !a.angles.interleaved) {
@@ -129,14 +178,18 @@ __global__ void __launch_bounds__(kThreads) rope_vectors(const __grid_constant__
   }
   begin_reading();
 
-  for (std::int32_t head = first_head; head < heads; head += heads_at_once * gridDim.y) {
-    const Head<T> h = head_of<T>(a, row, head, place);
-    const bool turns = turned && head < turned_heads;
-    if (!turns && h.cached == nullptr) continue;
-    float low[kPairs];
-    float high[kPairs];
-    load<kPairs>(h.from + at[0], low);
-    load<kPairs>(h.from + at[1], high);
+  const std::int32_t step = heads_at_once * gridDim.y;
+  for (std::int32_t done = 0; block_head + done < heads; done += step) {  // of all the block
+    const std::int32_t head = first_head + done;
+    Head<T> h;
+    if (head < heads && !idle) h = head_of<T>(a, row, head, place);
+    const bool turns = h.from != nullptr && turned && head < turned_heads;
+    float low[kPairs] = {};
+    float high[kPairs] = {};
+    if (turns || h.cached != nullptr) {
+      load<kPairs>(h.from + at[0], low);
+      load<kPairs>(h.from + at[1], high);
+    }
     if (turns) {
       if (a.angles.interleaved) {
 #pragma unroll
@@ -151,51 +204,96 @@ __global__ void __launch_bounds__(kThreads) rope_vectors(const __grid_constant__
       store<kPairs>(h.back + at[0], low);
       store<kPairs>(h.back + at[1], high);
     }
+    RowScale scale;
+    if (fp8) {
+      std::uint32_t largest = 0;
+#pragma unroll
+      for (int i = 0; i < kPairs; ++i) {
+        largest = max(largest, max(magnitude(low[i]), magnitude(high[i])));
+      }
+      for (int apart = a.head_threads / 2; apart > 0; apart /= 2) {
+        largest = max(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, apart));
+      }
+      scale = RowScale(largest);
+      if (h.cached != nullptr && piece == 0) store_scale(a.layer, scale, h.cached, place.slot);
+    }
     if (h.cached != nullptr) {
-      store_cached<kPairs>(a.layer, h.cached, place.slot, at[0], low);
-      store_cached<kPairs>(a.layer, h.cached, place.slot, at[1], high);
+      store_cached<kPairs>(a.layer, scale, h.cached, place.slot, at[0], low);
+      store_cached<kPairs>(a.layer, scale, h.cached, place.slot, at[1], high);
     }
   }
 }
 
-// Any size: one thread for each pair of a head, and each element that is in none.
+// A pair of a head, or two elements beside the pairs; the second may not be there.
+struct Piece {
+  std::int32_t at[2];
+  float values[2] = {0.0F, 0.0F};
+  bool turns;
+  bool second;
+};
+
+template <typename T>
+__device__ inline Piece piece_of(const Arguments& a, const Head<T>& h, bool turned,
+                                 std::int32_t position, std::int32_t i) {
+  const std::int32_t pairs = a.angles.pairs;
+  Piece piece;
+  piece.turns = turned && i < pairs;
+  if (i >= pairs) {
+    piece.at[0] = 2 * i;
+    piece.at[1] = 2 * i + 1;
+  } else {
+    piece.at[0] = a.angles.interleaved ? 2 * i : i;
+    piece.at[1] = a.angles.interleaved ? 2 * i + 1 : i + pairs;
+  }
+  piece.second = piece.at[1] < a.head_dim;
+  piece.values[0] = to_float(h.from[piece.at[0]]);
+  if (piece.second) piece.values[1] = to_float(h.from[piece.at[1]]);
+  if (piece.turns) {
+    float sine = 0.0F;
+    float cosine = 0.0F;
+    sine_and_cosine(a.angles, position, i, sine, cosine);
+    turn(piece.values[0], piece.values[1], sine, cosine);
+  }
+  return piece;
+}
+
+// Any size: a warp for each head, a lane for two elements at a time.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) rope_elements(const __grid_constant__ Arguments a) {
   const std::int64_t row = blockIdx.x;
-  const std::int32_t pairs = a.angles.pairs;
-  const std::int32_t pieces = a.head_dim - pairs;
+  const std::int32_t pieces = (a.head_dim + 1) / 2;
   const std::int32_t heads = a.q_heads + 2 * a.kv_heads;
+  const int lane = threadIdx.x % 32;
   std::int32_t position = 0;
   if (a.positions != nullptr) position = a.positions[row];
   Place place;
   if (a.kv_heads > 0) place = place_of(a, row, position);
   begin_reading();
-  for (std::int32_t i = blockIdx.y * kThreads + threadIdx.x; i < heads * pieces;
-       i += kThreads * gridDim.y) {
-    const std::int32_t head = i / pieces;
-    const std::int32_t piece = i % pieces;
+  for (std::int32_t head = blockIdx.y * kWarps + threadIdx.x / 32; head < heads;
+       head += kWarps * gridDim.y) {
     const Head<T> h = head_of<T>(a, row, head, place);
-    if (piece >= pairs) {  // beside the pairs
-      if (h.cached == nullptr) continue;
-      const float value[1] = {to_float(h.from[piece + pairs])};
-      store_cached<1>(a.layer, h.cached, place.slot, piece + pairs, value);
-      continue;
+    const bool turned = head < a.q_heads + a.kv_heads;
+    RowScale scale;
+    if (h.cached != nullptr && a.layer.type == KvType::kFp8) {
+      std::uint32_t largest = 0;
+      for (std::int32_t i = lane; i < pieces; i += 32) {
+        const Piece piece = piece_of(a, h, turned, position, i);
+        largest = max(largest, max(magnitude(piece.values[0]), magnitude(piece.values[1])));
+      }
+      scale = RowScale(__reduce_max_sync(0xFFFFFFFFU, largest));
+      if (lane == 0) store_scale(a.layer, scale, h.cached, place.slot);
     }
-    const std::int32_t at0 = a.angles.interleaved ? 2 * piece : piece;
-    const std::int32_t at1 = a.angles.interleaved ? 2 * piece + 1 : piece + pairs;
-    float low[1] = {to_float(h.from[at0])};
-    float high[1] = {to_float(h.from[at1])};
-    if (head < a.q_heads + a.kv_heads) {
-      float sine = 0.0F;
-      float cosine = 0.0F;
-      sine_and_cosine(a.angles, position, piece, sine, cosine);
-      turn(low[0], high[0], sine, cosine);
-      store<1>(h.back + at0, low);
-      store<1>(h.back + at1, high);
-    }
-    if (h.cached != nullptr) {
-      store_cached<1>(a.layer, h.cached, place.slot, at0, low);
-      store_cached<1>(a.layer, h.cached, place.slot, at1, high);
+    for (std::int32_t i = lane; i < pieces; i += 32) {
+      const Piece piece = piece_of(a, h, turned, position, i);
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        if (j == 1 && !piece.second) continue;
+        const float value[1] = {piece.values[j]};
+        if (piece.turns) store<1>(h.back + piece.at[j], value);
+        if (h.cached != nullptr) {
+          store_cached<1>(a.layer, scale, h.cached, place.slot, piece.at[j], value);
+        }
+      }
     }
   }
 }
@@ -203,31 +301,26 @@ __global__ void __launch_bounds__(kThreads) rope_elements(const __grid_constant_
 template <typename T>
 void launch_rope(const Launch& launch, std::int64_t rows, bool vectors, const Arguments& a) {
   const std::int64_t heads = a.q_heads + 2 * std::int64_t{a.kv_heads};
+  const std::int32_t heads_at_once = vectors ? kThreads / a.head_threads : kWarps;
+  const auto threads =
+      static_cast<unsigned>(vectors ? heads_at_once * a.head_threads : kWarps * 32);
   // Few rows: their heads are shared out, so that every thread has one.
   const bool share_out = rows < 2 * std::int64_t{launch.processors};
-  const auto parts = [&](std::int64_t wanted) {
-    return static_cast<unsigned>(share_out ? std::clamp<std::int64_t>(wanted, 1, 1024) : 1);
-  };
-  const auto x = static_cast<unsigned>(rows);
-  if (vectors) {
-    const int pieces = a.head_dim / (2 * kPairs);
-    const int heads_at_once = kThreads / pieces;
-    launch_kernel(launch, rope_vectors<T>,
-                  dim3(x, parts((heads + heads_at_once - 1) / heads_at_once)),
-                  dim3(static_cast<unsigned>(pieces * heads_at_once)), 0, a);
-  } else {
-    const std::int64_t pieces = heads * (a.head_dim - a.angles.pairs);
-    launch_kernel(launch, rope_elements<T>, dim3(x, parts((pieces + kThreads - 1) / kThreads)),
-                  dim3(kThreads), 0, a);
-  }
+  const std::int64_t parts = share_out ? (heads + heads_at_once - 1) / heads_at_once : 1;
+  const dim3 grid(static_cast<unsigned>(rows),
+                  static_cast<unsigned>(std::clamp<std::int64_t>(parts, 1, 1024)));
+  launch_kernel(launch, vectors ? rope_vectors<T> : rope_elements<T>, grid, dim3(threads), 0, a);
 }
 
-void run(const Launch& launch, std::initializer_list<Activation> operands, const Arguments& a) {
+void run(const Launch& launch, std::initializer_list<Activation> operands, Arguments a) {
   const std::int64_t rows = operands.begin()->rows;
   const DType type = operands.begin()->dtype;
   if (rows == 0) return;
+  const bool fp8 = a.kv_heads > 0 && a.layer.type == KvType::kFp8;
+  const auto pieces = static_cast<std::uint32_t>(a.head_dim / (2 * kPairs));
+  a.head_threads = static_cast<std::int32_t>(fp8 ? std::bit_ceil(pieces) : pieces);
   bool vectors = a.head_dim % (2 * kPairs) == 0 && a.angles.pairs % kPairs == 0 &&
-                 a.head_dim / (2 * kPairs) <= kThreads &&
+                 a.head_threads <= (fp8 ? 32 : kThreads) &&
                  reinterpret_cast<std::uintptr_t>(a.layer.keys) % 16 == 0 &&
                  reinterpret_cast<std::uintptr_t>(a.layer.values) % 16 == 0;
   for (const Activation& x : operands) {

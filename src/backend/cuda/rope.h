@@ -4,7 +4,8 @@
 //   backend/ref has it; its sine and cosine are then taken to float accuracy at any position.
 //   rope() turns the first 2 * pairs elements of each head of x in place. rope_write_kv() turns q
 //   and k in place and stores k (as turned, before it is rounded to k's type) and v where the
-//   batch's block tables say, in one kernel; write_kv() stores alone.
+//   batch's block tables say, in one kernel; write_kv() stores alone. In FP8 each head's row gets
+//   the scale that KvType says, and both by the roundings of backend/ref.
 // Shapes: x, q {rows, heads * head_dim}; k, v {rows, kv_heads * head_dim}; kBF16 or kF16, all of
 //   one type; any row stride. Vectors of 16 bytes are used where heads, pairs and strides allow it.
 // Order: the arrays of a DeviceBatch, positions and frequencies are read before the kernel waits

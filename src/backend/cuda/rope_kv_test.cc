@@ -1,78 +1,13 @@
 // Rotary embedding, and what it and write_kv bring into the cache.
-#include <set>
+#include <limits>
 
 #include "backend/cuda/attention_test_support.h"
 #include "backend/cuda/kv_cache.h"
+#include "backend/ref/ops.h"
+#include "tensor/float8.h"
 
 namespace hangar::cuda {
 namespace {
-
-TEST(CudaKvCacheTest, SizesAreCountedWithTheSpareBlock) {
-  const KvShape shape{.layers = 2,
-                      .blocks = 3,
-                      .block_tokens = 16,
-                      .kv_heads = 3,
-                      .head_dim = 64,
-                      .type = KvType::kBF16};
-  EXPECT_EQ(kv_block_bytes(shape), 2U * 2 * 16 * 3 * 64 * 2);
-  EXPECT_EQ(kv_cache_bytes(shape), 4 * kv_block_bytes(shape));
-  std::vector<std::byte> memory(kv_cache_bytes(shape));
-  const CudaKvCache cache(shape, memory.data());
-  EXPECT_EQ(cache.memory_bytes, memory.size());
-  EXPECT_EQ(cache.spare_block(), 3);
-  const std::ptrdiff_t tensor = 4 * 16 * 3 * 64 * 2;
-  EXPECT_EQ(cache.layer(0).keys, memory.data());
-  EXPECT_EQ(cache.layer(0).values, memory.data() + tensor);
-  EXPECT_EQ(cache.layer(1).keys, memory.data() + 2 * tensor);
-  EXPECT_EQ(cache.layer(1).values, memory.data() + 3 * tensor);
-  EXPECT_EQ(cache.layer(1).block_stride(), 16 * 3 * 64);
-}
-
-TEST(CudaKvCacheTest, TypesThatAreNotKeptAreRefused) {
-  EXPECT_TRUE(check_kv_type(KvType::kBF16).has_value());
-  EXPECT_TRUE(check_kv_type(KvType::kF16).has_value());
-  for (const KvType type : {KvType::kF32, KvType::kInt8}) {
-    const Status refused = check_kv_type(type);
-    ASSERT_FALSE(refused.has_value());
-    EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
-    EXPECT_NE(refused.error().message.find(kv_type_name(type)), std::string::npos);
-  }
-}
-
-// Within a block each element has a place of its own; 8 tokens' same chunk are in 8 banks.
-TEST(CudaKvCacheTest, ChunksArePermutedOverTheBanks) {
-  for (const std::int32_t dim : {2, 6, 8, 16, 24, 32, 64, 80, 96, 100, 128, 160, 256}) {
-    std::set<std::int64_t> places;
-    for (std::int32_t slot = 0; slot < 16; ++slot) {
-      for (std::int32_t d = 0; d < dim; ++d) places.insert(kv_element(dim, slot, d));
-    }
-    EXPECT_EQ(std::ssize(places), 16 * dim) << dim;
-    EXPECT_EQ(*places.begin(), 0) << dim;
-    EXPECT_EQ(*places.rbegin(), 16 * dim - 1) << dim;
-    if (dim % 32 != 0) continue;
-    for (std::int32_t chunk = 0; chunk < dim / 8; ++chunk) {
-      for (const std::int32_t first : {0, 8}) {
-        std::set<std::int64_t> banks;
-        for (std::int32_t slot = first; slot < first + 8; ++slot) {
-          banks.insert(kv_element(dim, slot, chunk * 8) / 8 % 8);
-        }
-        EXPECT_EQ(banks.size(), 8U) << dim << " chunk " << chunk;
-      }
-    }
-  }
-}
-
-TEST(CudaKvCacheTest, CopiesThatDependOnOthersWaitForThem) {
-  using Ends = std::vector<std::int32_t>;
-  const auto waves = [](std::vector<BlockCopy> copies) { return copy_waves(copies); };
-  EXPECT_EQ(waves({}), Ends{});
-  EXPECT_EQ(waves({{0, 1}}), Ends{1});
-  EXPECT_EQ(waves({{0, 1}, {0, 2}, {3, 4}}), Ends{3});  // one source, several copies
-  EXPECT_EQ(waves({{0, 1}, {1, 2}}), (Ends{1, 2}));     // reads what was written
-  EXPECT_EQ(waves({{0, 1}, {2, 0}}), (Ends{1, 2}));     // writes what was read
-  EXPECT_EQ(waves({{0, 1}, {2, 1}}), (Ends{1, 2}));     // writes what was written
-  EXPECT_EQ(waves({{0, 1}, {1, 2}, {3, 4}, {2, 5}}), (Ends{1, 3, 4}));
-}
 
 class RopeTest : public CudaAttentionTest {
  protected:
@@ -215,50 +150,106 @@ TEST_P(RopeTest, WriteKvRoundsAsTheTypeSays) {
   }
 }
 
-TEST_P(RopeTest, CopiedBlocksHoldTheSameInAllLayersInOrder) {
-  for (const std::int32_t dim : {12, 64}) {
-    const std::int32_t block_tokens = dim == 12 ? 5 : 16;
-    const std::int32_t rows = 2 * block_tokens;
-    const KvShape shape{3, 8, block_tokens, 2, dim, kv_type()};
-    const auto cache = cuda_->make_kv_cache(shape).value();
-    RaggedBatch batch;
-    batch.block_tokens = block_tokens;
-    batch.token_ids.resize(static_cast<std::size_t>(rows));
-    batch.positions.resize(batch.token_ids.size());
-    std::iota(batch.positions.begin(), batch.positions.end(), 0);
-    batch.sequences = {{.rows = rows, .blocks = 2}};
-    const AttentionShape heads{.heads = 2, .kv_heads = 2, .head_dim = dim, .scale = 0.3F};
-    const Activation q = make(*cuda_, rows, 2 * dim, random_floats(rows * 2 * dim));
-    const auto attend_layer = [&](std::vector<std::int32_t> table, std::int32_t layer) {
-      batch.block_tables = std::move(table);
-      const Activation out = make_empty(*cuda_, rows, 2 * dim);
-      cuda_->attention(out, q, *cache, layer, batch, heads);
-      return values_of(*cuda_, out);
-    };
-    const auto fill = [&](std::vector<std::int32_t> table, std::int32_t layer) {
-      batch.block_tables = std::move(table);
-      cuda_->write_kv(*cache, layer, make(*cuda_, rows, 2 * dim, random_floats(rows * 2 * dim)),
-                      make(*cuda_, rows, 2 * dim, random_floats(rows * 2 * dim)), batch);
-    };
-    std::vector<std::vector<float>> before;
-    for (std::int32_t layer = 0; layer < 3; ++layer) {
-      fill({4, 1}, layer);
-      before.push_back(attend_layer({4, 1}, layer));
+// Every byte of what the card keeps is what the reference's rounding makes of it.
+TEST_P(RopeTest, Fp8CodesAndScalesAreTheReferences) {
+  for (const auto& [heads, block_tokens] : {std::pair{Heads{3, 3, 128}, 16},
+                                            {Heads{2, 2, 64}, 32},
+                                            {Heads{2, 2, 96}, 16},
+                                            {Heads{1, 1, 256}, 16},
+                                            {Heads{2, 2, 1024}, 16},
+                                            {Heads{2, 2, 80}, 3},
+                                            {Heads{1, 1, 7}, 5}}) {
+    SCOPED_TRACE(fmt::format("{} heads of {}", heads.heads, heads.head_dim));
+    AttentionCase c = make_case(heads, block_tokens, {{40, 1}, {0, 9}});
+    c.type = KvType::kFp8;
+    const auto dim = static_cast<std::size_t>(heads.head_dim);
+    for (std::size_t i = 0; i < c.k.size(); ++i) {
+      const std::size_t row = i / dim;
+      // Zeros; tiny ones; one large one among others; all of one size.
+      if (row % 5 == 1) c.k[i] = 0.0F;
+      if (row % 5 == 2) c.k[i] = rounded(c.k[i] * 0x1p-13F);
+      if (row % 5 == 3 && i % dim == row % dim) c.v[i] = rounded(50000.0F);
+      if (row % 5 == 4) c.v[i] = i % 2 == 0 ? -0.75F : 0.75F;
     }
-    // 4 goes to 0 and from there to 6, then 1 takes 0's place; 1 to 3 and 5.
-    cuda_->copy_kv_blocks(*cache,
-                          std::vector<BlockCopy>{{4, 0}, {1, 5}, {0, 6}, {1, 3}, {1, 0}, {6, 7}});
-    cuda_->copy_kv_blocks(*cache, {});
-    for (const std::vector<std::int32_t>& table :
-         {std::vector<std::int32_t>{4, 1}, {6, 5}, {7, 3}, {6, 0}}) {
-      for (std::int32_t layer = 0; layer < 3; ++layer) {
-        expect_same_bits(attend_layer(table, layer), before[static_cast<std::size_t>(layer)]);
+    const float broken[] = {std::numeric_limits<float>::infinity(), std::nanf("")};
+    c.v[0] = broken[0];
+    c.k[dim] = broken[1];
+    const auto cache = fill_cache(*cuda_, c);
+    const auto& own = static_cast<const CudaKvCache&>(*cache);
+    const KvLayer layer = own.layer(kLayer);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(layer.block_stride() * c.blocks));
+    HANGAR_CUDA(cudaDeviceSynchronize());
+    HANGAR_CUDA(cudaMemcpy(bytes.data(), layer.keys, bytes.size(), cudaMemcpyDeviceToHost));
+    const RaggedBatch all = whole(c.batch);
+    for (const RaggedBatch::Sequence& sequence : all.sequences) {
+      for (std::int32_t p = 0; p < sequence.rows; ++p) {
+        const std::int64_t block =
+            all.block_tables[static_cast<std::size_t>(sequence.first_block + p / block_tokens)];
+        for (std::int32_t head = 0; head < heads.kv_heads; ++head) {
+          for (const bool values : {false, true}) {
+            const std::int64_t at = block * layer.block_stride() + head * layer.head_stride() +
+                                    (values ? fp8_slab_bytes(heads.head_dim) : 0);
+            const auto first = static_cast<std::size_t>((sequence.first_row + p) * c.kv_columns() +
+                                                        head * heads.head_dim);
+            std::vector<float> want(dim);
+            ref::round_kv(KvType::kFp8, std::span(values ? c.v : c.k).subspan(first, dim),
+                          want.data());
+            const std::byte* from = bytes.data() + at;
+            float scale = 0.0F;
+            std::memcpy(&scale, from + fp8_scale(heads.head_dim, p % block_tokens), sizeof(scale));
+            for (std::int32_t d = 0; d < heads.head_dim; ++d) {
+              const auto code =
+                  static_cast<std::uint8_t>(from[fp8_element(heads.head_dim, p % block_tokens, d)]);
+              const float got = scale * float8_e4m3_to_float(code);
+              const float wanted = want[static_cast<std::size_t>(d)];
+              if (std::isnan(wanted)) {
+                ASSERT_TRUE(std::isnan(got));
+              } else {
+                ASSERT_EQ(got, wanted) << "token " << p << " head " << head << " element " << d;
+              }
+            }
+          }
+        }
       }
     }
-    // What a copy has is its own.
-    fill({0, 5}, 1);
-    expect_same_bits(attend_layer({4, 1}, 1), before[1]);
-    expect_same_bits(attend_layer({6, 3}, 1), before[1]);
+  }
+}
+
+// As turned, before keys are rounded to 16 bits; a key in float's last bits may be a code apart.
+TEST_P(RopeTest, Fp8KeysAreTurnedBeforeTheyAreRounded) {
+  for (const auto& [heads, block_tokens] : {std::pair{Heads{8, 2, 128}, 16},
+                                            {Heads{4, 2, 96}, 32},
+                                            {Heads{3, 1, 64}, 16},
+                                            {Heads{2, 1, 10}, 7}}) {
+    for (const bool interleaved : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} heads of {}, {}", heads.heads, heads.head_dim, interleaved));
+      const RopeTable table =
+          make_table(interleaved ? heads.head_dim / 2 : (heads.head_dim + 3) / 4, interleaved);
+      AttentionCase c = make_case(heads, block_tokens, {{0, 20}, {37, 1}, {300, 3}});
+      c.type = KvType::kFp8;
+      const std::int64_t rows = c.batch.rows();
+      const std::vector<float> k = random_floats(rows * c.kv_columns());
+      const std::vector<float> v = random_floats(rows * c.kv_columns());
+      std::vector<float> results[2];
+      for (Backend* backend : {cuda_.get(), ref_.get()}) {
+        const auto cache = fill_cache(*backend, c);
+        const Activation q = make(*backend, rows, c.q_columns(), c.q);
+        backend->rope_write_kv(q, make(*backend, rows, c.kv_columns(), k),
+                               make(*backend, rows, c.kv_columns(), v), table, *cache, kLayer,
+                               c.batch);
+        // Queries that were not turned: what is compared are keys and values.
+        results[backend == ref_.get() ? 1 : 0] = attend(*backend, *cache, c);
+      }
+      double wrong = 0.0;
+      double all = 0.0;
+      for (std::size_t i = 0; i < results[1].size(); ++i) {
+        const double difference =
+            static_cast<double>(results[0][i]) - static_cast<double>(results[1][i]);
+        wrong += difference * difference;
+        all += static_cast<double>(results[1][i]) * static_cast<double>(results[1][i]);
+      }
+      EXPECT_LT(std::sqrt(wrong), 2.0 * static_cast<double>(epsilon()) * std::sqrt(all));
+    }
   }
 }
 

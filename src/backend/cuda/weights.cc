@@ -1,173 +1,224 @@
 #include "backend/cuda/weights.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
-#include <cstring>
+#include <stdexcept>
+#include <utility>
 
 #include "backend/checks.h"
 #include "backend/cuda/launch.h"
+#include "backend/cuda/quantize.h"
 #include "backend/host_memory.h"
-#include "quant/view_rows.h"
-#include "tensor/float16.h"
+#include "base/units.h"
 
 namespace hangar::cuda {
 namespace {
 
-constexpr std::size_t kBuffers = 4;
-constexpr std::size_t kBufferBytes = std::size_t{16} << 20U;
 // Of a weight's place: what bulk copies and 16-byte loads want, and no more, so that weights of
 // whole multiples of it lie one behind the other.
 constexpr std::size_t kAlignmentBytes = 16;
+constexpr std::int64_t kFp8Multiple = 16;  // of both sizes
+// Of numbers that are made to be quantized, at a time.
+constexpr std::size_t kMadeBytes = std::size_t{64} << 20U;
 
-void round_to(DType type, const float* from, std::byte* to, std::int64_t count) {
-  const auto elements = static_cast<std::size_t>(count);
-  if (type == DType::kF32) {
-    std::memcpy(to, from, elements * sizeof(float));
-    return;
+// Of one number.
+std::int64_t element_bytes(WeightForm form) {
+  switch (form) {
+    case WeightForm::kVector:
+      return sizeof(float);
+    case WeightForm::kDense:
+      return 2;
+    case WeightForm::kFp8:
+      return 1;
   }
-  auto* out = reinterpret_cast<std::uint16_t*>(to);
-  if (type == DType::kBF16) {
-    for (std::size_t i = 0; i < elements; ++i) out[i] = float_to_bfloat16(from[i]);
-  } else {
-    for (std::size_t i = 0; i < elements; ++i) out[i] = float_to_half(from[i]);
-  }
+  return 0;
 }
 
-// Rows [begin, end) of the view in the weight's form.
-void convert_rows(const TensorView& view, DType type, std::int64_t begin, std::int64_t end,
-                  std::byte* to) {
-  const std::int64_t columns = view.columns();
-  const std::size_t out_bytes = row_bytes(type, columns);
-  if (view.dtype == type && !view.input_order && !view.scales) {
-    std::memcpy(to, view.data.data() + static_cast<std::size_t>(begin) * out_bytes,
-                static_cast<std::size_t>(end - begin) * out_bytes);
-    return;
+DType type_of(WeightForm form, DType dense) {
+  switch (form) {
+    case WeightForm::kVector:
+      return DType::kF32;
+    case WeightForm::kDense:
+      return dense;
+    case WeightForm::kFp8:
+      return DType::kF8E4M3;
   }
-  std::vector<float> row(static_cast<std::size_t>(columns));
-  for (std::int64_t r = begin; r < end; ++r, to += out_bytes) {
-    dequantize_view_row(view, r, row.data());
-    round_to(type, row.data(), to, columns);
-  }
+  return DType::kF32;
+}
+
+// The scale of each row of a view that is_row_fp8().
+std::vector<float> row_scales(const TensorView& view) {
+  std::vector<float> scales(static_cast<std::size_t>(view.rows()), 1.0F);
+  if (!view.scales) return scales;
+  const auto block = static_cast<std::size_t>(view.scales->block_rows);
+  for (std::size_t r = 0; r < scales.size(); ++r) scales[r] = view.scales->values[r / block];
+  return scales;
 }
 
 }  // namespace
+
+WeightForm form_for(std::int64_t rows, std::int64_t columns, WeightForm matrices) {
+  if (rows == 1) return WeightForm::kVector;
+  const bool fits_fp8 = rows % kFp8Multiple == 0 && columns % kFp8Multiple == 0;
+  return matrices == WeightForm::kFp8 && fits_fp8 ? WeightForm::kFp8 : WeightForm::kDense;
+}
+
+std::size_t form_bytes(WeightForm form, std::int64_t rows, std::int64_t columns) {
+  const auto scales = form == WeightForm::kFp8 ? static_cast<std::size_t>(rows) : 0;
+  return static_cast<std::size_t>(rows * columns * element_bytes(form)) + scales * sizeof(float);
+}
 
 bool lie_together(std::span<const CudaWeight* const> weights) {
   for (std::size_t i = 1; i < weights.size(); ++i) {
     const CudaWeight& before = *weights[i - 1];
     const CudaWeight& here = *weights[i];
     if (here.columns != before.columns || here.dtype != before.dtype) return false;
-    if (here.layout != WeightForm::kDense || before.layout != WeightForm::kDense) return false;
+    if (here.layout != before.layout || here.layout == WeightForm::kVector) return false;
     const std::size_t bytes =
         row_bytes(before.dtype, before.columns) * static_cast<std::size_t>(before.rows);
     if (static_cast<const std::byte*>(before.data) + bytes != here.data) return false;
+    if (before.scales != nullptr && before.scales + before.rows != here.scales) return false;
   }
   return true;
 }
 
 WeightLoader::WeightLoader(TakeMemory take, DType type, int threads)
-    : take_(std::move(take)), type_(type), pool_(threads) {
+    : take_(std::move(take)), type_(type), scale_pool_(take_), transfer_(threads) {
   HANGAR_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
 }
 
 WeightLoader::~WeightLoader() {
-  if (stream_ != nullptr) (void)cudaStreamSynchronize(stream_);
-  for (const Buffer& buffer : buffers_) {
-    (void)cudaEventDestroy(buffer.copied);
-    (void)cudaFreeHost(buffer.data);
-  }
-  if (stream_ != nullptr) (void)cudaStreamDestroy(stream_);
+  if (stream_ == nullptr) return;
+  (void)cudaStreamSynchronize(stream_);
+  (void)cudaFree(made_);
+  (void)cudaStreamDestroy(stream_);
 }
 
-Result<CudaWeightPtr> WeightLoader::make_empty(std::int64_t rows, std::int64_t columns,
-                                               std::string_view name) const {
+Result<CudaWeightPtr> WeightLoader::make_empty(WeightForm form, std::int64_t rows,
+                                               std::int64_t columns, std::string_view name) {
   auto weight = std::make_unique<CudaWeight>();
   weight->rows = rows;
   weight->columns = columns;
-  weight->layout = rows == 1 ? WeightForm::kVector : WeightForm::kDense;
-  weight->dtype = rows == 1 ? DType::kF32 : type_;
+  weight->layout = form;
+  weight->dtype = type_of(form, type_);
   weight->form = dtype_name(weight->dtype);
-  const auto bytes =
-      checked_product({rows, columns, rows == 1 ? std::int64_t{4} : std::int64_t{2}});
-  weight->data = bytes ? take_(*bytes, kAlignmentBytes) : nullptr;
+  const bool fp8 = form == WeightForm::kFp8;
+  const auto bytes = checked_product({rows, columns, element_bytes(form)});
+  // Scales first: new memory for them must not part a run of matrices.
+  if (fp8 && bytes) weight->scales = scale_pool_.take(rows, columns);
+  if (bytes && (!fp8 || weight->scales != nullptr)) weight->data = take_(*bytes, kAlignmentBytes);
   if (weight->data == nullptr) {
     return make_error(ErrorCode::kResourceExhausted,
                       "tensor {}: no room for its {} x {} numbers on the card", name, rows,
                       columns);
   }
-  weight->memory_bytes = *bytes;
+  weight->memory_bytes = form_bytes(form, rows, columns);
+  Sum& sum = fp8 ? fp8_ : dense_;
+  if (form != WeightForm::kVector) sum = {sum.weights + 1, sum.bytes + weight->memory_bytes};
   return weight;
 }
 
-// Waits until its last copy is done.
-WeightLoader::Buffer& WeightLoader::next_buffer() {
-  if (buffers_.size() < kBuffers) {
-    Buffer buffer;
-    HANGAR_CUDA(cudaEventCreateWithFlags(&buffer.copied, cudaEventDisableTiming));
-    void* data = nullptr;
-    const cudaError_t made = cudaHostAlloc(&data, kBufferBytes, cudaHostAllocDefault);
-    if (made != cudaSuccess) (void)cudaEventDestroy(buffer.copied);
-    HANGAR_CUDA(made);
-    buffer.data = static_cast<std::byte*>(data);
-    buffers_.push_back(buffer);
-    return buffers_.back();
+// What a format made (it has an owner) lies in memory; the rest is most likely a mapped file's.
+std::shared_ptr<const WeightFile> WeightLoader::file_of(const TensorView& view) {
+  if (view.owner != nullptr) return nullptr;
+  for (const auto& file : files_) {
+    if (file->shows(view.data)) return file;
   }
-  Buffer& buffer = buffers_[at_++ % kBuffers];
-  HANGAR_CUDA(cudaEventSynchronize(buffer.copied));
-  return buffer;
+  auto found = WeightFile::behind(view.data);
+  if (found != nullptr) files_.push_back(found);
+  return found;
 }
 
-void WeightLoader::copy_rows(const TensorView& view, const CudaWeight& weight) {
-  const std::size_t bytes_a_row = row_bytes(weight.dtype, weight.columns);
-  const auto most = static_cast<std::int64_t>(kBufferBytes / bytes_a_row);
-  auto* to = static_cast<std::byte*>(weight.data);
-  for (std::int64_t begin = 0; begin < weight.rows; begin += most) {
-    const std::int64_t rows = std::min(most, weight.rows - begin);
-    const std::size_t bytes = static_cast<std::size_t>(rows) * bytes_a_row;
-    Buffer& buffer = next_buffer();
-    // Pieces large enough that threads do not meet, small enough that all have some.
-    const std::int64_t grain = std::max<std::int64_t>(
-        1, static_cast<std::int64_t>((std::size_t{64} << 10U) / bytes_a_row));
-    pool_.parallel_for(rows, grain, [&](std::int64_t first, std::int64_t end, int /*worker*/) {
-      convert_rows(view, weight.dtype, begin + first, begin + end,
-                   buffer.data + static_cast<std::size_t>(first) * bytes_a_row);
-    });
-    HANGAR_CUDA(cudaMemcpyAsync(to + static_cast<std::size_t>(begin) * bytes_a_row, buffer.data,
-                                bytes, cudaMemcpyHostToDevice, stream_));
-    HANGAR_CUDA(cudaEventRecord(buffer.copied, stream_));
-  }
-}
-
-Result<CudaWeightPtr> WeightLoader::load(const TensorView& view) {
+Result<CudaWeightPtr> WeightLoader::load(const TensorView& view, WeightForm matrices) {
   HANGAR_CHECK_OK(check_weight_view(view));
-  if (row_bytes(DType::kF32, view.columns()) > kBufferBytes) {
-    return make_error(ErrorCode::kUnsupported, "tensor {}: rows of {} numbers are too long",
-                      view.name, view.columns());
-  }
-  HANGAR_TRY(CudaWeightPtr weight, make_empty(view.rows(), view.columns(), view.name));
+  const WeightForm form = form_for(view.rows(), view.columns(), matrices);
+  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, view.rows(), view.columns(), view.name));
   if (view.dtype != weight->dtype) {
     weight->form += fmt::format(", from {}", dtype_name(view.dtype));
   }
-  copy_rows(view, *weight);
+  if (form == WeightForm::kFp8 && is_row_fp8(view)) place_scales(*weight, view);
+  const WeightPlace place{weight->data, weight->dtype, weight->scales};
+  HANGAR_CHECK_OK(transfer_.add(view, file_of(view), place));
   return weight;
+}
+
+// From pageable memory: CUDA has copied them when it returns.
+void WeightLoader::place_scales(const CudaWeight& weight, const TensorView& view) {
+  const std::vector<float> scales = row_scales(view);
+  HANGAR_CUDA(cudaMemcpyAsync(weight.scales, scales.data(), scales.size() * sizeof(float),
+                              cudaMemcpyHostToDevice, stream_));
 }
 
 Result<CudaWeightPtr> WeightLoader::make_random(std::int64_t rows, std::int64_t columns,
                                                 std::uint64_t seed, float scale,
-                                                RandomNumbers numbers) {
-  HANGAR_TRY(CudaWeightPtr weight, make_empty(rows, columns, "made at random"));
-  fill_random(weight->data, weight->dtype, rows * columns, seed, scale, numbers, stream_);
+                                                RandomNumbers numbers, WeightForm matrices) {
+  const WeightForm form = form_for(rows, columns, matrices);
+  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, rows, columns, "made at random"));
+  if (form != WeightForm::kFp8) {
+    fill_random(weight->data, weight->dtype, rows * columns, seed, scale, numbers, stream_);
+    return weight;
+  }
+  if (row_bytes(type_, columns) > kMadeBytes) {
+    return make_error(ErrorCode::kUnsupported, "rows of {} random numbers are too long", columns);
+  }
+  if (made_ == nullptr && cudaMalloc(&made_, kMadeBytes) != cudaSuccess) {
+    made_ = nullptr;
+    (void)cudaGetLastError();
+    return make_error(ErrorCode::kResourceExhausted,
+                      "no {} are left on the card to make random numbers in",
+                      format_bytes(kMadeBytes));
+  }
+  const auto piece_rows = static_cast<std::int64_t>(kMadeBytes / row_bytes(type_, columns));
+  for (std::int64_t first = 0; first < rows; first += piece_rows) {
+    const std::int64_t count = std::min(piece_rows, rows - first);
+    fill_random(made_, type_, count * columns, seed, scale, numbers, stream_, first * columns);
+    quantize(*weight, first, {made_, count, columns, type_});
+  }
   return weight;
+}
+
+Result<CudaWeightPtr> WeightLoader::make_fp8(const CudaWeight& dense) {
+  HANGAR_TRY(CudaWeightPtr weight,
+             make_empty(WeightForm::kFp8, dense.rows, dense.columns, "of the head"));
+  weight->form += fmt::format(", from {}", dtype_name(dense.dtype));
+  HANGAR_CHECK_OK(transfer_.finish());
+  quantize(*weight, 0, {dense.data, dense.rows, dense.columns, dense.dtype});
+  return weight;
+}
+
+// `from`: of rows first_row and on.
+void WeightLoader::quantize(const CudaWeight& weight, std::int64_t first_row,
+                            const Activation& from) {
+  Launch launch;
+  launch.stream = stream_;
+  const QuantizedRows out{static_cast<std::byte*>(weight.data) + first_row * weight.columns,
+                          weight.columns, weight.scales + first_row};
+  quantize_rows(launch, out, from);
 }
 
 Result<CudaWeightPtr> WeightLoader::make_constant(std::int64_t rows, std::int64_t columns,
                                                   float value) {
-  HANGAR_TRY(CudaWeightPtr weight, make_empty(rows, columns, "of one number"));
+  const WeightForm form = form_for(rows, columns, WeightForm::kDense);
+  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, rows, columns, "of one number"));
   fill_constant(weight->data, weight->dtype, rows * columns, value, stream_);
   return weight;
 }
 
 void WeightLoader::finish() {
+  files_.clear();
+  if (const Status moved = transfer_.finish(); !moved) {
+    throw std::runtime_error("weights could not be loaded: " + moved.error().message);
+  }
   HANGAR_CUDA(cudaStreamSynchronize(stream_));
+  HANGAR_CUDA(cudaFree(made_));
+  made_ = nullptr;
+  if (fp8_.weights > 0) {
+    spdlog::info("weights on the card: {} matrices of {} in FP8, {} of {} in 16 bits", fp8_.weights,
+                 format_bytes(fp8_.bytes), dense_.weights, format_bytes(dense_.bytes));
+  }
+  fp8_ = dense_ = {};
 }
 
 }  // namespace hangar::cuda

@@ -1,15 +1,18 @@
 // CudaWeight: a weight in the card's memory; and WeightLoader, which brings it there.
 //
-// Promise: a single row (a norm, a bias) is float32. A matrix is 16 bits, of the work type, row
-// after
-//   row: BF16 and F16 files as they are, or converted between the two or from F32; quantized types
-//   are dequantized with their scales, inputs in order, and rounded once. Weights that are loaded
-//   one after the other with equal columns lie directly behind one another where a row is a
-//   multiple of 16 bytes, so that one product can take them together (lie_together()). load()
-//   returns when the last bytes are on their way: host threads fill pinned buffers from the mapped
-//   file while earlier ones are being copied. finish() waits for all of them; nothing else may read
-//   the weights before it.
-// Errors: load: as check_weight_view; kResourceExhausted where `take` has no more. CudaError.
+// Promise: a single row (a norm, a bias) is float32. A dense matrix is 16 bits, of the work type,
+//   row after row: BF16 and F16 files as they are, or converted between the two or from F32;
+//   quantized types are dequantized with their scales, inputs in order, and rounded once. An FP8
+//   matrix is the file's own bytes and scales where it has one scale for each row or for all;
+//   anything else is quantized by quantize_rows() from what the file stands for: from its own 16
+//   bits, or from float32. (A file's scales of activations are not used: inputs get theirs row by
+//   row as they come.) Weights that are loaded one after the other with equal columns lie directly
+//   behind one another where a row is a multiple of 16 bytes, their scales too, so that one product
+//   can take them together (lie_together()). load() does not wait for what a file holds:
+//   WeightTransfer's threads read it and have it moved. finish() waits for all of them; nothing
+//   else may read the weights before it.
+// Errors: load: as check_weight_view; kResourceExhausted where `take` has no more; what an earlier
+//   one met underway. finish: std::runtime_error, CudaError.
 // Threads: one calls; a loader uses its own threads inside.
 #pragma once
 
@@ -17,15 +20,18 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cuda/weights_file.h"
 #include "backend/cuda/weights_fill.h"
+#include "backend/cuda/weights_scales.h"
+#include "backend/cuda/weights_transfer.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
+#include "tensor/activation.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor_view.h"
 
@@ -35,57 +41,70 @@ namespace hangar::cuda {
 enum class WeightForm : std::uint8_t {
   kVector,  // one row, float32
   kDense,   // {rows, columns} of 16 bits
+  kFp8,     // {rows, columns} of e4m3, and a float32 scale for each row
 };
+
+// What a weight of this shape is, where matrices are wanted as `matrices`. FP8 products take
+// multiples of 16 only.
+WeightForm form_for(std::int64_t rows, std::int64_t columns, WeightForm matrices);
+// Of the numbers and their scales.
+std::size_t form_bytes(WeightForm form, std::int64_t rows, std::int64_t columns);
 
 class CudaWeight final : public Weight {
  public:
   void* data = nullptr;  // the card's
   DType dtype = DType::kF32;
   WeightForm layout = WeightForm::kVector;
+  float* scales = nullptr;  // the card's, [rows], of kFp8: row r stands for scales[r] times it
 
   const float* vector() const { return static_cast<const float*>(data); }
 };
 using CudaWeightPtr = std::unique_ptr<CudaWeight>;
 
 // Whether they are one matrix in memory: of one type and number of columns, each where the one
-// before it ends.
+// before it ends, and so their scales.
 bool lie_together(std::span<const CudaWeight* const> weights);
-
-// nullptr: so much is not left.
-using TakeMemory = std::function<void*(std::size_t bytes, std::size_t alignment)>;
 
 class WeightLoader {
  public:
-  // `type`: of matrices. threads <= 0: as many as there are processors.
+  // `type`: of dense matrices. threads: as WeightTransfer's.
   WeightLoader(TakeMemory take, DType type, int threads);
   ~WeightLoader();
   WeightLoader(const WeightLoader&) = delete;
   WeightLoader& operator=(const WeightLoader&) = delete;
 
-  Result<CudaWeightPtr> load(const TensorView& view);
-  // Numbers made on the card, the same for the same seed and shape; and every number the same.
+  // `matrices`: see form_for().
+  Result<CudaWeightPtr> load(const TensorView& view, WeightForm matrices = WeightForm::kDense);
+  // Numbers made on the card, the same for the same seed and shape (in FP8: those, quantized); and
+  // every number the same.
   Result<CudaWeightPtr> make_random(std::int64_t rows, std::int64_t columns, std::uint64_t seed,
-                                    float scale, RandomNumbers numbers);
+                                    float scale, RandomNumbers numbers,
+                                    WeightForm matrices = WeightForm::kDense);
+  // A copy in FP8 of a dense matrix of this loader's. Waits for what was loaded.
+  Result<CudaWeightPtr> make_fp8(const CudaWeight& dense);
   Result<CudaWeightPtr> make_constant(std::int64_t rows, std::int64_t columns, float value);
   // What load() and make_*() began is done.
   void finish();
 
  private:
-  struct Buffer {
-    std::byte* data = nullptr;  // pinned
-    cudaEvent_t copied = nullptr;
-  };
-  Result<CudaWeightPtr> make_empty(std::int64_t rows, std::int64_t columns,
-                                   std::string_view name) const;
-  void copy_rows(const TensorView& view, const CudaWeight& weight);
-  Buffer& next_buffer();
+  Result<CudaWeightPtr> make_empty(WeightForm form, std::int64_t rows, std::int64_t columns,
+                                   std::string_view name);
+  void place_scales(const CudaWeight& weight, const TensorView& view);
+  void quantize(const CudaWeight& weight, std::int64_t first_row, const Activation& from);
+  std::shared_ptr<const WeightFile> file_of(const TensorView& view);
 
   TakeMemory take_;
   DType type_;
-  ThreadPool pool_;
+  ScalePool scale_pool_;
+  WeightTransfer transfer_;
+  std::vector<std::shared_ptr<const WeightFile>> files_;  // found since the last finish()
   cudaStream_t stream_ = nullptr;
-  std::vector<Buffer> buffers_;
-  std::size_t at_ = 0;
+  void* made_ = nullptr;  // rows to be quantized, until finish()
+  struct Sum {
+    int weights = 0;
+    std::uint64_t bytes = 0;
+  };
+  Sum fp8_, dense_;  // since the last finish()
 };
 
 }  // namespace hangar::cuda

@@ -50,12 +50,13 @@ __device__ __forceinline__ float2 two_numbers(std::uint64_t seed, std::uint64_t 
 
 template <typename T>
 __global__ void random_kernel(T* data, std::int64_t elements, std::uint64_t seed, float scale,
-                              RandomNumbers numbers) {
+                              RandomNumbers numbers, std::int64_t first_pair) {
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
   const std::int64_t pairs = (elements + 1) / 2;
   for (std::int64_t pair = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; pair < pairs;
        pair += step) {
-    const float2 both = two_numbers(seed, static_cast<std::uint64_t>(pair), scale, numbers);
+    const float2 both =
+        two_numbers(seed, static_cast<std::uint64_t>(first_pair + pair), scale, numbers);
     store(data + 2 * pair, both.x);
     if (2 * pair + 1 < elements) store(data + 2 * pair + 1, both.y);
   }
@@ -77,9 +78,9 @@ dim3 blocks_for(std::int64_t work) {
 
 template <typename T>
 void launch_random(void* data, std::int64_t elements, std::uint64_t seed, float scale,
-                   RandomNumbers numbers, const Launch& launch) {
+                   RandomNumbers numbers, std::int64_t first, const Launch& launch) {
   launch_kernel(launch, random_kernel<T>, blocks_for((elements + 1) / 2), dim3(kThreads), 0,
-                static_cast<T*>(data), elements, seed, scale, numbers);
+                static_cast<T*>(data), elements, seed, scale, numbers, first / 2);
 }
 
 template <typename T>
@@ -91,15 +92,15 @@ void launch_constant(void* data, std::int64_t elements, float value, const Launc
 }  // namespace
 
 void fill_random(void* data, DType type, std::int64_t elements, std::uint64_t seed, float scale,
-                 RandomNumbers numbers, cudaStream_t stream) {
+                 RandomNumbers numbers, cudaStream_t stream, std::int64_t first) {
   Launch launch;
   launch.stream = stream;
   if (type == DType::kBF16) {
-    launch_random<__nv_bfloat16>(data, elements, seed, scale, numbers, launch);
+    launch_random<__nv_bfloat16>(data, elements, seed, scale, numbers, first, launch);
   } else if (type == DType::kF16) {
-    launch_random<__half>(data, elements, seed, scale, numbers, launch);
+    launch_random<__half>(data, elements, seed, scale, numbers, first, launch);
   } else {
-    launch_random<float>(data, elements, seed, scale, numbers, launch);
+    launch_random<float>(data, elements, seed, scale, numbers, first, launch);
   }
 }
 

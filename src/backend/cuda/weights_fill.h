@@ -1,7 +1,7 @@
 // Numbers made on the card: random weights, and what is measured on.
 //
-// Promise: number i of a call depends on i and the seed alone.
-// Shapes: `elements` numbers of kF32, kBF16 or kF16, one behind the other.
+// Promise: number i of a call depends on first + i and the seed alone.
+// Shapes: `elements` numbers of kF32, kBF16 or kF16, one behind the other; `first` is even.
 // Errors: CudaError.
 // Threads: one. Done when the stream has done it.
 #pragma once
@@ -20,7 +20,7 @@ enum class RandomNumbers : std::uint8_t {
 };
 
 void fill_random(void* data, DType type, std::int64_t elements, std::uint64_t seed, float scale,
-                 RandomNumbers numbers, cudaStream_t stream);
+                 RandomNumbers numbers, cudaStream_t stream, std::int64_t first = 0);
 void fill_constant(void* data, DType type, std::int64_t elements, float value, cudaStream_t stream);
 
 }  // namespace hangar::cuda

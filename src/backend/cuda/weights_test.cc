@@ -3,72 +3,29 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <numeric>
+#include <unistd.h>
 
-#include "backend/cpu/ops_test_support.h"
-#include "backend/cuda/launch.h"
-#include "backend/cuda/testing.h"
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <stdexcept>
+
+#include "backend/cuda/weights_test_support.h"
+#include "base/mapped_file.h"
 #include "quant/view_rows.h"
 
 namespace hangar::cuda {
 namespace {
 
-constexpr DType kAllTypes[] = {DType::kF32,     DType::kF16,     DType::kBF16,   DType::kQ4_0,
-                               DType::kQ4_1,    DType::kQ5_0,    DType::kQ5_1,   DType::kQ8_0,
-                               DType::kQ2_K,    DType::kQ3_K,    DType::kQ4_K,   DType::kQ5_K,
-                               DType::kQ6_K,    DType::kIQ4_NL,  DType::kIQ4_XS, DType::kMXFP4,
-                               DType::kInt4G32, DType::kInt8G32, DType::kF8E4M3};
-
-class CudaWeightsTest : public cpu::OpsTest, public testing::WithParamInterface<DType> {
+class CudaWeightsTest : public CudaWeightsTestBase {
  protected:
-  static constexpr std::size_t kArenaBytes = std::size_t{512} << 20U;
-
-  CudaWeightsTest() : OpsTest(1) {}
-  void SetUp() override {
-    if (!card_present()) GTEST_SKIP() << "no CUDA card here";
-    HANGAR_CUDA(cudaMalloc(&arena_, kArenaBytes));
-    loader_ = std::make_unique<WeightLoader>(
-        [this](std::size_t bytes, std::size_t alignment) { return take(bytes, alignment); },
-        GetParam(), 3);
-  }
-  void TearDown() override {
-    loader_.reset();
-    (void)cudaFree(arena_);
-  }
-
-  void* take(std::size_t bytes, std::size_t alignment) {
-    used_ = (used_ + alignment - 1) / alignment * alignment;
-    if (used_ + bytes > limit_) return nullptr;
-    std::byte* at = static_cast<std::byte*>(arena_) + used_;
-    used_ += bytes;
-    return at;
-  }
-  float rounded(float value) const {
-    return GetParam() == DType::kBF16 ? bfloat16_to_float(float_to_bfloat16(value))
-                                      : half_to_float(float_to_half(value));
-  }
-  // The card's numbers.
-  std::vector<float> numbers_of(const CudaWeight& weight) {
-    loader_->finish();
-    const auto elements = static_cast<std::size_t>(weight.rows * weight.columns);
-    std::vector<float> values(elements);
-    if (weight.dtype == DType::kF32) {
-      HANGAR_CUDA(cudaMemcpy(values.data(), weight.data, 4 * elements, cudaMemcpyDeviceToHost));
-      return values;
-    }
-    std::vector<std::uint16_t> bits(elements);
-    HANGAR_CUDA(cudaMemcpy(bits.data(), weight.data, 2 * elements, cudaMemcpyDeviceToHost));
-    for (std::size_t i = 0; i < elements; ++i) {
-      values[i] =
-          weight.dtype == DType::kBF16 ? bfloat16_to_float(bits[i]) : half_to_float(bits[i]);
-    }
-    return values;
-  }
   void expect_loads(const TensorView& w) {
     const auto loaded = loader_->load(w);
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
-    const CudaWeight& weight = **loaded;
+    expect_is(**loaded, w);
+  }
+  void expect_is(const CudaWeight& weight, const TensorView& w) {
     ASSERT_EQ(weight.rows, w.rows());
     ASSERT_EQ(weight.columns, w.columns());
     const bool vector = w.rows() == 1;
@@ -85,10 +42,21 @@ class CudaWeightsTest : public cpu::OpsTest, public testing::WithParamInterface<
     expect_same_bits(numbers_of(weight), want);
   }
 
-  std::unique_ptr<WeightLoader> loader_;
-  void* arena_ = nullptr;
-  std::size_t used_ = 0;
-  std::size_t limit_ = kArenaBytes;
+  // The card's bytes are those of the view.
+  void expect_copied(const CudaWeight& weight, const TensorView& w) {
+    loader_->finish();
+    std::vector<std::byte> got(w.data.size());
+    HANGAR_CUDA(cudaMemcpy(got.data(), weight.data, got.size(), cudaMemcpyDeviceToHost));
+    ASSERT_EQ(std::memcmp(got.data(), w.data.data(), got.size()), 0);
+  }
+  std::vector<std::byte> finite_bytes(std::size_t count) {
+    std::vector<std::byte> bytes(count);
+    for (std::size_t i = 0; i + 1 < count; i += 2) {
+      const auto bits = static_cast<std::uint16_t>(random_() & 0x3FFFU);  // finite in both types
+      std::memcpy(bytes.data() + i, &bits, 2);
+    }
+    return bytes;
+  }
 };
 
 TEST_P(CudaWeightsTest, EveryTypeIsRoundedOnce) {
@@ -123,19 +91,56 @@ TEST_P(CudaWeightsTest, ScalesAndInputOrderAreApplied) {
 TEST_P(CudaWeightsTest, LargeOnesComeInPieces) {
   const std::int64_t columns = 8192;
   const std::int64_t rows = 6000;
-  std::vector<std::byte> bytes(row_bytes(GetParam(), columns) * static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < bytes.size(); i += 2) {
-    const auto bits = static_cast<std::uint16_t>(random_() & 0x3FFFU);  // finite in both types
-    std::memcpy(bytes.data() + i, &bits, 2);
-  }
-  const TensorView w = view(GetParam(), {rows, columns}, std::move(bytes));
+  const TensorView w =
+      view(GetParam(), {rows, columns}, finite_bytes(row_bytes(GetParam(), columns) * 6000));
   for (int i = 0; i < 3; ++i) {
     const CudaWeightPtr weight = loader_->load(w).value();
-    loader_->finish();
-    std::vector<std::byte> got(w.data.size());
-    HANGAR_CUDA(cudaMemcpy(got.data(), weight->data, got.size(), cudaMemcpyDeviceToHost));
-    ASSERT_EQ(std::memcmp(got.data(), w.data.data(), got.size()), 0);
+    expect_copied(*weight, w);
+    if (HasFailure()) return;
   }
+}
+
+// As a model's weights come: mapped, each at an odd place, all asked for before the first is there.
+TEST_P(CudaWeightsTest, AMappedFileIsReadBehindTheCallersBack) {
+  const DType other = GetParam() == DType::kBF16 ? DType::kF16 : DType::kBF16;
+  std::vector<TensorView> views = {
+      random_view(DType::kF32, 1, 4096),    random_view(DType::kQ4_K, 700, 5120),
+      random_view(DType::kIQ4_NL, 50, 160), random_view(other, 300, 4097),
+      random_view(DType::kQ6_K, 900, 2048), random_view(DType::kF32, 33, 7),
+      random_view(other, 1, 4096),          random_view(DType::kQ8_0, 3, 32)};
+  views.push_back(view(GetParam(), {3001, 4096}, finite_bytes(std::size_t{3001} * 4096 * 2)));
+  std::vector<std::byte> all(12);
+  std::vector<std::size_t> places;
+  for (const TensorView& v : views) {
+    places.push_back(all.size());
+    all.insert(all.end(), v.data.begin(), v.data.end());
+  }
+  const auto path = std::filesystem::path(testing::TempDir()) /
+                    fmt::format("weights.{}.{}", ::getpid(), dtype_name(GetParam()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(all.data()), std::ssize(all));
+  const MappedFile file = MappedFile::open(path).value();
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    views[i].data = file.bytes().subspan(places[i], views[i].data.size());
+  }
+  std::vector<CudaWeightPtr> loaded;
+  for (const TensorView& v : views) loaded.push_back(loader_->load(v).value());
+  expect_copied(*loaded.back(), views.back());
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    SCOPED_TRACE(fmt::format("{} rows of {}", views[i].rows(), dtype_name(views[i].dtype)));
+    expect_is(*loaded[i], views[i]);
+    if (HasFailure()) return;
+  }
+  // What the mapping would end the process with is an error.
+  std::filesystem::resize_file(path, 1000);
+  const auto cut = loader_->load(views[1]);
+  EXPECT_TRUE(cut.has_value());
+  EXPECT_THAT([&] { loader_->finish(); },
+              testing::ThrowsMessage<std::runtime_error>(testing::HasSubstr("the file ends")));
+  const auto after = loader_->load(random_view(DType::kF32, 4, 8));
+  ASSERT_FALSE(after.has_value());
+  EXPECT_EQ(after.error().code, ErrorCode::kIo);
+  std::filesystem::remove(path);
 }
 
 TEST_P(CudaWeightsTest, LoadedOneAfterTheOtherTheyLieTogether) {

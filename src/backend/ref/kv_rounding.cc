@@ -4,26 +4,45 @@
 
 #include "backend/ref/ops.h"
 #include "tensor/float16.h"
+#include "tensor/float8.h"
 
 namespace hangar::ref {
 namespace {
 
-void round_to_int8(std::span<const float> from, float* to) {
+// NaN of a row that holds what is not finite.
+float largest_magnitude(std::span<const float> row) {
   float largest = 0.0F;
-  bool finite = true;
-  for (const float x : from) {
-    finite = finite && std::isfinite(x);
+  for (const float x : row) {
+    if (!std::isfinite(x)) return std::numeric_limits<float>::quiet_NaN();
     largest = std::max(largest, std::abs(x));
   }
-  if (!finite) {
-    std::fill_n(to, from.size(), std::numeric_limits<float>::quiet_NaN());
+  return largest;
+}
+
+void round_to_int8(std::span<const float> from, float* to) {
+  const float scale = largest_magnitude(from) / 127.0F;
+  if (std::isnan(scale)) {
+    std::fill_n(to, from.size(), scale);
     return;
   }
-  const float scale = largest / 127.0F;
   for (std::size_t i = 0; i < from.size(); ++i) {
     float integer = 0.0F;
     if (scale > 0.0F) integer = std::clamp(std::nearbyint(from[i] / scale), -127.0F, 127.0F);
     to[i] = scale * integer;
+  }
+}
+
+// By the same roundings as on a card.
+void round_to_fp8(std::span<const float> from, float* to) {
+  const float largest = largest_magnitude(from);
+  if (std::isnan(largest)) {
+    std::fill_n(to, from.size(), largest);
+    return;
+  }
+  const float scale = std::max(largest / kFloat8E4m3Largest, kFp8LeastScale);
+  const float inverse = 1.0F / scale;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    to[i] = scale * float8_e4m3_to_float(float_to_float8_e4m3(from[i] * inverse));
   }
 }
 
@@ -43,6 +62,9 @@ void round_kv(KvType type, std::span<const float> from, float* to) {
       return;
     case KvType::kInt8:
       round_to_int8(from, to);
+      return;
+    case KvType::kFp8:
+      round_to_fp8(from, to);
       return;
   }
 }

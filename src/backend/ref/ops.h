@@ -35,7 +35,8 @@ struct KvSlot {
 };
 KvSlot kv_slot(const RaggedBatch& batch, const RaggedBatch::Sequence& sequence, std::int64_t p);
 
-// One KV head's key or value as `type` keeps it. What is not finite makes all of an int8 row NaN.
+// One KV head's key or value as `type` keeps it. What is not finite makes all of an int8
+// or fp8 row NaN.
 void round_kv(KvType type, std::span<const float> from, float* to);
 
 void rms_norm(Activation out, Activation x, const float* weight, float eps);

@@ -270,6 +270,40 @@ TEST_F(RefBackendTest, AttentionStaysInItsWindowAndCapsScores) {
   EXPECT_THAT(attend()[1], FloatEq((70 + weight * 7) / (1 + weight)));
 }
 
+// A single token is attended to: the result is its value, as the cache keeps it.
+TEST_F(RefBackendTest, Fp8KeepsEachHeadsRowWithAScaleOfItsOwn) {
+  const auto kept = [&](std::vector<float> v, std::int32_t kv_heads) {
+    const auto width = static_cast<std::int64_t>(v.size());
+    const auto dim = static_cast<std::int32_t>(width) / kv_heads;
+    const auto cache = backend_->make_kv_cache({1, 1, 16, kv_heads, dim, KvType::kFp8}).value();
+    RaggedBatch batch;
+    batch.token_ids = {0};
+    batch.positions = {0};
+    batch.block_tables = {0};
+    batch.sequences = {{.rows = 1, .blocks = 1}};
+    const Activation x = backend_->allocate(1, width, ActivationPrecision::kFull).value();
+    const Activation out = backend_->allocate(1, width, ActivationPrecision::kFull).value();
+    backend_->write(x, v);
+    backend_->write_kv(*cache, 0, x, x, batch);
+    backend_->write(x, std::vector<float>(v.size(), 0.0F));  // queries
+    backend_->attention(out, x, *cache, 0, batch,
+                        {.heads = kv_heads, .kv_heads = kv_heads, .head_dim = dim, .scale = 1.0F});
+    std::vector<float> got(v.size());
+    backend_->read(out, got);
+    return got;
+  };
+  // Scales 1 and 2: steps of 32 below 448 and of 64 below 896, of 1 and 2 below 16 and 32.
+  EXPECT_THAT(kept({448.0F, -433.0F, 15.6F, 0.0F, 896.0F, -433.0F, 15.6F, 31.0F}, 2),
+              ElementsAre(448.0F, -448.0F, 16.0F, 0.0F, 896.0F, -448.0F, 16.0F, 32.0F));
+  EXPECT_THAT(kept({0.0F, -0.0F}, 1), ElementsAre(0.0F, 0.0F));
+  // Below what the least scale holds there is nothing.
+  EXPECT_THAT(kept({1e-20F, 1e-30F}, 1), ElementsAre(0.0F, 0.0F));
+  const std::vector<float> broken = kept({1.0F, std::nanf(""), 2.0F, 3.0F}, 2);
+  EXPECT_TRUE(std::isnan(broken[0]) && std::isnan(broken[1]));
+  EXPECT_THAT(std::vector(broken.begin() + 2, broken.end()),
+              ElementsAre(FloatNear(2.0F, 0.08F), FloatEq(3.0F)));
+}
+
 TEST_F(RefBackendTest, RefusesWhatItCannotHold) {
   EXPECT_EQ(backend_->make_kv_cache({1, 0, 16, 1, 64}).error().code, ErrorCode::kInvalidArgument);
   constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
@@ -290,6 +324,23 @@ TEST_F(RefBackendTest, RefusesWhatItCannotHold) {
   EXPECT_EQ(
       backend_->load_weight({"w", DType::kI32, {4}, bytes}, InputPrecision::kFast).error().code,
       ErrorCode::kUnsupported);
+}
+
+TEST(RegistryTest, FewerBitsThanTheFilesAreForACard) {
+  for (const char* name : {"cpu", "ref"}) {
+    const auto fp8 = make_backend(name, {.threads = 1, .quant = {.matrices = WeightQuant::kFp8}});
+    ASSERT_FALSE(fp8.has_value()) << name;
+    EXPECT_EQ(fp8.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(fp8.error().field, "quant");
+    EXPECT_THAT(fp8.error().message, HasSubstr("--quant fp8 is for a card (--backend cuda)"));
+    EXPECT_THAT(fp8.error().message, HasSubstr("take a file of 4 or 8 bits"));
+    const auto head = make_backend(name, {.threads = 1, .quant = {.head = WeightQuant::kFp8}});
+    ASSERT_FALSE(head.has_value()) << name;
+    EXPECT_EQ(head.error().field, "quant_head");
+    EXPECT_THAT(head.error().message, HasSubstr("--quant-head 8 is for a card"));
+    const QuantOptions sixteen{.matrices = WeightQuant::kNone, .head = WeightQuant::kNone};
+    EXPECT_TRUE(make_backend(name, {.threads = 1, .quant = sixteen}).has_value());
+  }
 }
 
 TEST(RegistryTest, KnowsItsBackendsAndNamesThem) {

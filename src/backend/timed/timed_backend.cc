@@ -82,6 +82,14 @@ Result<WeightPtr> TimedBackend::random_weight(const TensorView& view, const Rand
   return weight;
 }
 
+Result<WeightPtr> TimedBackend::make_head(const Weight& table) {
+  HANGAR_TRY(WeightPtr head, inner_->make_head(table));
+  if (head != nullptr) {
+    products_[head.get()] = {StepPart::kHead, static_cast<double>(head->memory_bytes)};
+  }
+  return head;
+}
+
 Result<Activation> TimedBackend::allocate(std::int64_t rows, std::int64_t columns,
                                           ActivationPrecision precision) {
   return inner_->allocate(rows, columns, precision);

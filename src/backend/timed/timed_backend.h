@@ -32,6 +32,10 @@ class TimedBackend : public Backend {
   WeightPtr take_prepared(const TensorView& view, InputPrecision precision) override;
   Result<WeightPtr> random_weight(const TensorView& view, const RandomWeights& how,
                                   InputPrecision precision) override;
+  Result<WeightPtr> make_head(const Weight& table) override;
+  std::size_t head_bytes(const TensorView& table) const override {
+    return inner_->head_bytes(table);
+  }
   using Backend::allocate;
   Result<Activation> allocate(std::int64_t rows, std::int64_t columns,
                               ActivationPrecision precision) override;
@@ -44,6 +48,9 @@ class TimedBackend : public Backend {
   std::optional<BackendMemory> memory() const override { return inner_->memory(); }
   std::size_t weight_bytes(const TensorView& view) const override {
     return inner_->weight_bytes(view);
+  }
+  std::size_t input_bytes(const TensorView& view, std::int64_t rows) const override {
+    return inner_->input_bytes(view, rows);
   }
   StepSizes usual_step_sizes() const override { return inner_->usual_step_sizes(); }
   void tune(KvCache& cache) override { inner_->tune(cache); }

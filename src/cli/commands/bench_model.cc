@@ -86,7 +86,7 @@ class BenchModel : public Command {
                  "Where a step's time goes, by operation, in place of speeds");
     app.add_flag("--json", json_, "A JSON list, with every run's figure");
     settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
-                        Setting::kBackend});
+                        Setting::kBackend, Setting::kQuant, Setting::kQuantHead});
     app.footer(kExamples);
   }
 
@@ -103,6 +103,7 @@ class BenchModel : public Command {
     const LocalEngineOptions engine = engine_options(settings);
     options_.backend = engine.backend;
     options_.threads = engine.threads;
+    options_.quant = engine.quant;
     if (!instruction_set_.empty()) HANGAR_CHECK_OK(use_instruction_set());
     HANGAR_TRY(const std::string text, account_ ? account(*checkpoint) : speeds(*checkpoint));
     HANGAR_CHECK_OK(context.out.write(text));

@@ -196,9 +196,10 @@ class ChatCommandLine : public Command {
     app.add_option("--system", system_, "The system message")->type_name("TEXT");
     sampling_.add(app);
     settings_.set_default(Setting::kLogLevel, "warn");
-    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads,
-                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
-                        Setting::kBackend, Setting::kLogLevel});
+    settings_.add(
+        app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kPinThreads,
+              Setting::kPreparedWeights, Setting::kMaxContext, Setting::kBackend, Setting::kQuant,
+              Setting::kQuantHead, Setting::kLogLevel});
     app.footer(kExamples);
   }
 

@@ -116,7 +116,7 @@ void EvalCommand::add_options(CLI::App& app) {
   ppl.add_flag("--json", json_, "One JSON object with everything");
   settings_.set_default(Setting::kLogLevel, "warn");
   settings_.add(ppl, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kBackend,
-                      Setting::kKvType, Setting::kLogLevel});
+                      Setting::kQuant, Setting::kQuantHead, Setting::kKvType, Setting::kLogLevel});
   app.footer(kExamples);
   ppl.footer(kExamples);
 }
@@ -223,6 +223,7 @@ Result<int> EvalCommand::run(const CommandContext& context) {
   options.backend = engine.backend;
   options.threads = engine.threads;
   options.kv_type = engine.kv_type;
+  options.quant = engine.quant;
   options.context_tokens = context_;
   options.batch_windows = batch_;
   options.step_rows = std::min(kUsualStepRows, std::max(1, batch_) * context_);

@@ -17,13 +17,16 @@
 namespace hangar {
 namespace {
 
-constexpr std::int32_t kMostOfALoad = 256;  // requests of a load that run at once
+// Requests of a load that run at once: what suits a backend (Backend::usual_step_sizes).
+constexpr std::int32_t kMostOfALoad = 256;
+constexpr std::int32_t kMostOfALoadOnACard = 512;
 constexpr std::int32_t kHostStepTokens = 512;
 constexpr std::string_view kCardBackend = "cuda";
 
-std::int32_t at_once(const bench::OfflineTest& test) {
-  return test.kind == bench::OfflineKind::kLoad ? std::min(test.requests, kMostOfALoad)
-                                                : test.requests;
+std::int32_t at_once(const bench::OfflineTest& test, bool card) {
+  if (test.kind != bench::OfflineKind::kLoad) return test.requests;
+  const std::int32_t most = card ? kMostOfALoadOnACard : kMostOfALoad;
+  return std::min(test.requests, test.at_once > 0 ? test.at_once : most);
 }
 
 bool is_default(const Settings& settings, Setting setting) {
@@ -43,19 +46,19 @@ std::uint64_t kv_token_bytes(const ModelConfig& config, std::optional<KvType> ty
 LocalEngineOptions offline_engine_options(const Settings& settings,
                                           const bench::OfflinePlan& plan) {
   LocalEngineOptions options = engine_options(settings);
+  const bool card = options.backend == kCardBackend;
   std::int32_t sequences = 1;
   std::int32_t context = 1;
   std::uint64_t most_tokens = 1;
   for (const bench::OfflineTest& test : plan.tests) {
     const std::int32_t tokens = test.input_tokens + test.output_tokens;
-    sequences = std::max(sequences, at_once(test));
+    sequences = std::max(sequences, at_once(test, card));
     context = std::max(context, tokens);
     // A block more for each: the last one is seldom full.
-    most_tokens = std::max(most_tokens, static_cast<std::uint64_t>(at_once(test)) *
+    most_tokens = std::max(most_tokens, static_cast<std::uint64_t>(at_once(test, card)) *
                                             static_cast<std::uint64_t>(tokens + 16));
     options.max_waiting = std::max(options.max_waiting, test.requests);
   }
-  const bool card = options.backend == kCardBackend;
   if (is_default(settings, Setting::kMaxRunning)) options.batching.max_sequences = sequences;
   if (is_default(settings, Setting::kMaxContext)) {
     options.context_tokens = std::min(context, plan.config.context_tokens);
@@ -93,10 +96,13 @@ StoredSizes stored_sizes(const Checkpoint& checkpoint, const EngineInfo& info) {
   return sizes;
 }
 
-void drop_peers(bench::OfflinePlan& plan) {
+void drop_peers(bench::OfflinePlan& plan, const LocalEngineOptions& options) {
   const ModelConfig& config = plan.config;
-  if (config.layers == 32 && config.hidden == 4096 && config.feed_forward == 14336 &&
-      config.heads == 32 && config.kv_heads == 8 && config.vocabulary == 128256) {
+  const bool sixteen_bits =
+      options.quant.matrices.value_or(WeightQuant::kNone) == WeightQuant::kNone;
+  if (sixteen_bits && config.layers == 32 && config.hidden == 4096 &&
+      config.feed_forward == 14336 && config.heads == 32 && config.kv_heads == 8 &&
+      config.vocabulary == 128256) {
     return;
   }
   for (bench::OfflineTest& test : plan.tests) test.peer.reset();

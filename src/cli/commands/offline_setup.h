@@ -23,7 +23,7 @@ LocalEngineOptions offline_engine_options(const Settings& settings, const bench:
 StoredSizes stored_sizes(const Checkpoint& checkpoint, const EngineInfo& info);
 
 // Others' figures are of one shape (bench::card_suite); beside another they would mislead.
-void drop_peers(bench::OfflinePlan& plan);
+void drop_peers(bench::OfflinePlan& plan, const LocalEngineOptions& options);
 
 BenchFacts offline_facts(const Checkpoint& checkpoint, const EngineInfo& info,
                          const bench::OfflinePlan& plan);

@@ -118,6 +118,7 @@ class ServeCommand : public Command {
                         Setting::kMaxContext,     Setting::kBackend,
                         Setting::kBatching,       Setting::kMaxRunning,
                         Setting::kStepTokens,     Setting::kBatchWaitMs,
+                        Setting::kQuant,          Setting::kQuantHead,
                         Setting::kKvType,         Setting::kKvMemory,
                         Setting::kGpuMemory,      Setting::kPrefixCache,
                         Setting::kSpeculate,      Setting::kDeterministic,

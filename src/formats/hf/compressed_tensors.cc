@@ -20,7 +20,7 @@ class CompressedTensorsFormat final : public LinearFormat {
       out += schemes_[i].description();
       activations = activations || schemes_[i].activations;
     }
-    if (activations) out += "; activations stay float";
+    if (activations) out += "; activations by the backend";
     return out;
   }
 

@@ -6,7 +6,7 @@
 //   weight_scale, packed weight_zero_point, weight_g_idx), int-quantized (an int8 weight) and
 //   float-quantized (FP8), per group, channel, tensor, and block for FP8. Modules are told by
 //   targets and ignore: exact names, then "re:" expressions, then classes ("Linear", "Embedding").
-//   Where the file asks for quantized activations they stay float.
+//   How activations are kept is the backend's matter: what the file asks of them is not read.
 // Errors: as LinearFormat. Threads: const and thread-safe.
 #pragma once
 

@@ -15,7 +15,7 @@ class Fp8Format final : public LinearFormat {
   std::string description() const override {
     const std::string shape =
         blocks_ ? fmt::format(", blocks of {} x {}", blocks_->rows, blocks_->columns) : "";
-    return fmt::format("{} e4m3{}; activations stay float", name_, shape);
+    return fmt::format("{} e4m3{}; activations by the backend", name_, shape);
   }
   bool holds(const RawTensors& tensors, std::string_view module) const override {
     return has_fp8_weight(ModuleTensors(tensors, module));

@@ -3,8 +3,8 @@
 //
 // Promise: weight (o, i) is the stored number times its scale: weight_scale_inv, which despite its
 //   name multiplies, for blocks of weight_block_size; weight_scale or weight_scale_inv for the
-//   tensor; weight_scale [out, 1] for fbgemm. Where the file asks for FP8 activations they stay
-//   float.
+//   tensor; weight_scale [out, 1] for fbgemm. How activations are kept is the backend's matter:
+//   what the file asks of them is not read.
 // Errors: as LinearFormat. Threads: const and thread-safe.
 #pragma once
 

@@ -82,13 +82,13 @@ TEST(LinearFormatTest, DescriptionsNameTheForm) {
   EXPECT_EQ(description("packed g64 asymmetric"),
             "compressed-tensors int4, groups of 64, zero points");
   EXPECT_EQ(description("float channel"),
-            "compressed-tensors FP8 e4m3, one scale a row; activations stay float");
+            "compressed-tensors FP8 e4m3, one scale a row; activations by the backend");
   EXPECT_EQ(description("float block"),
-            "compressed-tensors FP8 e4m3, blocks of 16 x 32; activations stay float");
+            "compressed-tensors FP8 e4m3, blocks of 16 x 32; activations by the backend");
   EXPECT_EQ(description("int8 tensor"),
-            "compressed-tensors int8, one scale a tensor; activations stay float");
-  EXPECT_EQ(description("fp8 blocks"), "FP8 e4m3, blocks of 16 x 32; activations stay float");
-  EXPECT_EQ(description("fbgemm fp8"), "FBGEMM FP8 e4m3; activations stay float");
+            "compressed-tensors int8, one scale a tensor; activations by the backend");
+  EXPECT_EQ(description("fp8 blocks"), "FP8 e4m3, blocks of 16 x 32; activations by the backend");
+  EXPECT_EQ(description("fbgemm fp8"), "FBGEMM FP8 e4m3; activations by the backend");
 }
 
 TEST(LinearFormatTest, OldFilesTellTheMethodByItsSettings) {

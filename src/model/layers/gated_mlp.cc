@@ -39,8 +39,13 @@ void GatedMlp::forward(Backend& backend, Activation x, const GatedMlpScratch& sc
   const Activation gate = scratch.gate.first_rows(x.rows);
   const Activation up = scratch.up.first_rows(x.rows);
   const Activation product = scratch.product.first_rows(x.rows);
-  backend.norm_matmul(std::array{gate, up}, x, {norm_.get(), norm_epsilon_},
-                      std::array{gate_.get(), up_.get()}, normed);
+  const InputNorm norm{norm_.get(), norm_epsilon_};
+  if (!gate_bias_ && !up_bias_ && !down_bias_ && !post_norm_) {
+    backend.gated_mlp_add(x, norm, {gate_.get(), up_.get(), down_.get()}, function_,
+                          {normed, gate, up, product});
+    return;
+  }
+  backend.norm_matmul(std::array{gate, up}, x, norm, std::array{gate_.get(), up_.get()}, normed);
   if (gate_bias_) backend.add_bias(gate, *gate_bias_);
   if (up_bias_) backend.add_bias(up, *up_bias_);
   if (!down_bias_ && !post_norm_) {

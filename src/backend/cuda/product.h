@@ -1,0 +1,50 @@
+// Product: one matrix product as the ways of computing it see it (blas.h, tile_matmul.h,
+// plain_matmul.h).
+//
+// Promise: y = x W^T, sums in float32. `gate`: W is gate over up, one behind the other, and y =
+//   f(x Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times
+//   it, x's row r for x_scales[r] times it.
+// Shapes: W {outputs, columns}, rows contiguous (gated: {2 outputs, columns}); x {rows, columns}; y
+//   {rows, outputs}; strides in elements.
+// Threads: a value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "tensor/dtype.h"
+#include "tensor/gate_function.h"
+
+namespace hangar::cuda {
+
+enum class ProductOutput : std::uint8_t {
+  kWork,  // y = .., in the work type
+  kFull,  // y = .., in float32
+  kAdd,   // y += .., in float32
+};
+
+struct Product {
+  DType type = DType::kBF16;  // kBF16 or kF16: of x, and of a y of kWork
+  const void* weight = nullptr;
+  // `type`; kF8E4M3, x's too then; or kF32, which the plain way alone takes.
+  DType weight_type = DType::kBF16;
+  const float* weight_scales = nullptr;  // [weight_rows()], FP8
+  const float* x_scales = nullptr;       // [rows], FP8
+  std::int64_t outputs = 0;
+  std::int64_t columns = 0;
+  std::int64_t rows = 0;
+  const void* x = nullptr;
+  std::int64_t x_stride = 0;
+  ProductOutput output = ProductOutput::kWork;
+  void* y = nullptr;
+  std::int64_t y_stride = 0;
+  std::optional<GateFunction> gate;
+  // What comes behind it reads much that is there already: its blocks are to find room beside.
+  bool leaves_room = false;
+
+  DType x_type() const { return weight_type == DType::kF8E4M3 ? weight_type : type; }
+  DType y_type() const { return output == ProductOutput::kWork ? type : DType::kF32; }
+  std::int64_t weight_rows() const { return gate ? 2 * outputs : outputs; }
+};
+
+}  // namespace hangar::cuda

@@ -1,0 +1,100 @@
+#include "backend/cuda/products.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "backend/cuda/plain_matmul.h"
+
+namespace hangar::cuda {
+namespace {
+
+constexpr std::size_t kMostNotedWeights = 16;  // to measure on
+// Up to so many rows tiles are likelier than cuBLASLt, as long as nothing was measured.
+constexpr std::int64_t kLikelyTileRows = 32;
+
+// The card, the driver and the library: whose choices these are.
+std::string owner_of_choices() {
+  int device = 0;
+  int driver = 0;
+  cudaDeviceProp card{};
+  HANGAR_CUDA(cudaGetDevice(&device));
+  HANGAR_CUDA(cudaGetDeviceProperties(&card, device));
+  HANGAR_CUDA(cudaDriverGetVersion(&driver));
+  return fmt::format("{}, {} multiprocessors, driver {}, cublasLt {}", card.name,
+                     card.multiProcessorCount, driver, cublasLtGetVersion());
+}
+
+bool tiles_are_likely(const Launch& launch, const Product& product) {
+  return !launch.deterministic && (product.rows <= kLikelyTileRows || product.gate) &&
+         can_tile(launch, product);
+}
+
+}  // namespace
+
+Products::Products(void* workspace, std::size_t workspace_bytes)
+    : blas_(workspace, workspace_bytes), owner_(owner_of_choices()) {}
+
+bool Products::takes_gated(const Launch& launch, const Product& product) {
+  return !launch.deterministic && product.gate && can_tile(launch, product);
+}
+
+void Products::note(const Product& product) {
+  Weights& weights = noted_[key_of(product, 0)];
+  if (weights.size() >= kMostNotedWeights) return;
+  if (std::ranges::find(weights, product.weight, &Noted::weight) != weights.end()) return;
+  weights.push_back({product.weight, product.weight_scales});
+}
+
+const ProductChoice* Products::choose(const Launch& launch, const Product& product) {
+  const std::int64_t bucket = launch.deterministic ? 0 : row_bucket(product.rows);
+  const ProductKey key = key_of(product, bucket);
+  if (const ProductChoice* known = choices_.find(key)) return known;
+  Product usual = product;
+  usual.rows = launch.deterministic ? product.rows : bucket;
+  ProductChoice choice;
+  if (tiles_are_likely(launch, usual)) {
+    const std::vector<TileWay> ways = tile_ways(launch, usual);
+    if (ways.empty()) return nullptr;
+    choice.tiles = ways.front();
+  } else {
+    if (!Blas::suits(product)) return nullptr;
+    const auto found =
+        launch.deterministic ? blas_.fixed_candidates(product) : blas_.candidates(usual, true, 1);
+    if (found.empty()) return nullptr;
+    choice.algorithm = found.front();
+  }
+  choices_.set(key, choice);
+  return choices_.find(key);
+}
+
+bool Products::run(const Launch& launch, const Product& product, const ProductChoice& choice) {
+  if (choice.tiles.rows == 0) {
+    return Blas::suits(product) && blas_.run(launch, product, choice.algorithm);
+  }
+  if (!can_tile(launch, product)) return false;
+  tile_matmul(launch, product, choice.tiles);
+  return true;
+}
+
+void Products::multiply(const Launch& launch, const Product& product) {
+  if (product.rows == 0) return;
+  if (Blas::suits(product) || can_tile(launch, product)) {
+    note(product);
+    const ProductChoice* choice = choose(launch, product);
+    if (choice != nullptr && run(launch, product, *choice)) return;
+    // The bucket's algorithm does not do just this: what the library proposes for it.
+    if (choice != nullptr && !launch.deterministic && Blas::suits(product)) {
+      const auto found = blas_.candidates(product, true, 1);
+      if (!found.empty() && blas_.run(launch, product, found.front())) return;
+    }
+  }
+  if (product.gate) throw std::invalid_argument("no way takes this gated product");
+  if (!launch.deterministic && can_multiply_directly(product)) {
+    return direct_matmul(launch, product);
+  }
+  scalar_matmul(launch, product);
+}
+
+}  // namespace hangar::cuda

@@ -1,0 +1,83 @@
+// Products: each product of the backend by the way that was measured to be the fastest.
+//
+// Promise: multiply() takes a tile product (tile_matmul.h) or one of cuBLASLt's algorithms
+// (blas.h),
+//   whichever was the fastest for about so many rows (tune(), or the file of an earlier start), or
+//   else what is likeliest; what neither takes is done plainly (plain_matmul.h). Deterministic
+//   launches take one algorithm of cuBLASLt for every number of rows, one that does not split K
+//   between blocks, or the scalar way: a row is then summed by the same instructions in the same
+//   order whatever rows are beside it. tune() runs each such algorithm with few and with many rows
+//   and takes none whose results differ in a bit.
+// Shapes: as Product.
+// Errors: CudaError.
+// Threads: as Backend. multiply may be captured in a graph; tune may not.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/cuda/blas.h"
+#include "backend/cuda/launch.h"
+#include "backend/cuda/product.h"
+#include "backend/cuda/product_choices.h"
+
+namespace hangar::cuda {
+
+// Memory of the card's for tune() to work in; its contents are lost.
+struct DeviceScratch {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+class Products {
+ public:
+  // The workspace is the card's, at 256 bytes, and outlives this. It is for one stream.
+  Products(void* workspace, std::size_t workspace_bytes);
+
+  void multiply(const Launch& launch, const Product& product);
+  // Whether a gated product of these sizes, types and addresses can be multiplied in one.
+  static bool takes_gated(const Launch& launch, const Product& product);
+
+  // Says that there are such products (of those pointers only the weight and the types, sizes and
+  // strides count). multiply() does so itself.
+  void note(const Product& product);
+  // Measures the ways of every product noted and not yet measured, at each of `row_counts`, on the
+  // weights noted, in turn, so that they come from memory. Row counts whose x and y do not fit the
+  // scratch keep what is likeliest. Returns how many choices it made. Waits for the card.
+  int tune(const Launch& launch, std::span<const std::int64_t> row_counts, DeviceScratch scratch);
+
+  // Choices of an earlier start, and what was measured since then.
+  void load(const std::filesystem::path& path) { choices_.load(path, owner_); }
+  Status save(const std::filesystem::path& path) const { return choices_.save(path, owner_); }
+
+ private:
+  struct Noted {
+    const void* weight;
+    const float* scales;
+  };
+  using Weights = std::vector<Noted>;
+
+  // nullptr: neither cuBLASLt nor tiles take it.
+  const ProductChoice* choose(const Launch& launch, const Product& product);
+  bool run(const Launch& launch, const Product& product, const ProductChoice& choice);
+  // Microseconds of one run, W taken from `weights` in turn; 0 where it does not run. Gives up,
+  // with a rough figure, on one much slower than give_up_us (0: never).
+  double measure(const Launch& launch, Product product, const Weights& weights,
+                 const ProductChoice& choice, double give_up_us);
+  bool rows_are_independent(const Launch& launch, Product product, const ProductChoice& choice,
+                            DeviceScratch scratch);
+  bool tune_bucket(const Launch& launch, const Product& product, const Weights& weights);
+  bool tune_fixed(const Launch& launch, Product product, const Weights& weights,
+                  DeviceScratch scratch);
+
+  Blas blas_;
+  std::string owner_;  // card, driver, library
+  ProductChoices choices_;
+  std::map<ProductKey, Weights> noted_;  // bucket 0
+};
+
+}  // namespace hangar::cuda

@@ -1,0 +1,32 @@
+// TensorMap: how the copy engine finds a box of a matrix in the card's memory.
+//
+// Promise: matrix_boxes() describes {rows, columns} of elements as three dimensions: 128 bytes of a
+//   row, rows, and which 128 bytes of the row; so one copy brings several boxes of `box_rows` rows
+//   of 128 bytes, one behind the other, each swizzled as wgmma.cuh reads it. gated_boxes() is the
+//   same of a gate over an up matrix, 8 rows of the one and 8 of the other in turn: its dimensions
+//   are 128 bytes, 8 rows, which of the two, which 8 rows, which 128 bytes. What lies outside comes
+//   as zeros.
+// Shapes: a row is a multiple of 128 bytes; gated: each matrix a multiple of 8 rows.
+// Alignment: data and stride, multiples of 16 bytes.
+// Errors: CudaError (a driver that has no such maps; sizes that none can have).
+// Threads: any.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace hangar::cuda {
+
+inline constexpr std::int64_t kBoxBytes = 128;  // of a row
+
+// So many bytes of a row lie `stride_bytes` apart; `boxes`, `box_rows`: what one copy brings.
+CUtensorMap matrix_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes,
+                         std::int64_t stride_bytes, int box_rows, int boxes);
+// rows: of each of the two; box_rows: of both together, a multiple of 16.
+CUtensorMap gated_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes, int box_rows,
+                        int boxes);
+
+}  // namespace hangar::cuda

@@ -1,0 +1,382 @@
+// The tile products' kernel (tile_matmul.h), and its launch.
+//
+// Promise: launch_tile_product<Op, T>() is tile_matmul() for weights and inputs of Op and outputs
+//   that may be T.
+// Threads: as tile_matmul().
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+
+#include "backend/cuda/gate.cuh"
+#include "backend/cuda/hopper.cuh"
+#include "backend/cuda/tensor_map.h"
+#include "backend/cuda/tile_matmul.h"
+#include "backend/cuda/tile_plan.h"
+#include "backend/cuda/wgmma.cuh"
+
+namespace hangar::cuda::tiles {
+
+inline constexpr int kWarpgroup = 128;                 // threads
+inline constexpr int kConsumers = 2 * kWarpgroup;      // two warpgroups multiply,
+inline constexpr int kBlockThreads = kConsumers + 32;  // a warp brings
+inline constexpr int kConsumerWarps = kConsumers / 32;
+inline constexpr int kStepBytes = 32;  // of a row, to an instruction
+
+struct TileArguments {
+  std::int32_t outputs = 0;
+  std::int32_t rows = 0;
+  std::int32_t tile_rows = 0;
+  std::int32_t boxes = 0;
+  std::int32_t chunks = 0;
+  std::int32_t tiles = 0;
+  std::int32_t slots = 0;
+  std::int32_t slot_bytes = 0;
+  ProductOutput output = ProductOutput::kWork;
+  GateFunction gate = GateFunction::kSilu;
+  void* y = nullptr;
+  std::int64_t y_stride = 0;
+  const float* weight_scales = nullptr;
+  const float* x_scales = nullptr;
+};
+
+#if __CUDA_ARCH__ >= 900
+
+enum NamedBarrier { kSumsThere = 1, kSumsRead = 2 };  // of the block; 0 is __syncthreads
+
+__device__ __forceinline__ void sync_at(NamedBarrier barrier) {
+  asm volatile("bar.sync %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
+}
+__device__ __forceinline__ void arrive_at(NamedBarrier barrier) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
+}
+
+// The ring of slots; producer and consumers step through it in the same order.
+struct Ring {
+  std::uint32_t memory;
+  std::uint32_t barriers;
+  int slots;
+  int slot_bytes;
+  int at = 0;
+  std::uint32_t parity = 0;
+
+  __device__ std::uint32_t slot() const { return memory + at * slot_bytes; }
+  __device__ std::uint32_t full() const { return barriers + 16 * at; }
+  __device__ std::uint32_t empty() const { return barriers + 16 * at + 8; }
+  __device__ void step() {
+    if (++at < slots) return;
+    at = 0;
+    parity ^= 1;
+  }
+};
+
+// One thread: the copies, in order.
+template <bool kGated>
+struct Producer {
+  const CUtensorMap& weight;
+  const CUtensorMap& x;
+  const TileArguments& a;
+  int tile;
+  int chunk = 0;
+
+  __device__ void bring_weight(const Ring& ring) const {
+    if constexpr (kGated) {
+      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, 0, 0,
+               tile * (a.tile_rows / 16), chunk * a.boxes);
+    } else {
+      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, tile * a.tile_rows,
+               chunk * a.boxes);
+    }
+  }
+  __device__ void bring_x(const Ring& ring) const {
+    copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
+             0, 0, chunk * a.boxes);
+  }
+  __device__ void step() {
+    if (++chunk < a.chunks) return;
+    chunk = 0;
+    tile += static_cast<int>(gridDim.x);
+  }
+  __device__ void run(Ring ring, int slots_to_fill) {
+    const int first = min(a.slots, slots_to_fill);
+    // Weights are nobody's output: they come before the wait.
+    Producer ahead = *this;
+    Ring filled = ring;
+    for (int i = 0; i < first; ++i) {
+      expect(filled.full(), a.slot_bytes);
+      ahead.bring_weight(filled);
+      ahead.step();
+      filled.step();
+    }
+    cudaGridDependencySynchronize();
+    for (int i = 0; i < first; ++i) {
+      bring_x(ring);
+      step();
+      ring.step();
+    }
+    ring.parity = 0;  // of the first time that the slots are empty again
+    for (int i = first; i < slots_to_fill; ++i) {
+      wait_for(ring.empty(), ring.parity);
+      expect(ring.full(), a.slot_bytes);
+      bring_weight(ring);
+      bring_x(ring);
+      step();
+      ring.step();
+    }
+  }
+};
+
+// Where a block's warpgroup is.
+struct Place {
+  int group;    // 0, 1
+  bool shared;  // both take the same rows, alternate boxes
+  int rows;     // of the tile, that it takes
+};
+
+// sums += W x^T over one slot.
+template <typename Op, int kWidth>
+__device__ __forceinline__ void multiply_slot(float (&sums)[kWidth / 2], const TileArguments& a,
+                                              const Place& place, std::uint32_t slot) {
+  const int weight_box = a.tile_rows * kTileBoxBytes;
+  constexpr int kXBox = kWidth * kTileBoxBytes;
+  const int first = place.group * (place.shared ? weight_box : place.rows * kTileBoxBytes);
+  const int step = place.shared ? 2 : 1;
+  std::uint64_t w = wgmma::descriptor(slot + first);
+  std::uint64_t x =
+      wgmma::descriptor(slot + a.boxes * weight_box + (place.shared ? place.group * kXBox : 0));
+  wgmma::begin(sums);
+  for (int box = 0; box < a.boxes; box += step) {
+#pragma unroll
+    for (int i = 0; i < kTileBoxBytes / kStepBytes; ++i) {
+      wgmma::multiply_64(sums, w + i * (kStepBytes / 16), x + i * (kStepBytes / 16), Op{});
+    }
+    w += step * weight_box / 16;
+    x += step * kXBox / 16;
+  }
+  wgmma::end();
+  wgmma::wait(sums);
+}
+
+// The second warpgroup's sums to the first, through memory. False: this is the second.
+template <int kCount>
+__device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& place,
+                                          std::byte* memory) {
+  auto* mine = reinterpret_cast<float4*>(memory) + threadIdx.x % kWarpgroup;
+  if (place.group == 1) {
+    sync_at(kSumsRead);
+#pragma unroll
+    for (int i = 0; i < kCount / 4; ++i) {
+      mine[i * kWarpgroup] =
+          make_float4(sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3]);
+    }
+    arrive_at(kSumsThere);
+    return false;
+  }
+  arrive_at(kSumsRead);
+  sync_at(kSumsThere);
+#pragma unroll
+  for (int i = 0; i < kCount / 4; ++i) {
+    const float4 other = mine[i * kWarpgroup];
+    sums[4 * i] += other.x;
+    sums[4 * i + 1] += other.y;
+    sums[4 * i + 2] += other.z;
+    sums[4 * i + 3] += other.w;
+  }
+  return true;
+}
+
+template <typename T>
+__device__ __forceinline__ void put(const TileArguments& a, std::int64_t at, float value) {
+  switch (a.output) {
+    case ProductOutput::kWork:
+      static_cast<T*>(a.y)[at] = T(value);
+      return;
+    case ProductOutput::kFull:
+      static_cast<float*>(a.y)[at] = value;
+      return;
+    case ProductOutput::kAdd:  // nobody else adds here, and nobody waits for the old value
+      asm volatile("red.global.add.f32 [%0], %1;" ::"l"(static_cast<float*>(a.y) + at), "f"(value)
+                   : "memory");
+      return;
+  }
+}
+
+// What a thread has of a tile; wgmma.cuh says what that is.
+template <typename Op, typename T, int kWidth, bool kGated>
+__device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const TileArguments& a,
+                                         const Place& place, int tile) {
+  const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  if (16 * warp >= place.rows) return;
+  const int first = tile * a.tile_rows + (place.shared ? 0 : place.group * place.rows) + 16 * warp;
+  const Gate gate(a.gate);
+  constexpr bool kScaled = std::is_same_v<Op, __nv_fp8_e4m3>;
+  float low_scale = 1.0F;
+  float high_scale = 1.0F;
+  if constexpr (kScaled) {
+    const int low = kGated ? first / 2 + lane / 4 : first + lane / 4;
+    const int high = kGated ? a.outputs + low : low + 8;
+    if (low < a.outputs) low_scale = a.weight_scales[low];
+    if (kGated ? low < a.outputs : high < a.outputs) high_scale = a.weight_scales[high];
+  }
+#pragma unroll
+  for (int j = 0; j < kWidth / 8; ++j) {
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int row = 8 * j + 2 * (lane % 4) + c;
+      if (row >= a.rows) continue;
+      const std::int64_t y_row = row * a.y_stride;
+      float low = sums[4 * j + c];
+      float high = sums[4 * j + 2 + c];
+      if constexpr (kScaled) {
+        const float x_scale = __ldcg(a.x_scales + row);
+        low *= low_scale * x_scale;
+        high *= high_scale * x_scale;
+      }
+      if constexpr (kGated) {  // 8 rows of the gate, then 8 of the other
+        const int output = first / 2 + lane / 4;
+        if (output < a.outputs) put<T>(a, y_row + output, gate(low, high));
+      } else {
+        const int output = first + lane / 4;
+        if (output < a.outputs) put<T>(a, y_row + output, low);
+        if (16 * warp + 8 < place.rows && output + 8 < a.outputs) {
+          put<T>(a, y_row + output + 8, high);
+        }
+      }
+    }
+  }
+}
+
+#endif
+
+// Op: what is multiplied; T: what y may be. Sums of 8-bit products are kept to few bits within the
+// instruction: they are added up in float32 slot by slot, which takes registers.
+template <typename Op>
+inline constexpr bool kSumsBySlot = sizeof(Op) == 1;
+template <typename Op, int kWidth>
+inline constexpr int kMostBlocks = kSumsBySlot<Op> && kWidth > 64 ? 1 : 2;
+
+template <typename Op, typename T, int kWidth, bool kGated>
+__global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
+    tile_kernel(const __grid_constant__ CUtensorMap weight, const __grid_constant__ CUtensorMap x,
+                const __grid_constant__ TileArguments a) {
+#if __CUDA_ARCH__ >= 900
+  extern __shared__ std::byte dynamic[];
+  __shared__ __align__(16) std::uint64_t barriers[2 * kMostTileSlots];
+  const std::uint32_t begin = shared_address(dynamic);
+  const std::uint32_t offset = (kTileAlignment - begin % kTileAlignment) % kTileAlignment;
+  Ring ring{begin + offset, shared_address(barriers), a.slots, a.slot_bytes};
+  // The same in all lanes, and known to be: what depends on it does not diverge.
+  const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
+  if (threadIdx.x == kConsumers) {
+    for (int i = 0; i < a.slots; ++i) {
+      init_barrier(ring.barriers + 16 * i);
+      init_barrier(ring.barriers + 16 * i + 8, kConsumerWarps);
+    }
+    publish_barriers();
+    prefetch_map(&weight);
+    prefetch_map(&x);
+  }
+  __syncthreads();
+  cudaTriggerProgrammaticLaunchCompletion();
+  const int first_tile = static_cast<int>(blockIdx.x);
+  const int blocks = static_cast<int>(gridDim.x);
+  const int tiles = (a.tiles - first_tile + blocks - 1) / blocks;
+  if (warp == kConsumerWarps) {
+    if (threadIdx.x % 32 == 0) {
+      Producer<kGated>{weight, x, a, first_tile}.run(ring, tiles * a.chunks);
+    }
+    return;
+  }
+  Place place{warp / 4, a.tile_rows <= kSharedTileRows, a.tile_rows};
+  if (!place.shared) place.rows /= 2;
+  std::byte* const exchange = dynamic + offset + a.slots * a.slot_bytes;
+  bool waited = false;
+  for (int i = 0; i < tiles; ++i) {
+    float sums[kWidth / 2] = {};
+    for (int chunk = 0; chunk < a.chunks; ++chunk) {
+      wait_for(ring.full(), ring.parity);
+      if constexpr (kSumsBySlot<Op>) {
+        float part[kWidth / 2] = {};
+        multiply_slot<Op, kWidth>(part, a, place, ring.slot());
+#pragma unroll
+        for (int k = 0; k < kWidth / 2; ++k) sums[k] += part[k];
+      } else {
+        multiply_slot<Op, kWidth>(sums, a, place, ring.slot());
+      }
+      if (threadIdx.x % 32 == 0) arrive(ring.empty());
+      ring.step();
+    }
+    if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
+    waited = true;
+    if (place.shared && !join_sums(sums, place, exchange)) continue;
+    put_tile<Op, T, kWidth, kGated>(sums, a, place, first_tile + i * blocks);
+  }
+#endif
+}
+
+template <typename Op, typename T, int kWidth, bool kGated>
+void launch_tiles(const Launch& launch, const Product& product, const TileWay& way,
+                  const TilePlan& plan) {
+  TileArguments a;
+  a.outputs = static_cast<std::int32_t>(product.outputs);
+  a.rows = static_cast<std::int32_t>(product.rows);
+  a.tile_rows = way.rows;
+  a.boxes = way.boxes;
+  a.chunks = plan.chunks;
+  a.tiles = plan.tiles;
+  a.slots = plan.slots;
+  a.slot_bytes = plan.slot_bytes;
+  a.output = product.output;
+  a.gate = product.gate.value_or(GateFunction::kSilu);
+  a.y = product.y;
+  a.y_stride = product.y_stride;
+  a.weight_scales = product.weight_scales;
+  a.x_scales = product.x_scales;
+  const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(Op)) * product.columns;
+  const CUtensorMap weight =
+      kGated ? gated_boxes(product.weight, product.outputs, row_bytes, way.rows, way.boxes)
+             : matrix_boxes(product.weight, product.outputs, row_bytes, row_bytes, way.rows,
+                            way.boxes);
+  const CUtensorMap x =
+      matrix_boxes(product.x, product.rows, row_bytes,
+                   static_cast<std::int64_t>(sizeof(Op)) * product.x_stride, kWidth, way.boxes);
+  const auto kernel = tile_kernel<Op, T, kWidth, kGated>;
+  constexpr int kMostShared = 226 << 10;
+  HANGAR_CUDA(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
+  const int blocks = std::min(launch.processors * way.blocks, plan.tiles);
+  launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)), dim3(kBlockThreads),
+                static_cast<std::size_t>(plan.shared_bytes), weight, x, a);
+}
+
+template <typename Op, typename T, bool kGated>
+void launch_width(const Launch& launch, const Product& product, const TileWay& way,
+                  const TilePlan& plan) {
+  switch (tile_width(product.rows)) {
+    case 8:
+      return launch_tiles<Op, T, 8, kGated>(launch, product, way, plan);
+    case 16:
+      return launch_tiles<Op, T, 16, kGated>(launch, product, way, plan);
+    case 32:
+      return launch_tiles<Op, T, 32, kGated>(launch, product, way, plan);
+    case 64:
+      return launch_tiles<Op, T, 64, kGated>(launch, product, way, plan);
+    default:
+      return launch_tiles<Op, T, 128, kGated>(launch, product, way, plan);
+  }
+}
+
+template <typename Op, typename T>
+void launch_tile_product(const Launch& launch, const Product& product, const TileWay& way,
+                         const TilePlan& plan) {
+  if (product.gate) return launch_width<Op, T, true>(launch, product, way, plan);
+  launch_width<Op, T, false>(launch, product, way, plan);
+}
+
+}  // namespace hangar::cuda::tiles

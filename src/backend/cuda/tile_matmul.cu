@@ -1,0 +1,46 @@
+#include "backend/cuda/tile_matmul.h"
+
+#include <cassert>
+#include <stdexcept>
+
+#include "backend/cuda/tile_kernel.cuh"
+
+namespace hangar::cuda {
+namespace tiles {
+
+// tile_matmul_f8.cu
+void multiply_f8(const Launch& launch, const Product& product, const TileWay& way,
+                 const TilePlan& plan);
+
+}  // namespace tiles
+
+namespace {
+
+bool aligned(const void* p, DType type, std::int64_t stride) {
+  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && row_bytes(type, stride) % 16 == 0;
+}
+
+}  // namespace
+
+bool can_tile(const Launch& launch, const Product& product) {
+  if (!launch.hopper || product.weight_type != product.x_type()) return false;
+  if (product.rows < 1 || product.rows > kMostTileRows) return false;
+  if (product.columns % tile_box_columns(product) != 0) return false;
+  if (product.gate && (product.outputs % 8 != 0 || !Gate::knows(*product.gate))) return false;
+  return aligned(product.weight, product.weight_type, product.columns) &&
+         aligned(product.x, product.x_type(), product.x_stride);
+}
+
+void tile_matmul(const Launch& launch, const Product& product, const TileWay& way) {
+  assert(can_tile(launch, product));
+  const TilePlan plan = plan_tiles(product, way);
+  if (plan.slots < 1) throw std::invalid_argument("a tile product's slots do not fit");
+  if (product.x_type() == DType::kF8E4M3) return tiles::multiply_f8(launch, product, way, plan);
+  if (product.type == DType::kBF16) {
+    tiles::launch_tile_product<__nv_bfloat16, __nv_bfloat16>(launch, product, way, plan);
+  } else {
+    tiles::launch_tile_product<__half, __half>(launch, product, way, plan);
+  }
+}
+
+}  // namespace hangar::cuda

@@ -1,0 +1,59 @@
+// TilePlan: the numbers of a tile product's launch (tile_matmul.h).
+//
+// Promise: plan_tiles() divides way.memory_kib into slots and what the warpgroups' sums need to be
+//   added up; slots is 0 where not even one fits.
+// Units: bytes of shared memory.
+// Threads: values.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "backend/cuda/product.h"
+#include "backend/cuda/tile_matmul.h"
+
+namespace hangar::cuda {
+
+inline constexpr int kSharedTileRows = 64;  // up to so many, both warpgroups take the same rows
+inline constexpr int kMostTileSlots = 32;
+inline constexpr int kTileBoxBytes = 128;    // of a row
+inline constexpr int kTileAlignment = 1024;  // of what is swizzled
+
+struct TilePlan {
+  int chunks = 0;  // slots that a tile's columns fill
+  int tiles = 0;
+  int slots = 0;
+  int slot_bytes = 0;
+  int shared_bytes = 0;
+};
+
+// Of a row, in a box.
+inline std::int64_t tile_box_columns(const Product& product) {
+  return product.x_type() == DType::kF8E4M3 ? kTileBoxBytes : kTileBoxBytes / 2;
+}
+
+// Columns of the instruction: rows of x, rounded up.
+constexpr int tile_width(std::int64_t rows) {
+  int width = 8;
+  while (width < rows) width *= 2;
+  return width;
+}
+
+inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
+  const int width = tile_width(product.rows);
+  TilePlan plan;
+  plan.slot_bytes = way.boxes * (way.rows + width) * kTileBoxBytes;
+  const bool shared = way.rows <= kSharedTileRows;
+  // The sums of one warpgroup; and what the instruction reads behind a low tile's last row.
+  const int sums = shared ? width * 64 * 4 : 0;
+  const int behind = shared ? (kSharedTileRows - way.rows) * kTileBoxBytes : 0;
+  const int beside = std::max(sums, behind) + kTileAlignment;
+  plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostTileSlots);
+  plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
+  const std::int64_t columns = way.boxes * tile_box_columns(product);
+  plan.chunks = static_cast<int>((product.columns + columns - 1) / columns);
+  plan.tiles = static_cast<int>((product.weight_rows() + way.rows - 1) / way.rows);
+  return plan;
+}
+
+}  // namespace hangar::cuda

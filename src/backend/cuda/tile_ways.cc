@@ -1,0 +1,66 @@
+// Which ways of cutting a tile product are worth measuring.
+#include <algorithm>
+
+#include "backend/cuda/tile_matmul.h"
+#include "backend/cuda/tile_plan.h"
+
+namespace hangar::cuda {
+namespace {
+
+// How much of the blocks' time is work, where tiles are dealt out in rounds.
+double evenness(const Launch& launch, std::int64_t weight_rows, const TileWay& way) {
+  const std::int64_t tiles = (weight_rows + way.rows - 1) / way.rows;
+  const std::int64_t blocks = std::int64_t{launch.processors} * way.blocks;
+  const std::int64_t rounds = (tiles + blocks - 1) / blocks;
+  return static_cast<double>(weight_rows) / static_cast<double>(rounds * blocks * way.rows);
+}
+
+}  // namespace
+
+std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
+  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
+  constexpr int kLeastSlotBytes = 8 << 10;
+  constexpr int kMostSlotBytes = 40 << 10;
+  constexpr int kLeastSlots = 3;
+  constexpr int kRoomRows = 16;
+  constexpr int kRoomKib = 112;  // of 227: the decode kernel's block fits beside
+  std::vector<TileWay> ways;
+  if (!can_tile(launch, product)) return ways;
+  const int width = tile_width(product.rows);
+  // With more rows what comes behind takes longer than its beginning.
+  const bool leaves_room = product.leaves_room && product.rows <= kRoomRows;
+  const bool eight_bits = product.x_type() == DType::kF8E4M3;
+  for (const int rows : {32, 48, 64, 56, 16, 24, 40, 96, 112, 128}) {
+    const bool shared = rows <= kSharedTileRows;
+    if (product.gate && rows % (shared ? 16 : 32) != 0) continue;
+    for (const int boxes : {4, 2, 8, 1}) {
+      if (shared && boxes < 2) continue;
+      for (const auto& [kib, blocks] : {std::pair{224, 1}, {150, 1}, {112, 1}, {112, 2}}) {
+        if (leaves_room && kib * blocks > kRoomKib) continue;
+        const TileWay way{rows, boxes, kib, blocks};
+        const TilePlan plan = plan_tiles(product, way);
+        if (plan.slot_bytes < kLeastSlotBytes || plan.slot_bytes > kMostSlotBytes) continue;
+        if (plan.slots < kLeastSlots) continue;
+        if (!leaves_room && kib * blocks <= kRoomKib) continue;
+        if (width >= 64 && shared && blocks > 1) continue;     // x comes twice as often
+        if (width > 64 && eight_bits && blocks > 1) continue;  // registers for one
+        ways.push_back(way);
+      }
+    }
+  }
+  double best = 0.0;
+  for (const TileWay& way : ways) {
+    best = std::max(best, evenness(launch, product.weight_rows(), way));
+  }
+  std::erase_if(ways, [&](const TileWay& way) {
+    return evenness(launch, product.weight_rows(), way) < kWorse * best;
+  });
+  constexpr std::size_t kMostWays = 16;
+  std::ranges::stable_sort(ways, std::greater<>(), [&](const TileWay& way) {
+    return evenness(launch, product.weight_rows(), way);
+  });
+  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  return ways;
+}
+
+}  // namespace hangar::cuda

@@ -1,0 +1,150 @@
+// Which weights are FP8, what that takes, and where scales lie: no card needed.
+#include "backend/cuda/weights_choice.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/cuda/weights_scales.h"
+
+namespace hangar::cuda {
+namespace {
+
+using enum WeightQuant;
+
+TensorView listed(std::string name, std::vector<std::int64_t> shape, DType dtype = DType::kBF16) {
+  return {std::move(name), dtype, std::move(shape)};
+}
+
+const TensorView kMatrix = listed("blk.3.ffn_up.weight", {11008, 4096});
+const TensorView kHead = listed("output.weight", {32000, 4096});
+
+WeightForm form(const QuantOptions& asked, const TensorView& view, bool multiplies = true) {
+  return WeightChoice(asked, multiplies).form(view);
+}
+
+TEST(WeightChoice, MatricesAreFp8WhereAsked) {
+  EXPECT_EQ(form({}, kMatrix), WeightForm::kDense);
+  EXPECT_EQ(form({.matrices = kNone}, kMatrix), WeightForm::kDense);
+  EXPECT_EQ(form({.matrices = kFp8}, kMatrix), WeightForm::kFp8);
+  EXPECT_EQ(form({.matrices = kFp8}, listed("blk.0.ffn_up.7.weight", {1408, 2048})),
+            WeightForm::kFp8);
+  EXPECT_EQ(form({.matrices = kFp8}, listed("blk.0.ffn_gate_exps.weight", {64, 1408, 2048})),
+            WeightForm::kFp8);
+}
+
+TEST(WeightChoice, TablesRoutersNormsAndBiasesNeverAre) {
+  const QuantOptions all{.matrices = kFp8, .head = kFp8};
+  for (const DType dtype : {DType::kBF16, DType::kF8E4M3}) {
+    EXPECT_EQ(form(all, listed("token_embd.weight", {32000, 4096}, dtype)), WeightForm::kDense);
+    EXPECT_EQ(form(all, listed("blk.0.ffn_gate_inp.weight", {64, 2048}, dtype)),
+              WeightForm::kDense);
+  }
+  EXPECT_EQ(form(all, listed("blk.0.attn_norm.weight", {4096})), WeightForm::kVector);
+  EXPECT_EQ(form(all, listed("blk.0.attn_q.bias", {4096})), WeightForm::kVector);
+}
+
+TEST(WeightChoice, TheHeadHasItsOwn) {
+  EXPECT_EQ(form({.matrices = kFp8}, kHead), WeightForm::kDense);
+  EXPECT_EQ(form({.matrices = kFp8, .head = kFp8}, kHead), WeightForm::kFp8);
+  EXPECT_EQ(form({.head = kFp8}, kHead), WeightForm::kFp8);
+  EXPECT_EQ(form({.head = kFp8}, kMatrix), WeightForm::kDense);
+}
+
+TEST(WeightChoice, AFilesOwnFp8IsKeptUnlessAskedOtherwise) {
+  TensorView matrix = kMatrix;
+  TensorView head = kHead;
+  matrix.dtype = head.dtype = DType::kF8E4M3;
+  EXPECT_EQ(form({}, matrix), WeightForm::kFp8);
+  EXPECT_EQ(form({}, head), WeightForm::kFp8);
+  EXPECT_EQ(form({.matrices = kNone}, matrix), WeightForm::kDense);
+  EXPECT_EQ(form({.matrices = kNone}, head), WeightForm::kDense);
+  EXPECT_EQ(form({.matrices = kNone, .head = kFp8}, head), WeightForm::kFp8);
+  EXPECT_EQ(form({.head = kNone}, head), WeightForm::kDense);
+  EXPECT_EQ(form({.head = kNone}, matrix), WeightForm::kFp8);
+  EXPECT_EQ(form({}, matrix, false), WeightForm::kDense);
+}
+
+TEST(WeightChoice, WhatFp8ProductsDoNotTakeIsDense) {
+  const QuantOptions all{.matrices = kFp8, .head = kFp8};
+  EXPECT_EQ(form(all, listed("output.weight", {50257, 768})), WeightForm::kDense);
+  EXPECT_EQ(form(all, listed("blk.0.ffn_up.weight", {64, 40})), WeightForm::kDense);
+  EXPECT_EQ(form(all, listed("blk.0.ffn_up.weight", {16, 16})), WeightForm::kFp8);
+}
+
+TEST(WeightChoice, ATiedHeadIsACopyInFp8OrTheTable) {
+  const auto tied = [](const QuantOptions& asked, bool multiplies = true) {
+    return WeightChoice(asked, multiplies).tied_head_form(49152, 576);
+  };
+  EXPECT_EQ(tied({}), WeightForm::kDense);
+  EXPECT_EQ(tied({.matrices = kFp8}), WeightForm::kDense);
+  EXPECT_EQ(tied({.matrices = kFp8, .head = kFp8}), WeightForm::kFp8);
+  EXPECT_EQ(tied({.head = kFp8}), WeightForm::kFp8);
+  EXPECT_EQ(tied({.head = kFp8}, false), WeightForm::kDense);
+  EXPECT_EQ(WeightChoice({.head = kFp8}, true).tied_head_form(50257, 768), WeightForm::kDense);
+}
+
+TEST(WeightChoice, CountsNumbersAndScales) {
+  const WeightChoice fp8({.matrices = kFp8}, true);
+  EXPECT_EQ(fp8.bytes(kMatrix), 11008U * 4096U + 11008U * 4U);
+  EXPECT_EQ(fp8.bytes(kHead), 32000U * 4096U * 2U);
+  EXPECT_EQ(fp8.bytes(listed("blk.0.attn_norm.weight", {4096})), 4096U * 4U);
+  EXPECT_EQ(WeightChoice({}, true).bytes(kMatrix), 11008U * 4096U * 2U);
+}
+
+// Takes from the host, and keeps count.
+class HostMemoryPool {
+ public:
+  TakeMemory taker() {
+    return [this](std::size_t bytes, std::size_t /*alignment*/) -> void* {
+      if (pieces_.size() == most_) return nullptr;
+      pieces_.emplace_back(bytes / sizeof(float));
+      return pieces_.back().data();
+    };
+  }
+  std::size_t pieces() const { return pieces_.size(); }
+  void allow(std::size_t most) { most_ = most; }
+
+ private:
+  std::vector<std::vector<float>> pieces_;
+  std::size_t most_ = 100;
+};
+
+TEST(ScalePool, WeightsOfOneInputHaveThemTogether) {
+  HostMemoryPool memory;
+  ScalePool pool(memory.taker());
+  const float* q = pool.take(4096, 4096);
+  EXPECT_EQ(pool.take(1000, 4096), q + 4096);
+  EXPECT_EQ(pool.take(1027, 4096), q + 5096);
+  const float* down = pool.take(4096, 11008);
+  EXPECT_EQ(down, q + 6124) << "a run begins at 16 bytes";
+  EXPECT_EQ(memory.pieces(), 1U);
+}
+
+TEST(ScalePool, NoRunIsPartedThatCouldLieInOne) {
+  HostMemoryPool memory;
+  ScalePool pool(memory.taker());
+  // Runs of 7/8 of what is promised, over many pieces of memory.
+  constexpr std::int64_t kRows = ScalePool::kRunRows / 8;
+  for (int run = 0; run < 50; ++run) {
+    const float* first = pool.take(kRows, 64 + run % 2);
+    for (int i = 1; i < 7; ++i) ASSERT_EQ(pool.take(kRows, 64 + run % 2), first + i * kRows) << run;
+  }
+  EXPECT_GT(memory.pieces(), 10U);
+  EXPECT_LE(memory.pieces(), 50U);
+}
+
+TEST(ScalePool, LongRunsGoOnElsewhereAndItEnds) {
+  HostMemoryPool memory;
+  ScalePool pool(memory.taker());
+  memory.allow(2);
+  const std::int64_t rows = ScalePool::kPieceRows + 5;
+  EXPECT_NE(pool.take(rows, 64), nullptr) << "more than a piece";
+  EXPECT_NE(pool.take(rows, 64), nullptr);
+  EXPECT_EQ(pool.take(rows, 64), nullptr);
+}
+
+}  // namespace
+}  // namespace hangar::cuda
