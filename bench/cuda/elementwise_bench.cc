@@ -64,18 +64,13 @@ class PassBench {
     const double n = elements(kHidden);
     CardMemory memory;
     const float* weight = memory.activation(1, kHidden, DType::kF32).f32();
-    if (wants("rms_norm") || wants("add_rms_norm")) {
-      const std::size_t count = turns(n * (2 * kFull + 2 * kWork));
+    if (wants("rms_norm")) {
+      const std::size_t count = turns(n * (kFull + kWork));
       const Matrices x = matrices(memory, count, kHidden, DType::kF32);
-      const Matrices y = matrices(memory, count, kHidden, type_);
       const Matrices out = matrices(memory, count, kHidden, type_);
       measure("rms_norm", n * kFull, n * kWork, count, [&](const Launch& launch, std::size_t t) {
         rms_norm(launch, out[t], x[t], weight, kEps);
       });
-      measure("add_rms_norm", n * (kFull + kWork), n * (kFull + kWork), count,
-              [&](const Launch& launch, std::size_t t) {
-                add_rms_norm(launch, x[t], y[t], out[t], weight, kEps);
-              });
     }
     if (!wants("head_norm")) return;
     const double q = elements(kHeads * kHeadDim);

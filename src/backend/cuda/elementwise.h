@@ -38,10 +38,6 @@ void rms_norm(const Launch& launch, Activation out, Activation x, const float* w
 // The same over each head of x {rows, heads * head_dim}, in place; weight [head_dim].
 void head_norm(const Launch& launch, Activation x, std::int32_t head_dim, const float* weight,
                float eps);
-// x += y; out = norm(x). x float32; y and out any.
-void add_rms_norm(const Launch& launch, Activation x, Activation y, Activation out,
-                  const float* weight, float eps);
-
 // y[r] += bias.
 void add_bias(const Launch& launch, Activation y, const float* bias);
 // out = f(gate) * up, all of one type. In place allowed.

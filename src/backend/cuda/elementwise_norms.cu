@@ -31,34 +31,10 @@ __device__ void store_normed(Out* to, const float (&values)[kWidth], const float
   store<kWidth>(to, normed);
 }
 
-// No sum: a plain norm.
-struct NoAddend {
-  template <int kWidth, typename X>
-  __device__ void read(X* x, std::int64_t /*row*/, int column, float (&values)[kWidth]) const {
-    load<kWidth>(x + column, values);
-  }
-};
-
-// x += y on the way.
-template <typename Y>
-struct Addend {
-  Rows<Y> y;
-
-  template <int kWidth, typename X>
-  __device__ void read(X* x, std::int64_t row, int column, float (&values)[kWidth]) const {
-    float more[kWidth];
-    load<kWidth>(x + column, values);
-    load<kWidth>(y.row(row) + column, more);
-#pragma unroll
-    for (int i = 0; i < kWidth; ++i) values[i] += more[i];
-    store<kWidth>(x + column, values);
-  }
-};
-
 // A block for each row.
-template <int kWidth, typename Out, typename X, typename Sum>
+template <int kWidth, typename Out, typename X>
 __global__ void __launch_bounds__(kMostThreads)
-    norm_kernel(Rows<Out> out, Rows<X> x, Sum sum, const float* weight, int columns, float eps) {
+    norm_kernel(Rows<Out> out, Rows<X> x, const float* weight, int columns, float eps) {
   const int step = static_cast<int>(blockDim.x) * kWidth;
   const int first = static_cast<int>(threadIdx.x) * kWidth;
   const std::int64_t row = blockIdx.x;
@@ -78,12 +54,12 @@ __global__ void __launch_bounds__(kMostThreads)
   for (int k = 0; k < kKept; ++k) {
     const int column = first + k * step;
     if (column >= columns) continue;
-    sum.template read<kWidth>(from, row, column, held[k]);
+    load<kWidth>(from + column, held[k]);
     squares += sum_of_squares(held[k]);
   }
   float values[kWidth];
   for (int column = first + kKept * step; column < columns; column += step) {
-    sum.template read<kWidth>(from, row, column, values);
+    load<kWidth>(from + column, values);
     squares += sum_of_squares(values);
   }
   const float factor = 1.0F / sqrtf(block_sum(squares) / static_cast<float>(columns) + eps);
@@ -152,15 +128,15 @@ __global__ void __launch_bounds__(kHeadThreads)
   }
 }
 
-template <int kWidth, typename Out, typename X, typename Sum>
-void launch_norm(const Launch& launch, const Activation& out, const Activation& x, Sum sum,
+template <int kWidth, typename Out, typename X>
+void launch_norm(const Launch& launch, const Activation& out, const Activation& x,
                  const float* weight, float eps) {
   const std::int64_t pieces = (x.columns + kWidth - 1) / kWidth;
   const auto threads = static_cast<unsigned>(pieces < kMostThreads ? (pieces + 31) / 32 * 32
                                                                    : std::int64_t{kMostThreads});
-  launch_kernel(launch, norm_kernel<kWidth, Out, X, Sum>, dim3(static_cast<unsigned>(x.rows)),
-                dim3(threads), 0, Rows<Out>(out), Rows<X>(x), sum, weight,
-                static_cast<int>(x.columns), eps);
+  launch_kernel(launch, norm_kernel<kWidth, Out, X>, dim3(static_cast<unsigned>(x.rows)),
+                dim3(threads), 0, Rows<Out>(out), Rows<X>(x), weight, static_cast<int>(x.columns),
+                eps);
 }
 
 }  // namespace
@@ -172,24 +148,7 @@ void rms_norm(const Launch& launch, Activation out, Activation x, const float* w
     with_width(all_wide, [&](auto width) {
       using Out = typename decltype(out_type)::Type;
       using X = typename decltype(x_type)::Type;
-      launch_norm<decltype(width)::value, Out, X>(launch, out, x, NoAddend{}, weight, eps);
-    });
-  });
-}
-
-void add_rms_norm(const Launch& launch, Activation x, Activation y, Activation out,
-                  const float* weight, float eps) {
-  if (x.rows == 0 || x.columns == 0) return;
-  if (x.dtype != DType::kF32 || y.dtype != out.dtype) {
-    throw std::invalid_argument("add_rms_norm: a sum in float32, the rest of one type");
-  }
-  const bool all_wide =
-      wide(out, x.columns) && wide(x, x.columns) && wide(y, x.columns) && wide(weight);
-  with_type(y.dtype, [&](auto type) {
-    with_width(all_wide, [&](auto width) {
-      using T = typename decltype(type)::Type;
-      launch_norm<decltype(width)::value, T, float>(launch, out, x, Addend<T>{Rows<T>(y)}, weight,
-                                                    eps);
+      launch_norm<decltype(width)::value, Out, X>(launch, out, x, weight, eps);
     });
   });
 }

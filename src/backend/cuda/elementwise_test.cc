@@ -216,22 +216,6 @@ TEST_P(CudaPassTest, ARowsNormDoesNotDependOnTheRowsBesideIt) {
   }
 }
 
-TEST_P(CudaPassTest, AddRmsNormIsTheSumAndItsNorm) {
-  for (const Shape shape : kShapes) {
-    Values x = random_floats(shape.rows * shape.columns, DType::kF32, 2.0F);
-    Values y = random_floats(shape.rows * shape.columns, work());
-    const Values weight = random_floats(shape.columns, DType::kF32);
-    const Activation sum = make(shape, DType::kF32, x);
-    const Activation out = make_empty(shape, work());
-    add_rms_norm(launch_, sum, make(shape, work(), y), out, on_card(weight), 1e-5F);
-    ref::add(host(x, shape), host(y, shape));
-    Values want(x.size());
-    ref::rms_norm(host(want, shape), host(x, shape), weight.data(), 1e-5F);
-    EXPECT_EQ(values_of(sum), x);
-    expect_rounded(values_of(out), want, work());
-  }
-}
-
 TEST_P(CudaPassTest, HeadNorm) {
   // head_dim, heads; the last is more than a group of lanes keeps.
   for (const auto& [dim, heads] :

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "backend/cuda/event.h"
 #include "backend/cuda/products.h"
 #include "backend/cuda/quantize.h"
 #include "backend/cuda/weights_fill.h"
@@ -19,25 +20,6 @@ constexpr double kHopeless = 1.5;  // times the best so far
 // do not.
 constexpr double kOverlapUs = 1.5;
 constexpr double kRefused = 1e9;  // how slow is one that does not run
-
-class Event {
- public:
-  Event() { HANGAR_CUDA(cudaEventCreate(&event_)); }
-  ~Event() { (void)cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-
-  void record(cudaStream_t stream) { HANGAR_CUDA(cudaEventRecord(event_, stream)); }
-  double us_since(const Event& begin) const {
-    float ms = 0.0F;
-    HANGAR_CUDA(cudaEventSynchronize(event_));
-    HANGAR_CUDA(cudaEventElapsedTime(&ms, begin.event_, event_));
-    return 1e3 * static_cast<double>(ms);
-  }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
 
 // A graph of what `body` puts on the stream: its runs follow one another without the host.
 class Replay {

@@ -33,7 +33,6 @@ class StepGraphs {
   // The least power of two, from 1,024 on, that is not below `tokens`.
   static std::int32_t padded_tokens(std::int32_t tokens);
   void run(Size size, FunctionRef<void()> body);
-  std::size_t count() const { return graphs_.size(); }
 
  private:
   cudaStream_t stream_;
