@@ -66,7 +66,8 @@ struct Descriptors {
   // A scale for each output and for each row.
   void scale_rows(const Product& product) {
     const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
-      check_blas(cublasLtMatmulDescSetAttribute(&operation, attribute, &value, sizeof(value)),
+      check_blas(cublasLtMatmulDescSetAttribute(&operation, attribute,
+                                                static_cast<const void*>(&value), sizeof(value)),
                  "scaling");
     };
     const auto by_row = static_cast<std::int32_t>(CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F);
