@@ -3,7 +3,9 @@
 #include <sys/mman.h>
 
 #include <cassert>
+#include <cstddef>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 namespace hangar {
@@ -45,8 +47,9 @@ HostMemory::Owner HostMemory::zeroed(std::size_t bytes) {
 
 Result<HostMemory> HostMemory::allocate(std::size_t bytes, std::string_view what) {
   HostMemory memory;
-  const std::size_t padded_bytes = bytes + kAlignmentBytes;
-  if (padded_bytes > bytes) memory.owner_ = zeroed(padded_bytes);
+  // No object may be larger; sanitizers end a program that only asks.
+  constexpr std::size_t kMost = std::numeric_limits<std::ptrdiff_t>::max();
+  if (bytes <= kMost - kAlignmentBytes) memory.owner_ = zeroed(bytes + kAlignmentBytes);
   void* const block = memory.owner_.get();
   if (block == nullptr) {
     return make_error(ErrorCode::kResourceExhausted, "no memory for {} of {} bytes", what, bytes);
