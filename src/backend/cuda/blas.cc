@@ -78,11 +78,6 @@ struct Descriptors {
   }
 };
 
-bool aligned(const void* p, std::int64_t stride, DType type) {
-  return reinterpret_cast<std::uintptr_t>(p) % kAlignmentBytes == 0 &&
-         row_bytes(type, stride) % kAlignmentBytes == 0;
-}
-
 }  // namespace
 
 Blas::Blas(void* workspace, std::size_t workspace_bytes)
@@ -96,9 +91,9 @@ Blas::~Blas() {
 
 bool Blas::suits(const Product& product) {
   return product.rows > 0 && !product.gate && product.weight_type == product.x_type() &&
-         aligned(product.weight, product.columns, product.weight_type) &&
-         aligned(product.x, product.x_stride, product.x_type()) &&
-         aligned(product.y, product.y_stride, product.y_type());
+         rows_aligned(product.weight, product.weight_type, product.columns) &&
+         rows_aligned(product.x, product.x_type(), product.x_stride) &&
+         rows_aligned(product.y, product.y_type(), product.y_stride);
 }
 
 std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const Product& product, bool split,

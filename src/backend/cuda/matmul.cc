@@ -9,16 +9,11 @@
 namespace hangar::cuda {
 namespace {
 
-std::size_t element_bytes(DType type) {
-  return type == DType::kF32 ? 4 : 2;
-}
-
 // Whether the ys are columns of one matrix, one beside the other.
 bool side_by_side(std::span<const Activation> ys) {
   for (std::size_t i = 1; i < ys.size(); ++i) {
     const Activation& before = ys[i - 1];
-    const std::size_t bytes =
-        static_cast<std::size_t>(before.columns) * element_bytes(before.dtype);
+    const std::size_t bytes = row_bytes(before.dtype, before.columns);
     if (ys[i].dtype != before.dtype || ys[i].row_stride() != before.row_stride()) return false;
     if (static_cast<const std::byte*>(before.data) + bytes != ys[i].data) return false;
   }

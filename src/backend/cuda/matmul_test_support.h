@@ -20,6 +20,7 @@
 
 #include "backend/cuda/device_arch.h"
 #include "backend/cuda/launch.h"
+#include "backend/cuda/product.h"
 #include "backend/cuda/testing.h"
 #include "backend/cuda/weights.h"
 #include "tensor/activation.h"
@@ -187,6 +188,24 @@ class ProductTest : public testing::TestWithParam<DType> {
                                 launch_.stream));
     HANGAR_CUDA(cudaStreamSynchronize(launch_.stream));
     return made;
+  }
+
+  // y = x W^T; `weight` {y.columns, x.columns} of this type.
+  Product product_of(const void* weight, DType weight_type, Activation x, Activation y,
+                     ProductOutput output) const {
+    Product product;
+    product.type = type();
+    product.weight = weight;
+    product.weight_type = weight_type;
+    product.outputs = y.columns;
+    product.columns = x.columns;
+    product.rows = x.rows;
+    product.x = x.data;
+    product.x_stride = x.row_stride();
+    product.output = output;
+    product.y = y.data;
+    product.y_stride = y.row_stride();
+    return product;
   }
 
   // got {rows, outputs} is old + x W^T.

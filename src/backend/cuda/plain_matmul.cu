@@ -130,11 +130,9 @@ void launch_scalar(const Launch& launch, const Product& product) {
 }  // namespace plain
 
 bool can_multiply_directly(const Product& product) {
-  const auto aligned = [](const void* p, std::int64_t stride) {
-    return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && stride % 8 == 0;
-  };
   return product.weight_type == product.type && product.rows <= kMostDirectRows &&
-         aligned(product.weight, product.columns) && aligned(product.x, product.x_stride);
+         rows_aligned(product.weight, product.type, product.columns) &&
+         rows_aligned(product.x, product.type, product.x_stride);
 }
 
 void direct_matmul(const Launch& launch, const Product& product) {

@@ -20,22 +20,6 @@ constexpr Shape kShapes[] = {{1, 8},      {3, 24},     {16, 512},   {17, 520},
 
 class PlainMatmulTest : public ProductTest {
  protected:
-  Product product_of(const CudaWeight& w, Activation x, Activation y, ProductOutput output) {
-    Product product;
-    product.type = type();
-    product.weight = w.data;
-    product.weight_type = w.dtype;
-    product.outputs = w.rows;
-    product.columns = w.columns;
-    product.rows = x.rows;
-    product.x = x.data;
-    product.x_stride = x.row_stride();
-    product.output = output;
-    product.y = y.data;
-    product.y_stride = y.row_stride();
-    return product;
-  }
-
   // One random product, strides wider than the rows; `run` is one of the kernels.
   template <typename Run>
   void check_plain(Shape shape, std::int64_t rows, ProductOutput output, Run&& run,
@@ -55,7 +39,7 @@ class PlainMatmulTest : public ProductTest {
     }
     const Activation input = put(x, rows, columns, type(), columns + padding, offset);
     const Activation y = put(old, rows, outputs, y_type, outputs + padding + 3, offset);
-    run(product_of(*made, input, y, output));
+    run(product_of(made->data, made->dtype, input, y, output));
     expect_product(get(y), x, w, rows, outputs, columns, y_type, old);
   }
 };

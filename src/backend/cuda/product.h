@@ -9,6 +9,7 @@
 // Threads: a value.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -46,5 +47,12 @@ struct Product {
   DType y_type() const { return output == ProductOutput::kWork ? type : DType::kF32; }
   std::int64_t weight_rows() const { return gate ? 2 * outputs : outputs; }
 };
+
+// What bulk copies, cuBLASLt and 16-byte loads want of a matrix: its place, and every row's.
+inline bool rows_aligned(const void* data, DType type, std::int64_t stride) {
+  constexpr std::size_t kAlignmentBytes = 16;
+  return reinterpret_cast<std::uintptr_t>(data) % kAlignmentBytes == 0 &&
+         row_bytes(type, stride) % kAlignmentBytes == 0;
+}
 
 }  // namespace hangar::cuda

@@ -14,21 +14,13 @@ void multiply_f8(const Launch& launch, const Product& product, const TileWay& wa
 
 }  // namespace tiles
 
-namespace {
-
-bool aligned(const void* p, DType type, std::int64_t stride) {
-  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && row_bytes(type, stride) % 16 == 0;
-}
-
-}  // namespace
-
 bool can_tile(const Launch& launch, const Product& product) {
   if (!launch.hopper || product.weight_type != product.x_type()) return false;
   if (product.rows < 1 || product.rows > kMostTileRows) return false;
   if (product.columns % tile_box_columns(product) != 0) return false;
   if (product.gate && (product.outputs % 8 != 0 || !Gate::knows(*product.gate))) return false;
-  return aligned(product.weight, product.weight_type, product.columns) &&
-         aligned(product.x, product.x_type(), product.x_stride);
+  return rows_aligned(product.weight, product.weight_type, product.columns) &&
+         rows_aligned(product.x, product.x_type(), product.x_stride);
 }
 
 void tile_matmul(const Launch& launch, const Product& product, const TileWay& way) {

@@ -23,18 +23,8 @@ class TileMatmulTest : public ProductTest {
 
   Product product_of(const Numbers& w, Shape shape, Activation x, Activation y,
                      ProductOutput output) {
-    Product product;
-    product.type = product.weight_type = type();
-    product.weight = put(w, std::ssize(w) / shape.columns, shape.columns, type()).data;
-    product.outputs = shape.outputs;
-    product.columns = shape.columns;
-    product.rows = x.rows;
-    product.x = x.data;
-    product.x_stride = x.row_stride();
-    product.output = output;
-    product.y = y.data;
-    product.y_stride = y.row_stride();
-    return product;
+    const Activation weight = put(w, std::ssize(w) / shape.columns, shape.columns, type());
+    return ProductTest::product_of(weight.data, type(), x, y, output);
   }
 
   void check(Shape shape, std::int64_t rows, ProductOutput output, TileWay way) {
@@ -248,20 +238,9 @@ TEST_P(TileMatmulTest, MultipliesFp8) {
         Numbers x_scales(static_cast<std::size_t>(rows));
         for (float& scale : weight_scales) scale = spread(random_);
         for (float& scale : x_scales) scale = spread(random_);
-        Product product;
-        product.type = type();
-        product.weight_type = DType::kF8E4M3;
-        product.weight = weight.data;
+        Product product = ProductTest::product_of(weight.data, DType::kF8E4M3, input, y, output);
         product.weight_scales = put(weight_scales, 1, outputs, DType::kF32).f32();
         product.x_scales = put(x_scales, 1, rows, DType::kF32).f32();
-        product.outputs = outputs;
-        product.columns = columns;
-        product.rows = rows;
-        product.x = input.data;
-        product.x_stride = input.row_stride();
-        product.output = output;
-        product.y = y.data;
-        product.y_stride = y.row_stride();
         ASSERT_TRUE(can_tile(launch_, product));
         tile_matmul(launch_, product, way);
         for (std::size_t i = 0; i < w.size(); ++i) {
