@@ -1,7 +1,9 @@
 # The CUDA backend: libhangar_cuda.so, which hangar loads where there is a card. HANGAR_CUDA builds
 # it; nothing else needs a CUDA compiler.
 option(HANGAR_CUDA "Build the CUDA backend (needs nvcc 13)" OFF)
-option(HANGAR_CUDA_PORTABLE "Compile it for cards before Hopper (and, by PTX, after it) too" ON)
+# ONLY leaves Hopper's own code out: a Hopper card then runs the portable one, which is how it is tested.
+set(HANGAR_CUDA_PORTABLE ON CACHE STRING
+    "Compile it for cards before Hopper (and, by PTX, after it) too: ON, OFF or ONLY")
 if(NOT HANGAR_CUDA)
   return()
 endif()
@@ -27,7 +29,10 @@ find_package(CUDAToolkit 13.0 REQUIRED)
 # Where the toolkit is one that the loader does not know, programs in the build folder find it.
 list(APPEND CMAKE_BUILD_RPATH ${CUDAToolkit_LIBRARY_DIR})
 
-set(HANGAR_CUDA_FLAGS "-gencode=arch=compute_90a,code=sm_90a")
+set(HANGAR_CUDA_FLAGS "")
+if(NOT HANGAR_CUDA_PORTABLE STREQUAL ONLY)
+  string(APPEND HANGAR_CUDA_FLAGS "-gencode=arch=compute_90a,code=sm_90a")
+endif()
 if(HANGAR_CUDA_PORTABLE)
   string(APPEND HANGAR_CUDA_FLAGS " -gencode=arch=compute_80,code=[sm_80,compute_80]")
 endif()

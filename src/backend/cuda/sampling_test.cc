@@ -61,6 +61,9 @@ struct CardSampler {
                              values.data(), static_cast<std::size_t>(columns) * sizeof(float),
                              static_cast<std::size_t>(columns) * sizeof(float),
                              static_cast<std::size_t>(rows), cudaMemcpyHostToDevice));
+    // From pageable memory: it may still be underway, and the sampler's stream does not wait for
+    // it.
+    HANGAR_CUDA(cudaDeviceSynchronize());
     return {logits, rows, columns, DType::kF32, stride};
   }
   static Values get(const Activation& x) {
