@@ -131,7 +131,11 @@ __global__ void __launch_bounds__(kHeadThreads)
 template <int kWidth, typename Out, typename X>
 void launch_norm(const Launch& launch, const Activation& out, const Activation& x,
                  const float* weight, float eps) {
-  const std::int64_t pieces = (x.columns + kWidth - 1) / kWidth;
+  std::int64_t pieces = (x.columns + kWidth - 1) / kWidth;
+  // Enough rows to fill the card with blocks: fewer threads, with more under way each.
+  constexpr std::int64_t kBlocksEach = 8;
+  const bool many = x.rows > kBlocksEach * launch.processors && !launch.deterministic;
+  if (many) pieces = (pieces + kHeld<kWidth> - 1) / kHeld<kWidth>;
   const auto threads = static_cast<unsigned>(pieces < kMostThreads ? (pieces + 31) / 32 * 32
                                                                    : std::int64_t{kMostThreads});
   launch_kernel(launch, norm_kernel<kWidth, Out, X>, dim3(static_cast<unsigned>(x.rows)),

@@ -1,5 +1,6 @@
 #include "backend/cuda/element_io.cuh"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/gate.cuh"
 
 namespace hangar::cuda {
 namespace {
@@ -59,19 +60,8 @@ __global__ void add_kernel(Rows<X> x, Rows<Y> y, int columns) {
   store<kWidth>(at, values);
 }
 
-__device__ float gate_value(float x, GateFunction f) {
-  switch (f) {
-    case GateFunction::kSilu:
-      return x / (1.0F + expf(-x));
-    case GateFunction::kGeluTanh: {
-      // (1 + tanh(a)) / 2 is 1 / (1 + e^-2a), without the cancellation where tanh nears -1.
-      constexpr float kTwice = 1.5957691216F;  // 2 sqrt(2 / pi)
-      return x / (1.0F + expf(-x * (kTwice + kTwice * 0.044715F * (x * x))));
-    }
-    case GateFunction::kGelu:
-      return 0.5F * x * erfcf(x * -0.70710678F);  // erfc(-z) is 1 + erf(z)
-  }
-  return 0.0F;
+__device__ float gelu(float x) {
+  return 0.5F * x * erfcf(x * -0.70710678F);  // erfc(-z) is 1 + erf(z)
 }
 
 template <int kWidth, typename T>
@@ -83,8 +73,11 @@ __global__ void gate_kernel(Rows<T> out, Rows<T> gate, Rows<T> up, int columns, 
   float factors[kWidth];
   load<kWidth>(gate.row(blockIdx.x) + column, values);
   load<kWidth>(up.row(blockIdx.x) + column, factors);
+  const Gate function(f);
 #pragma unroll
-  for (int i = 0; i < kWidth; ++i) values[i] = gate_value(values[i], f) * factors[i];
+  for (int i = 0; i < kWidth; ++i) {
+    values[i] = Gate::knows(f) ? function(values[i], factors[i]) : gelu(values[i]) * factors[i];
+  }
   store<kWidth>(out.row(blockIdx.x) + column, values);
 }
 
