@@ -10,6 +10,8 @@ namespace {
 constexpr float kLog2E = 1.44269504F;
 // Query heads of one KV head that a tile of the prefill kernel takes.
 constexpr std::int32_t kMostGroup = 128;
+// Of scratch, before what the decode kernel has of it: the prefill kernel's counter.
+constexpr std::size_t kCounterBytes = 256;
 
 bool is_half(DType type) {
   if (type == DType::kF16) return true;
@@ -41,7 +43,7 @@ bool room_for(std::int32_t head_dim) {
 }  // namespace
 
 std::size_t attention_scratch_bytes(const Launch& launch, std::int32_t head_dim) {
-  return decode_scratch_bytes(launch, head_dim);
+  return kCounterBytes + decode_scratch_bytes(launch, head_dim);
 }
 
 void attention(const Launch& launch, Activation out, Activation q, const KvLayer& layer,
@@ -80,9 +82,16 @@ void attention(const Launch& launch, Activation out, Activation q, const KvLayer
     return;
   }
   const bool all_by_decode = launch.deterministic || batch.plan_max_rows <= kDecodeRows;
-  if (!all_by_decode) attend_prefill(launch, a, kDecodeRows);
+  auto* memory = static_cast<std::byte*>(scratch.memory);
+  if (!all_by_decode && launch.hopper) {
+    attend_prefill_hopper(launch, a, kDecodeRows, batch.plan_max_rows,
+                          reinterpret_cast<unsigned*>(memory));
+  } else if (!all_by_decode) {
+    attend_prefill(launch, a, kDecodeRows);
+  }
   // The prefill kernel lets the next begin after it has waited: the context is as ready as it was.
-  attend_decode(launch, a, all_by_decode ? batch.plan_max_rows : kDecodeRows, scratch.memory);
+  attend_decode(launch, a, all_by_decode ? batch.plan_max_rows : kDecodeRows,
+                memory + kCounterBytes);
 }
 
 }  // namespace hangar::cuda

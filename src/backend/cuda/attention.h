@@ -6,10 +6,10 @@
 //   queries and weights are halves, and scales are applied in float32: to scores and to weights,
 //   so that no code is rounded again. Sequences of at most
 //   kDecodeRows rows go to a kernel that streams the cache, each context cut in as many pieces as
-//   keep all of the card busy; the others to one that computes 128 query rows together. Both want
-//   head_dim 64, 96, 128 or 256 and blocks of a multiple of 16 tokens; all else runs by a plain
-//   kernel. Who works at what is decided on the card from the batch's sequences, so that a graph
-//   serves every batch of its size.
+//   keep all of the card busy; the others to one that computes 128 query rows together, on Hopper
+//   cards to one of their own (wgmma). All want head_dim 64, 96, 128 or 256 and blocks of a
+//   multiple of 16 tokens; all else runs by a plain kernel. Who works at what is decided on the
+//   card from the batch's sequences, so that a graph serves every batch of its size.
 // Deterministic: all rows go to the first kernel, and contexts are cut every 512 tokens: a row's
 //   result depends on its position, its query and its keys and values alone.
 // Shapes: q, out {rows, heads * head_dim}, kBF16 or kF16, any row stride.

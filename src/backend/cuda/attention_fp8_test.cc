@@ -44,15 +44,7 @@ class Fp8AttentionTest : public CudaAttentionTest {
 };
 
 TEST_P(Fp8AttentionTest, EqualsTheReferenceOnMixedBatches) {
-  for (const auto& [heads, block_tokens] : {std::pair{Heads{8, 2, 128}, 16},
-                                            {Heads{3, 3, 64}, 16},
-                                            {Heads{9, 3, 64}, 32},
-                                            {Heads{4, 1, 96}, 16},
-                                            {Heads{5, 1, 128}, 48},
-                                            {Heads{7, 1, 64}, 64},
-                                            {Heads{4, 2, 256}, 16},
-                                            {Heads{16, 1, 96}, 32},
-                                            {Heads{33, 1, 64}, 16}}) {
+  for (const auto& [heads, block_tokens] : kFastHeads) {
     SCOPED_TRACE(fmt::format("{}/{} heads of {}, blocks of {}", heads.heads, heads.kv_heads,
                              heads.head_dim, block_tokens));
     const AttentionCase c = make_fp8_case(heads, block_tokens, kMixed);
@@ -61,15 +53,9 @@ TEST_P(Fp8AttentionTest, EqualsTheReferenceOnMixedBatches) {
 }
 
 TEST_P(Fp8AttentionTest, TinyHeadsAndOddBlocksEqualTheReference) {
-  for (const auto& [heads, block_tokens] : {std::pair{Heads{2, 2, 8}, 5},
-                                            {Heads{4, 1, 16}, 16},
-                                            {Heads{6, 2, 32}, 16},
-                                            {Heads{4, 1, 80}, 1},
-                                            {Heads{2, 1, 128}, 24},
-                                            {Heads{30, 1, 6}, 7},
-                                            {Heads{1, 1, 2}, 200},
-                                            {Heads{2, 1, 5}, 40},
-                                            {Heads{2, 1, 160}, 16}}) {
+  std::vector<HeadsAndBlocks> all = kTinyHeads;
+  all.push_back({{2, 1, 5}, 40});
+  for (const auto& [heads, block_tokens] : all) {
     SCOPED_TRACE(fmt::format("{}/{} heads of {}, blocks of {}", heads.heads, heads.kv_heads,
                              heads.head_dim, block_tokens));
     const AttentionCase c = make_fp8_case(heads, block_tokens, kMixed);
@@ -77,6 +63,25 @@ TEST_P(Fp8AttentionTest, TinyHeadsAndOddBlocksEqualTheReference) {
       expect_close(attend(*cuda_, c, extras), attend(*ref_, c, extras));
     }
   }
+}
+
+TEST_P(Fp8AttentionTest, PrefillByGroupsWithARemainderEqualsTheReference) {
+  expect_groups_with_a_remainder_are_right(KvType::kFp8);
+}
+
+TEST_P(Fp8AttentionTest, WindowsOfLongPrefillsEqualTheReference) {
+  expect_windows_of_long_prefills_are_right(KvType::kFp8);
+}
+
+TEST_P(Fp8AttentionTest, MoreTilesThanBlocksAreAllDone) {
+  expect_many_tiles_are_all_done(KvType::kFp8);
+}
+
+// From 1024 rows of a sequence on, heads of 128 have stages of another size.
+TEST_P(Fp8AttentionTest, SequencesOfManyRowsEqualTheReference) {
+  const AttentionCase c =
+      make_fp8_case({3, 1, 128}, 16, {{0, 1024}, {45, 1090}, {300, 20}, {5, 1}});
+  expect_equals_the_reference(c, {{}, {3.0F, 700}, {0.0F, 95}, {0.0F, 96}, {0.0F, 97}});
 }
 
 TEST_P(Fp8AttentionTest, LongContextsAndManySequencesAreSharedOut) {

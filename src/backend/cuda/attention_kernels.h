@@ -1,8 +1,12 @@
 // What attention() chooses from: one function for each kernel, and what all of them are given.
 //
 // Promise: attend_decode takes the sequences of at most `most_rows` rows, attend_prefill those of
-//   more than `fewest_rows`, attend_plain all. The first two want fast_heads(): their other demands
-//   are theirs.
+//   more than `fewest_rows`, attend_plain all. All but the last want fast_heads(), rows and a cache
+//   that can be moved 16 bytes at a time, a positive inner_scale, and with heads of 256 163 KiB of
+//   shared memory for a block. attend_prefill is for code compiled for cards before Hopper,
+//   attend_prefill_hopper for Hopper's; both take groups of at most 128. `most_rows` of the latter
+//   is the most of one sequence, by which it chooses among kernels that differ in speed alone;
+//   `counter`, in the card's memory, is zero before and after.
 // Units: strides are in elements.
 // Threads: the step thread.
 #pragma once
@@ -57,6 +61,8 @@ void attend_decode(const Launch& launch, const AttentionArguments& arguments,
                    std::int32_t most_rows, void* scratch);
 void attend_prefill(const Launch& launch, const AttentionArguments& arguments,
                     std::int32_t fewest_rows);
+void attend_prefill_hopper(const Launch& launch, const AttentionArguments& arguments,
+                           std::int32_t fewest_rows, std::int32_t most_rows, unsigned* counter);
 void attend_plain(const Launch& launch, const AttentionArguments& arguments);
 
 }  // namespace hangar::cuda

@@ -1,4 +1,4 @@
-// The prefill kernel: many query rows of a sequence at once.
+// The prefill kernel of cards before Hopper: many query rows of a sequence at once.
 //
 // Promise: see attention.h. A block has 128 packed query rows (the group's heads of as many rows as
 //   fit, so that a KV head's keys and values are loaded once for all of them), 16 for each of its 8
@@ -6,10 +6,11 @@
 //   (32 where a head has 256), two stages of shared memory in turn. Rows are cut in windows of as
 //   many as a block takes; a block does the tiles that begin in its window, so that no tile holds
 //   rows of two sequences and no list of tiles is needed. Later windows first: they are longest.
-// FP8: a stage becomes halves in shared memory before it is used, once for all warps of the block,
-//   and is free for the next copies as soon as that is done.
+//   FP8: a stage becomes halves in shared memory before it is used, once for all warps of the
+//   block, and is free for the next copies as soon as that is done.
 // Source: FlashAttention-2's order of loops.
-// Threads: device code.
+// Threads: device code. Compiled for Hopper it is a trap: that has its own
+//   (attention_prefill_hopper.cuh).
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,10 @@ struct PrefillSizes {
   static constexpr int kStageBytes = 2 * kSlabs * kSlabBytes;  // keys, then values
   static constexpr int kQueryBytes = kPrefillRows * kDim * 2;
   static constexpr int kUnpackedBytes = kIsFp8<T> ? UnpackedSlabs<kDim, kSlabs>::kBytes : 0;
-  static constexpr int kSharedBytes = kQueryBytes + 2 * kStageBytes + kUnpackedBytes + 16;
+  static constexpr int kSharedBytes = kQueryBytes + 2 * kStageBytes + kUnpackedBytes;
 };
+
+#if __CUDA_ARCH__ < 900
 
 // Rows of one sequence, and the tokens they attend to.
 struct RowTile {
@@ -58,47 +61,17 @@ class Stages {
  public:
   using Sizes = PrefillSizes<T, kDim>;
 
-  __device__ __forceinline__ Stages(const AttentionArguments& a, std::byte* memory,
-                                    std::uint64_t* barriers)
-      : a_(a),
-        memory_(memory),
-        address_(shared_address(memory)),
-        barriers_(shared_address(barriers)) {
-#if __CUDA_ARCH__ >= 900
-    if (threadIdx.x == 0) {
-      init_barrier(barriers_);
-      init_barrier(barriers_ + 8);
-      publish_barriers();
-    }
-#endif
-  }
+  __device__ __forceinline__ Stages(const AttentionArguments& a, std::byte* memory)
+      : a_(a), memory_(memory), address_(shared_address(memory)) {}
 
   // Begins at stage `index` (kTokens tokens each, from 0) of the tile's sequence.
-  __device__ __forceinline__ void start(const RowTile& tile, int index) {
-    next_ = index;
-    look_up(tile);
-  }
+  __device__ __forceinline__ void start(int index) { next_ = index; }
   // Starts the copies of the tile's next kTokens tokens, if it has any.
   __device__ __forceinline__ void fill(const RowTile& tile) {
     const int first = max(next_ * Sizes::kSlabs, tile.token_begin / kSlabTokens);
     const int last =
         min((next_ + 1) * Sizes::kSlabs, (tile.token_end + kSlabTokens - 1) / kSlabTokens);
     const std::uint32_t to = address_ + (filled_ & 1) * Sizes::kStageBytes;
-#if __CUDA_ARCH__ >= 900
-    if (first < last && threadIdx.x < 32) {
-      const std::uint32_t barrier = barriers_ + (filled_ & 1) * 8;
-      if (threadIdx.x == 0) expect(barrier, (last - first) * 2 * Sizes::kSlabBytes);
-      __syncwarp();
-      // Lane 2 i has the keys of the stage's slab i, lane 2 i + 1 its values.
-      const int slab = next_ * Sizes::kSlabs + static_cast<int>(threadIdx.x) / 2;
-      if (slab >= first && slab < last) {
-        const int values = threadIdx.x % 2;
-        copy_bulk(to + (values * Sizes::kSlabs + slab % Sizes::kSlabs) * Sizes::kSlabBytes,
-                  slab_at(tile, values != 0 ? a_.values : a_.keys, slab, block_), Sizes::kSlabBytes,
-                  barrier);
-      }
-    }
-#else
     for (int slab = first; slab < last; ++slab) {
       const int block = block_of(tile, slab);
       const std::byte* keys = slab_at(tile, a_.keys, slab, block);
@@ -110,20 +83,14 @@ class Stages {
       }
     }
     close_copies();
-#endif
     if (first < last) ++filled_;
     ++next_;
-    look_up(tile);
   }
   // For the oldest filled stage, `index` of the tile's sequence. Its values are zeros where the
   // tile has no tokens, except in FP8: unpack() sees to that.
   __device__ __forceinline__ void wait(const RowTile& tile, int index) {
-#if __CUDA_ARCH__ >= 900
-    wait_for(barriers_ + (used_ & 1) * 8, (used_ >> 1) & 1);
-#else
     wait_for_copies<1>();
     __syncthreads();
-#endif
     if constexpr (!kIsFp8<T>) {
       const int token = index * Sizes::kTokens;
       const bool all =
@@ -170,23 +137,11 @@ class Stages {
         slab * kSlabTokens % a_.block_tokens / kSlabTokens * kSlabStride<T, kDim>;
     return reinterpret_cast<const std::byte*>(static_cast<const T*>(tensor) + element);
   }
-  // The block of what the lane copies next: it is there when the copy is to begin.
-  __device__ __forceinline__ void look_up(const RowTile& tile) {
-#if __CUDA_ARCH__ >= 900
-    const int slab = next_ * Sizes::kSlabs + static_cast<int>(threadIdx.x) / 2;
-    if (threadIdx.x < 2 * Sizes::kSlabs && slab * kSlabTokens < tile.token_end &&
-        (slab + 1) * kSlabTokens > tile.token_begin) {
-      block_ = block_of(tile, slab);
-    }
-#endif
-  }
 
   const AttentionArguments& a_;
   std::byte* memory_;
   std::uint32_t address_;
-  std::uint32_t barriers_;
-  int next_ = 0;  // stage of the sequence
-  int block_ = 0;
+  int next_ = 0;         // stage of the sequence
   unsigned filled_ = 0;  // stages so far
   unsigned used_ = 0;
 };
@@ -204,7 +159,7 @@ class PrefillTile {
   __device__ __forceinline__ void run(const RowTile& tile, Stages<T, kDim>& stages) {
     const int begin = tile.token_begin / Sizes::kTokens;
     const int end = (tile.token_end + Sizes::kTokens - 1) / Sizes::kTokens;
-    stages.start(tile, begin);
+    stages.start(begin);
     stages.fill(tile);
     stages.fill(tile);
     load_queries(tile);
@@ -350,20 +305,19 @@ class PrefillTile {
   std::byte* unpacked_;
 };
 
+#endif
+
 template <typename T, int kDim>
 __global__ void __launch_bounds__(kPrefillThreads, 1)
     prefill_kernel(const __grid_constant__ AttentionArguments a, int fewest_rows) {
+#if __CUDA_ARCH__ >= 900
+  __trap();
+#else
   using Sizes = PrefillSizes<T, kDim>;
   extern __shared__ __align__(128) std::byte shared[];
   std::byte* memory = shared + Sizes::kQueryBytes;
   std::byte* unpacked = memory + 2 * Sizes::kStageBytes;
-  Stages<T, kDim> stages(a, memory,
-                         reinterpret_cast<std::uint64_t*>(unpacked + Sizes::kUnpackedBytes));
-  __syncthreads();
-#if __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();
-  cudaTriggerProgrammaticLaunchCompletion();
-#endif
+  Stages<T, kDim> stages(a, memory);
   PrefillTile<T, kDim> tiles(a, shared, unpacked);
   const int tile_rows = kPrefillRows / a.group;
   const int kv_head = blockIdx.x % a.kv_heads;
@@ -393,6 +347,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1)
     }
     if (__any_sync(0xFFFFFFFFU, beyond)) break;
   }
+#endif
 }
 
 }  // namespace hangar::cuda::attend

@@ -1,4 +1,4 @@
-// Which prefill kernel, and how it is launched.
+// Which prefill kernel of cards before Hopper, and how it is launched.
 //
 // Promise: attend_prefill() (attention_kernels.h) for a cache of T, with a kernel for each size of
 //   head that fast_heads() allows.

@@ -6,16 +6,7 @@ namespace {
 using AttentionTest = CudaAttentionTest;
 
 TEST_P(AttentionTest, EqualsTheReferenceOnMixedBatches) {
-  for (const auto& [heads, block_tokens] : {std::pair{Heads{8, 2, 128}, 16},
-                                            {Heads{3, 3, 64}, 16},
-                                            {Heads{9, 3, 64}, 32},
-                                            {Heads{4, 1, 96}, 16},
-                                            {Heads{5, 1, 128}, 48},
-                                            {Heads{12, 2, 128}, 16},
-                                            {Heads{7, 1, 64}, 64},
-                                            {Heads{4, 2, 256}, 16},
-                                            {Heads{16, 1, 96}, 16},
-                                            {Heads{33, 1, 64}, 16}}) {
+  for (const auto& [heads, block_tokens] : kFastHeads) {
     SCOPED_TRACE(fmt::format("{}/{} heads of {}, blocks of {}", heads.heads, heads.kv_heads,
                              heads.head_dim, block_tokens));
     const AttentionCase c = make_case(heads, block_tokens, kMixed);
@@ -24,14 +15,7 @@ TEST_P(AttentionTest, EqualsTheReferenceOnMixedBatches) {
 }
 
 TEST_P(AttentionTest, TinyHeadsAndOddBlocksEqualTheReference) {
-  for (const auto& [heads, block_tokens] : {std::pair{Heads{2, 2, 8}, 5},
-                                            {Heads{4, 1, 16}, 16},
-                                            {Heads{6, 2, 32}, 16},
-                                            {Heads{4, 1, 80}, 1},
-                                            {Heads{2, 1, 128}, 24},
-                                            {Heads{30, 1, 6}, 7},
-                                            {Heads{1, 1, 2}, 200},
-                                            {Heads{2, 1, 160}, 16}}) {
+  for (const auto& [heads, block_tokens] : kTinyHeads) {
     SCOPED_TRACE(fmt::format("{}/{} heads of {}, blocks of {}", heads.heads, heads.kv_heads,
                              heads.head_dim, block_tokens));
     const AttentionCase c = make_case(heads, block_tokens, kMixed);
@@ -39,6 +23,18 @@ TEST_P(AttentionTest, TinyHeadsAndOddBlocksEqualTheReference) {
       expect_close(attend(*cuda_, c, extras), attend(*ref_, c, extras));
     }
   }
+}
+
+TEST_P(AttentionTest, PrefillByGroupsWithARemainderEqualsTheReference) {
+  expect_groups_with_a_remainder_are_right(kv_type());
+}
+
+TEST_P(AttentionTest, WindowsOfLongPrefillsEqualTheReference) {
+  expect_windows_of_long_prefills_are_right(kv_type());
+}
+
+TEST_P(AttentionTest, MoreTilesThanBlocksAreAllDone) {
+  expect_many_tiles_are_all_done(kv_type());
 }
 
 TEST_P(AttentionTest, LongContextsAreSharedOut) {
@@ -118,7 +114,9 @@ TEST_P(AttentionTest, BlocksBeforeTheWindowAreNotRead) {
     for (const RaggedBatch::Sequence& sequence : c.batch.sequences) {
       for (std::int32_t block = 0; block < (sequence.context_tokens - 39) / 16; ++block) {
         // An address far outside the cache.
-        c.batch.block_tables[static_cast<std::size_t>(sequence.first_block + block)] = 1 << 30;
+        const auto entry =
+            static_cast<std::size_t>(sequence.first_block) + static_cast<std::size_t>(block);
+        c.batch.block_tables[entry] = 1 << 30;
       }
     }
     expect_same_bits(attend(*cuda_, *cache, c, extras), before);

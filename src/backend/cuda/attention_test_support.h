@@ -39,6 +39,20 @@ inline const std::vector<SequencePlan> kMixed = {{0, 1},   {0, 30},  {37, 1},  {
                                                  {300, 3}, {127, 2}, {0, 150}, {64, 8},
                                                  {63, 9},  {15, 1},  {16, 1},  {200, 70}};
 
+// Heads and the tokens of a block. Groups of 3, 5, 6, 7 and 33 leave packed rows of a tile over.
+struct HeadsAndBlocks {
+  Heads heads;
+  std::int32_t block_tokens;
+};
+// What the fast kernels take.
+inline const std::vector<HeadsAndBlocks> kFastHeads = {
+    {{8, 2, 128}, 16},  {{3, 3, 64}, 16}, {{9, 3, 64}, 32},  {{4, 1, 96}, 16},  {{5, 1, 128}, 48},
+    {{12, 2, 128}, 16}, {{7, 1, 64}, 64}, {{4, 2, 256}, 16}, {{16, 1, 96}, 32}, {{33, 1, 64}, 16}};
+// What they do not.
+inline const std::vector<HeadsAndBlocks> kTinyHeads = {
+    {{2, 2, 8}, 5},    {{4, 1, 16}, 16}, {{6, 2, 32}, 16}, {{4, 1, 80}, 1},
+    {{2, 1, 128}, 24}, {{30, 1, 6}, 7},  {{1, 1, 2}, 200}, {{2, 1, 160}, 16}};
+
 struct AttentionCase {
   Heads heads = {};
   std::int32_t block_tokens = 16;
@@ -166,6 +180,55 @@ class CudaAttentionTest : public CudaOpsTest {
   }
   static std::vector<float> attend(Backend& backend, const AttentionCase& c, Extras extras = {}) {
     return attend(backend, *fill_cache(backend, c), c, extras);
+  }
+
+  // The case with each of `all`. What a call leaves behind for the next is as it was before: the
+  // same once more gives the same bits.
+  void expect_equals_the_reference(const AttentionCase& c, const std::vector<Extras>& all) {
+    const auto cache = fill_cache(*cuda_, c);
+    const auto want_cache = fill_cache(*ref_, c);
+    for (const Extras extras : all) {
+      SCOPED_TRACE(fmt::format("{}/{} heads of {}, blocks of {}, {} rows, cap {}, window {}",
+                               c.heads.heads, c.heads.kv_heads, c.heads.head_dim, c.block_tokens,
+                               c.batch.rows(), extras.softcap, extras.window));
+      const std::vector<float> got = attend(*cuda_, *cache, c, extras);
+      expect_close(got, attend(*ref_, *want_cache, c, extras));
+      expect_same_bits(attend(*cuda_, *cache, c, extras), got);
+    }
+  }
+  // Prompts and chunks of several tiles, by groups whose heads do not divide a tile's rows.
+  void expect_groups_with_a_remainder_are_right(KvType type) {
+    for (const Heads heads :
+         {Heads{3, 1, 128}, Heads{7, 1, 128}, Heads{7, 1, 64}, Heads{6, 2, 96}, Heads{3, 1, 256}}) {
+      AttentionCase c = make_case(heads, 16, {{0, 200}, {333, 140}, {20, 1}, {90, 65}, {0, 19}});
+      c.type = type;
+      expect_equals_the_reference(c, {{}, {0.0F, 100}, {5.0F, 150}});
+    }
+  }
+  // Rows whose windows begin anywhere in the stages of keys and values, and far from the first.
+  void expect_windows_of_long_prefills_are_right(KvType type) {
+    for (const Heads heads :
+         {Heads{2, 1, 128}, Heads{2, 1, 64}, Heads{2, 1, 96}, Heads{1, 1, 256}}) {
+      AttentionCase c = make_case(heads, 16, {{0, 700}, {600, 300}, {250, 1}, {1000, 70}});
+      c.type = type;
+      expect_equals_the_reference(c,
+                                  {{0.0F, 1}, {0.0F, 63}, {0.0F, 128}, {3.0F, 129}, {0.0F, 250}});
+    }
+  }
+  // More tiles than any card has places for, so that blocks take one after the other: groups that
+  // leave few rows to a tile, and sequences of which many, with tiles and without, share a window.
+  void expect_many_tiles_are_all_done(KvType type) {
+    std::vector<SequencePlan> prompts;
+    for (std::int32_t i = 0; i < 40; ++i) prompts.push_back({i % 7 * 5, 9 + i % 20});
+    std::vector<SequencePlan> mixed;
+    for (std::int32_t i = 0; i < 120; ++i) mixed.push_back({i % 11 * 9, i % 40 == 39 ? 17 : 1});
+    for (const Heads heads : {Heads{64, 2, 64}, Heads{128, 1, 64}, Heads{24, 8, 128}}) {
+      for (const auto& plans : {prompts, mixed}) {
+        AttentionCase c = make_case(heads, 16, plans);
+        c.type = type;
+        expect_equals_the_reference(c, {{}, {0.0F, 12}});
+      }
+    }
   }
 
   // Steps that are recorded once and replayed over other sequences, padded to the graph's size.

@@ -2,9 +2,9 @@
 // shared memory, scores.
 //
 // Promise: a slab is 16 tokens of one KV head, keys or values, as it lies in the cache (kv_layer.h)
-//   of T, which is __nv_bfloat16, __half or __nv_fp8_e4m3; products are of Work<T>.
-// Fragments (lane l, g = l / 4, t = l % 4), as the PTX ISA has them for m16n8k16: of the product
-//   c[0], c[1] are row g, columns 2t and 2t + 1, c[2], c[3] the same of row g + 8.
+//   of T, which is __nv_bfloat16, __half or __nv_fp8_e4m3; products are of Work<T>. Fragments (lane
+//   l, g = l / 4, t = l % 4), as the PTX ISA has them for m16n8k16: of the product c[0], c[1] are
+//   row g, columns 2t and 2t + 1, c[2], c[3] the same of row g + 8.
 // Threads: device functions; a warp calls together what has a warp's instruction in it.
 #pragma once
 

@@ -1,13 +1,11 @@
 // wgmma: a warpgroup's matrix instruction on Hopper, and what goes with it.
 //
 // Promise: multiply_64<N>() begins sums {64, N} += A {64, 32 bytes} B {N, 32 bytes}^T, both in
-// shared
-//   memory as tensor_map.h brings them: rows of 128 bytes, 16-byte chunks swizzled by the row's
-//   number modulo 8. begin() before the first of several, end() after the last; wait() until they
-//   are done, before the sums or the memory are touched.
+//   shared memory as tensor_map.h brings them: rows of 128 bytes, 16-byte chunks swizzled by the
+//   row's number modulo 8. begin() before the first of several, end() after the last; wait() until
+//   they are done, before the sums or the memory are touched.
 // Fragments: of thread t of the warpgroup, w = t / 32, l = t % 32: sums[4 j + 2 h + c] is row 16 w
-// + l
-//   / 4 + 8 h, column 8 j + 2 (l % 4) + c.
+//   + l / 4 + 8 h, column 8 j + 2 (l % 4) + c.
 // Source: PTX ISA 9.0, "Asynchronous warpgroup level matrix multiply-accumulate".
 // Threads: device functions; all 128 threads of a warpgroup call them together.
 #pragma once
@@ -17,6 +15,7 @@
 #include <cuda_fp8.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace hangar::cuda::wgmma {
 
@@ -257,5 +256,140 @@ __device__ __forceinline__ void multiply_64(float (&d)[64], std::uint64_t a, std
         "+f"(d[63])
       : "l"(a), "l"(b));
 }
+
+// Products for attention: the first operand may be in registers, the second may lie across. Sums
+// are tiles of 8 columns: d[j][2 h + c] is row 16 w + l / 4 + 8 h, column 8 j + 2 (l % 4) + c.
+//
+// descriptor<kPartBytes>() is of a matrix in groups of 8 rows, each row in parts of 128 or 64
+// bytes: 8 rows of a part lie one behind the other, chunks of 16 bytes swizzled by the row as
+// kv_chunk() (kv_layer.h) does it. What is summed over runs along the rows, and stride_bytes lie
+// from group to group; or across them, and leading_bytes lie from part to part besides.
+template <int kPartBytes>
+__device__ __forceinline__ std::uint64_t descriptor(std::uint32_t address, int leading_bytes,
+                                                    int stride_bytes) {
+  static_assert(kPartBytes == 128 || kPartBytes == 64);
+  constexpr std::uint64_t kSwizzle = kPartBytes == 128 ? 1 : 2;
+  return ((address & 0x3FFFFU) >> 4U) | (static_cast<std::uint64_t>(leading_bytes / 16) << 16U) |
+         (static_cast<std::uint64_t>(stride_bytes / 16) << 32U) | (kSwizzle << 62U);
+}
+
+template <int kTiles>
+__device__ __forceinline__ void pin(float (&d)[kTiles][4]) {
+#pragma unroll
+  for (int i = 0; i < kTiles; ++i) pin(d[i]);
+}
+template <int kSteps>
+__device__ __forceinline__ void pin(std::uint32_t (&a)[kSteps][4]) {
+#pragma unroll
+  for (int i = 0; i < kSteps; ++i) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) asm volatile("" : "+r"(a[i][j])::"memory");
+  }
+}
+// Between the writing of registers and the instructions that use them.
+__device__ __forceinline__ void fence() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+// Until all but the last kOpen groups are done. The caller pins what they have made.
+template <int kOpen>
+__device__ __forceinline__ void wait_for_all_but() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kOpen) : "memory");
+}
+
+// clang-format off
+#define HANGAR_D4(i) \
+  "+f"(d[i][0]), "+f"(d[i][1]), "+f"(d[i][2]), "+f"(d[i][3]), \
+  "+f"(d[i + 1][0]), "+f"(d[i + 1][1]), "+f"(d[i + 1][2]), "+f"(d[i + 1][3]), \
+  "+f"(d[i + 2][0]), "+f"(d[i + 2][1]), "+f"(d[i + 2][2]), "+f"(d[i + 2][3]), \
+  "+f"(d[i + 3][0]), "+f"(d[i + 3][1]), "+f"(d[i + 3][2]), "+f"(d[i + 3][3])
+#define HANGAR_SUMS_8 HANGAR_D4(0), HANGAR_D4(4)
+#define HANGAR_SUMS_12 HANGAR_SUMS_8, HANGAR_D4(8)
+#define HANGAR_SUMS_16 HANGAR_SUMS_12, HANGAR_D4(12)
+#define HANGAR_SUMS_32 HANGAR_SUMS_16, HANGAR_D4(16), HANGAR_D4(20), HANGAR_D4(24), HANGAR_D4(28)
+#define HANGAR_NAMES_8 \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, " \
+  "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define HANGAR_NAMES_12 HANGAR_NAMES_8 \
+  ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
+#define HANGAR_NAMES_16 HANGAR_NAMES_12 \
+  ", %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define HANGAR_NAMES_32 HANGAR_NAMES_16 \
+  ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, " \
+  "%97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, " \
+  "%111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, " \
+  "%125, %126, %127"
+#define HANGAR_ROWS_8 "{%32, %33, %34, %35}, %36, %37, 1, 1, %38;"
+#define HANGAR_ROWS_12 "{%48, %49, %50, %51}, %52, %53, 1, 1, %54;"
+#define HANGAR_ROWS_16 "{%64, %65, %66, %67}, %68, %69, 1, 1, %70;"
+#define HANGAR_ROWS_32 "{%128, %129, %130, %131}, %132, %133, 1, 1, %134;"
+#define HANGAR_BOTH_8 "%32, %33, %34, 1, 1, 0, 0;"
+#define HANGAR_BOTH_12 "%48, %49, %50, 1, 1, 0, 0;"
+#define HANGAR_BOTH_16 "%64, %65, %66, 1, 1, 0, 0;"
+#define HANGAR_MULTIPLY_ROWS(tiles, columns, type)                                     \
+  asm volatile("wgmma.mma_async.sync.aligned.m64n" columns "k16.f32." type "." type " {" \
+               HANGAR_NAMES_##tiles "}, " HANGAR_ROWS_##tiles                            \
+               : HANGAR_SUMS_##tiles                                                     \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b),                     \
+                 "n"(kFresh ? 0 : 1), "n"(kAcross ? 1 : 0))
+#define HANGAR_MULTIPLY_BOTH(tiles, columns, type)                                       \
+  asm volatile("wgmma.mma_async.sync.aligned.m64n" columns "k16.f32." type "." type " {" \
+               HANGAR_NAMES_##tiles "}, " HANGAR_BOTH_##tiles                            \
+               : HANGAR_SUMS_##tiles                                                     \
+               : "l"(a), "l"(b), "n"(kFresh ? 0 : 1))
+// clang-format on
+
+// Begins d {64, 8 kTiles} += A B, or, kFresh, = A B: A {64, 16} in registers, each warp's 16 rows
+// as m16n8k16 has them; B {16, 8 kTiles}, its columns rows of memory, or, kAcross, its rows.
+template <typename T, bool kFresh, bool kAcross, int kTiles>
+__device__ __forceinline__ void multiply_rows(float (&d)[kTiles][4], const std::uint32_t (&a)[4],
+                                              std::uint64_t b) {
+  static_assert(kTiles == 8 || kTiles == 12 || kTiles == 16 || kTiles == 32);
+  if constexpr (std::is_same_v<T, __half>) {
+    if constexpr (kTiles == 8) HANGAR_MULTIPLY_ROWS(8, "64", "f16");
+    if constexpr (kTiles == 12) HANGAR_MULTIPLY_ROWS(12, "96", "f16");
+    if constexpr (kTiles == 16) HANGAR_MULTIPLY_ROWS(16, "128", "f16");
+    if constexpr (kTiles == 32) HANGAR_MULTIPLY_ROWS(32, "256", "f16");
+  } else {
+    if constexpr (kTiles == 8) HANGAR_MULTIPLY_ROWS(8, "64", "bf16");
+    if constexpr (kTiles == 12) HANGAR_MULTIPLY_ROWS(12, "96", "bf16");
+    if constexpr (kTiles == 16) HANGAR_MULTIPLY_ROWS(16, "128", "bf16");
+    if constexpr (kTiles == 32) HANGAR_MULTIPLY_ROWS(32, "256", "bf16");
+  }
+}
+// The same with A in memory, its rows along.
+template <typename T, bool kFresh, int kTiles>
+__device__ __forceinline__ void multiply_both(float (&d)[kTiles][4], std::uint64_t a,
+                                              std::uint64_t b) {
+  static_assert(kTiles == 8 || kTiles == 12 || kTiles == 16);
+  if constexpr (std::is_same_v<T, __half>) {
+    if constexpr (kTiles == 8) HANGAR_MULTIPLY_BOTH(8, "64", "f16");
+    if constexpr (kTiles == 12) HANGAR_MULTIPLY_BOTH(12, "96", "f16");
+    if constexpr (kTiles == 16) HANGAR_MULTIPLY_BOTH(16, "128", "f16");
+  } else {
+    if constexpr (kTiles == 8) HANGAR_MULTIPLY_BOTH(8, "64", "bf16");
+    if constexpr (kTiles == 12) HANGAR_MULTIPLY_BOTH(12, "96", "bf16");
+    if constexpr (kTiles == 16) HANGAR_MULTIPLY_BOTH(16, "128", "bf16");
+  }
+}
+
+#undef HANGAR_D4
+#undef HANGAR_SUMS_8
+#undef HANGAR_SUMS_12
+#undef HANGAR_SUMS_16
+#undef HANGAR_SUMS_32
+#undef HANGAR_NAMES_8
+#undef HANGAR_NAMES_12
+#undef HANGAR_NAMES_16
+#undef HANGAR_NAMES_32
+#undef HANGAR_ROWS_8
+#undef HANGAR_ROWS_12
+#undef HANGAR_ROWS_16
+#undef HANGAR_ROWS_32
+#undef HANGAR_BOTH_8
+#undef HANGAR_BOTH_12
+#undef HANGAR_BOTH_16
+#undef HANGAR_MULTIPLY_ROWS
+#undef HANGAR_MULTIPLY_BOTH
 
 }  // namespace hangar::cuda::wgmma
