@@ -136,10 +136,11 @@ class Bench {
 };
 
 // One file each: matmul_bench.cc, attention_bench.cc, elementwise_bench.cc (norms, RoPE, gates,
-// embedding), sampling_bench.cc.
+// embedding), sampling_bench.cc, weights_bench.cc.
 void matmul_benchmarks(Bench& bench);
 void attention_benchmarks(Bench& bench);
 void elementwise_benchmarks(Bench& bench);
 void sampling_benchmarks(Bench& bench);
+void weights_benchmarks(Bench& bench);
 
 }  // namespace hangar::cuda::bench

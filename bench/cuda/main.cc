@@ -23,6 +23,7 @@ constexpr Group kGroups[] = {
     {"attention", hangar::cuda::bench::attention_benchmarks},
     {"elementwise", hangar::cuda::bench::elementwise_benchmarks},
     {"sampling", hangar::cuda::bench::sampling_benchmarks},
+    {"weights", hangar::cuda::bench::weights_benchmarks},
 };
 
 constexpr std::string_view kUsage =

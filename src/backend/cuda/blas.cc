@@ -90,7 +90,8 @@ Blas::~Blas() {
 }
 
 bool Blas::suits(const Product& product) {
-  return product.rows > 0 && !product.gate && product.weight_type == product.x_type() &&
+  return product.rows > 0 && !product.gate && !product.int4 &&
+         product.weight_type == product.x_type() &&
          rows_aligned(product.weight, product.weight_type, product.columns) &&
          rows_aligned(product.x, product.x_type(), product.x_stride) &&
          rows_aligned(product.y, product.y_type(), product.y_stride);

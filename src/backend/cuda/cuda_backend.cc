@@ -16,6 +16,7 @@
 #include "backend/cuda/draws.h"
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/experts.h"
+#include "backend/cuda/int4_pack.h"
 #include "backend/cuda/kv_cache.h"
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/rope.h"
@@ -51,23 +52,6 @@ std::vector<const CudaWeight*> as_cuda(std::span<const Weight* const> weights) {
   return all;
 }
 
-// The tiles and cuBLASLt's scales by row are Hopper's.
-bool multiplies_fp8(const Device& device) {
-  return device.launch().hopper;
-}
-
-Status check_quant(const QuantOptions& quant, const Device& device) {
-  if (multiplies_fp8(device)) return {};
-  if (quant.matrices != WeightQuant::kFp8 && quant.head != WeightQuant::kFp8) return {};
-  Error error{ErrorCode::kUnsupported,
-              fmt::format("FP8 weights (--quant fp8, --quant-head 8) need a card of compute "
-                          "capability 9.0 (H100, H200); here is {}. Without these options weights "
-                          "are kept in 16 bits",
-                          device.description()),
-              quant.matrices == WeightQuant::kFp8 ? "quant" : "quant_head"};
-  return tl::unexpected<Error>(std::move(error));
-}
-
 bool decodes(const RaggedBatch& batch) {
   return std::ranges::all_of(batch.sequences, [](const auto& s) { return s.rows == 1; }) &&
          std::ssize(batch.logit_rows) == batch.rows() && batch.rows() <= StepInputs::kFixedRows;
@@ -78,7 +62,7 @@ class CudaBackend final : public Backend {
   CudaBackend(std::unique_ptr<Device> device, const BackendOptions& options)
       : device_(std::move(device)),
         work_type_(options.work_type),
-        choice_(options.quant, multiplies_fp8(*device_)),
+        choice_(options.quant, device_->launch().hopper, device_->launch().hopper),
         inputs_(*device_),
         matmul_(must_take(kMatmulWorkspaceBytes), kMatmulWorkspaceBytes),
         graphs_(device_->stream()),
@@ -98,13 +82,13 @@ class CudaBackend final : public Backend {
   }
   std::size_t weight_bytes(const TensorView& view) const override { return choice_.bytes(view); }
   std::size_t input_bytes(const TensorView& view, std::int64_t rows) const override {
-    const bool fp8 = choice_.form(view) == WeightForm::kFp8 ||
+    const bool fp8 = is_few_bits(choice_.form(view)) ||
                      (view.name == "token_embd.weight" && head_bytes(view) > 0);
     return fp8 ? input_room_bytes(rows, view.columns()) : 0;
   }
   std::size_t head_bytes(const TensorView& table) const override {
     const WeightForm form = choice_.tied_head_form(table.rows(), table.columns());
-    return form == WeightForm::kFp8 ? form_bytes(form, table.rows(), table.columns()) : 0;
+    return is_few_bits(form) ? form_bytes(form, table.rows(), table.columns()) : 0;
   }
   // Many at once is what throughput wants; their logits take a quarter of a gigabyte.
   StepSizes usual_step_sizes() const override {
@@ -114,6 +98,7 @@ class CudaBackend final : public Backend {
 
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*16 bits*/) override {
     loading_ = true;
+    if (choice_.gives_up_int4(view)) ++reordered_;
     HANGAR_TRY(CudaWeightPtr weight, loader_.load(view, choice_.form(view)));
     note_input(*weight);
     return WeightPtr(std::move(weight));
@@ -131,7 +116,8 @@ class CudaBackend final : public Backend {
                   // A slice is a weight of its own here: which rows it is joins the seed.
                   random_key(view.name, how.seed) + static_cast<std::uint64_t>(view.first_row),
                   normal ? RandomWeights::kNormalDeviation : RandomWeights::kUniformLimit,
-                  normal ? RandomNumbers::kNormal : RandomNumbers::kUniform, choice_.form(view))
+                  normal ? RandomNumbers::kNormal : RandomNumbers::kUniform, choice_.form(view),
+                  int4_form_for(view))
             : loader_.make_constant(view.rows(), view.columns(),
                                     role == RandomRole::kOnes ? 1.0F : 0.0F);
     HANGAR_TRY(CudaWeightPtr weight, std::move(made));
@@ -141,9 +127,10 @@ class CudaBackend final : public Backend {
 
   Result<WeightPtr> make_head(const Weight& table) override {
     const CudaWeight& dense = as_cuda(table);
-    if (choice_.tied_head_form(dense.rows, dense.columns) != WeightForm::kFp8) return WeightPtr{};
+    const WeightForm form = choice_.tied_head_form(dense.rows, dense.columns);
+    if (!is_few_bits(form)) return WeightPtr{};
     loading_ = true;
-    HANGAR_TRY(CudaWeightPtr weight, loader_.make_fp8(dense));
+    HANGAR_TRY(CudaWeightPtr weight, loader_.make_head(dense, form));
     note_input(*weight);
     return WeightPtr(std::move(weight));
   }
@@ -365,6 +352,7 @@ class CudaBackend final : public Backend {
     if (loading_) {
       loader_.finish();
       loading_ = false;
+      log_reordered();
     }
     kv_written_ = false;
     return device_->launch();
@@ -387,8 +375,16 @@ class CudaBackend final : public Backend {
                take_bytes(static_cast<std::size_t>(x.rows * x.columns) * element, "activations"));
     return x;
   }
+  void log_reordered() {
+    if (reordered_ == 0) return;
+    spdlog::info(
+        "{} matrices of 4 bits have their inputs in another order (act-order) and are kept in 16 "
+        "bits; --quant int4 quantizes them anew",
+        reordered_);
+    reordered_ = 0;
+  }
   void note_input(const CudaWeight& weight) {
-    if (weight.layout == WeightForm::kFp8) widest_input_ = std::max(widest_input_, weight.columns);
+    if (is_few_bits(weight.layout)) widest_input_ = std::max(widest_input_, weight.columns);
   }
   // Weights are loaded, and the largest step is known: logits are what is allocated last.
   Status make_input_room() {
@@ -479,7 +475,8 @@ class CudaBackend final : public Backend {
   std::int32_t spare_block_ = 0;
   std::int32_t most_logit_rows_ = 0;
   std::int64_t most_rows_ = 0;     // of an activation
-  std::int64_t widest_input_ = 0;  // of an FP8 weight
+  std::int64_t widest_input_ = 0;  // of a weight of few bits
+  int reordered_ = 0;  // weights loaded since the last finish() that gave up their 4 bits
   std::unique_ptr<Draws> draws_;
   std::vector<std::pair<RopeTable, RopeAngles>> angles_;  // a model has one or two
   RaggedBatch padded_;
@@ -496,7 +493,7 @@ Result<std::unique_ptr<Backend>> make_cuda_backend(const BackendOptions& options
   device_options.memory_bytes = options.device_memory_bytes;
   device_options.deterministic = options.deterministic;
   HANGAR_TRY(std::unique_ptr<cuda::Device> device, cuda::Device::open(device_options));
-  HANGAR_CHECK_OK(cuda::check_quant(options.quant, *device));
+  HANGAR_CHECK_OK(cuda::check_quant(options.quant, device->launch().hopper, device->description()));
   try {
     return std::make_unique<cuda::CudaBackend>(std::move(device), options);
   } catch (const std::exception& error) {

@@ -5,8 +5,12 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <memory>
 #include <numeric>
+#include <string>
+#include <vector>
 
+#include "backend/cuda/device_arch.h"
 #include "backend/cuda/testing.h"
 
 namespace hangar::cuda {
@@ -152,6 +156,52 @@ TEST(CudaDeviceTest, SaysWhyACardCannotBeUsed) {
   } else {
     EXPECT_EQ(made.error().code, ErrorCode::kUnsupported);
     EXPECT_THAT(made.error().message, HasSubstr("card"));
+  }
+}
+
+// A file's 4 bits stay so where there are products for them; what is planned is what is taken.
+TEST_P(CudaBackendTest, FourBitsOfAFileStayWhereTheyAreMultiplied) {
+  const bool stay = runs_hopper_code();
+  const std::vector<std::byte> bytes(row_bytes(DType::kInt4G32, 256) * 32);
+  TensorView w{"blk.0.ffn_up.weight", DType::kInt4G32, {32, 256}, bytes};
+  w.group_columns = 128;
+  const auto load = [&] {
+    const WeightPtr weight = cuda_->load_weight(w, InputPrecision::kFast).value();
+    EXPECT_EQ(weight->memory_bytes, cuda_->weight_bytes(w));
+    return weight->form;
+  };
+  const std::string widened = std::string(dtype_name(GetParam())) + ", from INT4_G32";
+  EXPECT_EQ(load(), stay ? "INT4, groups of 128, from INT4_G32" : widened);
+  EXPECT_EQ(cuda_->input_bytes(w, 64) > 0, stay);
+  w.group_columns = 64;
+  EXPECT_EQ(load(), stay ? "INT4, groups of 32, from INT4_G32" : widened);
+  std::vector<std::int32_t> order(256);
+  std::iota(order.rbegin(), order.rend(), 0);
+  w.input_order = std::make_shared<const std::vector<std::int32_t>>(order);
+  EXPECT_EQ(load(), widened);
+}
+
+TEST_P(CudaBackendTest, FewerBitsThanItMultipliesAreRefused) {
+  using enum WeightQuant;
+  for (const QuantOptions& quant : {QuantOptions{.matrices = kInt4}, QuantOptions{.head = kInt4},
+                                    QuantOptions{.matrices = kFp8}}) {
+    BackendOptions options;
+    options.device_memory_bytes = std::uint64_t{256} << 20U;
+    options.quant = quant;
+    const auto made = make_cuda_backend(options);
+    if (runs_hopper_code()) {
+      ASSERT_TRUE(made.has_value()) << made.error().message;
+      const TensorView table{"token_embd.weight", DType::kBF16, {64, 128}};
+      const std::size_t head = quant.head == kInt4 ? 4 * 1088 : 0;
+      EXPECT_EQ((*made)->head_bytes(table), head);
+      continue;
+    }
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error().code, ErrorCode::kUnsupported);
+    EXPECT_EQ(made.error().field, quant.matrices ? "quant" : "quant_head");
+    EXPECT_THAT(made.error().message, HasSubstr(quant.matrices == kFp8 ? "FP8 weights (--quant fp8"
+                                                                       : "4-bit weights (--quant "
+                                                                         "int4, --quant-head 4)"));
   }
 }
 

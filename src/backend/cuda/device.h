@@ -5,8 +5,7 @@
 //   card for memory. What the driver and the libraries hold for themselves is beside it.
 // Units: bytes.
 // Errors: kUnsupported (no card, driver too old, a card older than 8.0), kResourceExhausted with
-// the
-//   sums (card busy, not enough memory), kInvalidArgument (no card of this number).
+//   the sums (card busy, not enough memory), kInvalidArgument (no card of this number).
 // Threads: one.
 #pragma once
 

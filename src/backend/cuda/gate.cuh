@@ -1,8 +1,7 @@
 // Gate: f(x) * up on the card, for the functions that need no branch.
 //
 // Promise: kSilu and kGeluTanh are both x / (1 + exp(-x (linear + cubic x^2))), as (1 + tanh(u)) /
-// 2
-//   = 1 / (1 + exp(-2 u)). knows() says which functions are such.
+//   2 = 1 / (1 + exp(-2 u)). knows() says which functions are such.
 // Threads: values; the call is a device function.
 #pragma once
 

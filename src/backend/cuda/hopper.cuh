@@ -65,6 +65,16 @@ enum class CacheFor : std::uint64_t {
   kOften = 0x14F0000000000000,  // evict last
 };
 
+__device__ __forceinline__ void copy_bulk(std::uint32_t to, const void* from, std::uint32_t bytes,
+                                          std::uint32_t barrier, CacheFor use) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1], %2, [%3], %4;" ::"r"(to),
+      "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(barrier),
+      "l"(static_cast<std::uint64_t>(use))
+      : "memory");
+}
+
 // A box of a tensor map (tensor_map.h), at these places of its dimensions, inner one first.
 __device__ __forceinline__ void copy_box(std::uint32_t to, const void* map, std::uint32_t barrier,
                                          CacheFor use, int i0, int i1, int i2) {
@@ -75,12 +85,30 @@ __device__ __forceinline__ void copy_box(std::uint32_t to, const void* map, std:
       : "memory");
 }
 __device__ __forceinline__ void copy_box(std::uint32_t to, const void* map, std::uint32_t barrier,
+                                         CacheFor use, int i0, int i1, int i2, int i3) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(to),
+      "l"(map), "r"(barrier), "r"(i0), "r"(i1), "r"(i2), "r"(i3),
+      "l"(static_cast<std::uint64_t>(use))
+      : "memory");
+}
+__device__ __forceinline__ void copy_box(std::uint32_t to, const void* map, std::uint32_t barrier,
                                          CacheFor use, int i0, int i1, int i2, int i3, int i4) {
   asm volatile(
       "cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
       "[%0], [%1, {%3, %4, %5, %6, %7}], [%2], %8;" ::"r"(to),
       "l"(map), "r"(barrier), "r"(i0), "r"(i1), "r"(i2), "r"(i3), "r"(i4),
       "l"(static_cast<std::uint64_t>(use))
+      : "memory");
+}
+// Without a wish to the second-level cache.
+__device__ __forceinline__ void copy_box(std::uint32_t to, const void* map, std::uint32_t barrier,
+                                         int i0, int i1, int i2, int i3) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(to),
+      "l"(map), "r"(barrier), "r"(i0), "r"(i1), "r"(i2), "r"(i3)
       : "memory");
 }
 // The map itself, from the kernel's parameters, before its first use.

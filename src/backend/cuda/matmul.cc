@@ -22,8 +22,27 @@ bool side_by_side(std::span<const Activation> ys) {
   return ys.size() < 2 || ys[0].row_stride() != ys[0].columns;
 }
 
-bool is_fp8(const CudaWeight* weight) {
-  return weight->layout == WeightForm::kFp8;
+InputKind kind_of(const CudaWeight& weight) {
+  switch (weight.layout) {
+    case WeightForm::kFp8:
+      return InputKind::kFp8;
+    case WeightForm::kInt4:
+      return int4_groups(weight.int4) == 1 ? InputKind::kInt4Sum : InputKind::kInt4FourSums;
+    case WeightForm::kVector:
+    case WeightForm::kDense:
+      break;
+  }
+  return InputKind::kPlain;
+}
+
+bool same_kind(std::span<const CudaWeight* const> weights) {
+  return std::ranges::all_of(
+      weights, [&](const CudaWeight* weight) { return kind_of(*weight) == kind_of(*weights[0]); });
+}
+
+std::optional<Int4Form> int4_of(const CudaWeight& weight) {
+  if (weight.layout != WeightForm::kInt4) return std::nullopt;
+  return weight.int4;
 }
 
 Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y) {
@@ -33,7 +52,9 @@ Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y)
   product.weight = weight.data;
   product.weight_type = weight.dtype;
   product.weight_scales = weight.scales;
+  product.int4 = int4_of(weight);
   product.x_scales = x.scales;
+  product.x_sums = x.sums;
   product.outputs = weight.rows;
   product.columns = weight.columns;
   product.rows = x.rows;
@@ -68,35 +89,50 @@ void Matmul::set_input_room(void* room, std::int64_t rows, std::int64_t columns)
   room_columns_ = columns;
 }
 
-QuantizedRows Matmul::input_room(Activation x) const {
+Int4Rows Matmul::input_room(Activation x) const {
   if (x.rows > room_rows_ || x.columns > room_columns_) {
-    throw std::length_error("no room for a product's input in FP8");
+    throw std::length_error("no room for a product's input in 8 bits");
   }
-  return {room_, x.columns,
-          reinterpret_cast<float*>(room_ + input_room_bytes(room_rows_, room_columns_) -
-                                   sizeof(float) * static_cast<std::size_t>(room_rows_))};
+  return int4_rows_in(room_, x.rows, x.columns);
 }
 
-MatmulInput Matmul::input(const Launch& launch, Activation x, bool fp8) const {
+MatmulInput Matmul::quantized(const Launch& launch, Activation x, DType work, InputKind kind,
+                              NormOfInputs norm) const {
+  const Int4Rows rows = input_room(x);
+  if (kind == InputKind::kFp8) {
+    const QuantizedRows fp8{rows.data, x.columns, rows.scales};
+    if (norm.weight != nullptr) {
+      quantize_normed_rows(launch, fp8, x, norm.weight, norm.eps);
+    } else {
+      quantize_rows(launch, fp8, x);
+    }
+    return {work, x.rows, x.columns, fp8.data, fp8.stride, fp8.scales, nullptr};
+  }
+  const int groups = kind == InputKind::kInt4Sum ? 1 : 4;
+  if (x.rows <= kInt4FewRows && !launch.deterministic) {
+    quantize_few(launch, room_, x, groups, norm);
+    return {work, x.rows, x.columns, room_, 0, nullptr, nullptr};
+  }
+  quantize_many(launch, rows, x, groups, norm);
+  return {work, x.rows, x.columns, rows.data, rows.stride, rows.scales, rows.sums};
+}
+
+MatmulInput Matmul::input(const Launch& launch, Activation x, InputKind kind) const {
   if (x.dtype == DType::kF32) {
     throw std::invalid_argument("a product's input is of 16 bits on the card");
   }
-  if (!fp8) return {x.dtype, x.rows, x.columns, x.data, x.row_stride(), nullptr};
-  const QuantizedRows rows = input_room(x);
-  quantize_rows(launch, rows, x);
-  return {x.dtype, x.rows, x.columns, rows.data, rows.stride, rows.scales};
+  if (kind != InputKind::kPlain) return quantized(launch, x, x.dtype, kind, {});
+  return {x.dtype, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr};
 }
 
 MatmulInput Matmul::normed_input(const Launch& launch, Activation x, const float* norm_weight,
-                                 float eps, Activation scratch, bool fp8) const {
+                                 float eps, Activation scratch, InputKind kind) const {
   assert(scratch.rows == x.rows && scratch.columns == x.columns);
-  if (!fp8) {
-    rms_norm(launch, scratch, x, norm_weight, eps);
-    return input(launch, scratch, false);
+  if (kind != InputKind::kPlain) {
+    return quantized(launch, x, scratch.dtype, kind, {norm_weight, eps});
   }
-  const QuantizedRows rows = input_room(x);
-  quantize_normed_rows(launch, rows, x, norm_weight, eps);
-  return {scratch.dtype, x.rows, x.columns, rows.data, rows.stride, rows.scales};
+  rms_norm(launch, scratch, x, norm_weight, eps);
+  return input(launch, scratch, kind);
 }
 
 void Matmul::multiply(const Launch& launch, std::span<const Activation> ys, const MatmulInput& x,
@@ -110,9 +146,8 @@ void Matmul::multiply(const Launch& launch, std::span<const Activation> ys, cons
 void Matmul::matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
                     std::span<const CudaWeight* const> weights) {
   if (x.rows == 0) return;
-  const bool fp8 = is_fp8(weights[0]);
-  if (std::ranges::all_of(weights, is_fp8) == fp8) {
-    return multiply(launch, ys, input(launch, x, fp8), weights);
+  if (same_kind(weights)) {
+    return multiply(launch, ys, input(launch, x, kind_of(*weights[0])), weights);
   }
   for (std::size_t i = 0; i < ys.size(); ++i) {
     matmul(launch, ys.subspan(i, 1), x, weights.subspan(i, 1));
@@ -123,7 +158,7 @@ void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
                         const CudaWeight& weight) {
   assert(x.dtype == DType::kF32);
   if (x.rows == 0) return;
-  Product product = product_of(weight, input(launch, y, is_fp8(&weight)), x);
+  Product product = product_of(weight, input(launch, y, kind_of(weight)), x);
   product.output = ProductOutput::kAdd;
   products_.multiply(launch, product);
 }
@@ -132,11 +167,12 @@ void Matmul::norm_matmul(const Launch& launch, std::span<const Activation> ys, A
                          const float* norm_weight, float eps,
                          std::span<const CudaWeight* const> weights, Activation scratch) {
   if (x.rows == 0) return;
-  if (!std::ranges::all_of(weights, is_fp8)) {
+  const InputKind kind = kind_of(*weights[0]);
+  if (kind == InputKind::kPlain || !same_kind(weights)) {
     rms_norm(launch, scratch, x, norm_weight, eps);
     return matmul(launch, ys, scratch, weights);
   }
-  multiply(launch, ys, normed_input(launch, x, norm_weight, eps, scratch, true), weights);
+  multiply(launch, ys, normed_input(launch, x, norm_weight, eps, scratch, kind), weights);
 }
 
 void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate, Activation up,
@@ -154,18 +190,19 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
   const CudaWeight* const both[] = {&gate, &up};
   if (lie_together(both) && gate.rows == up.rows) {
     // As it is; what the input will be does not decide whether it is taken.
-    const bool fp8 = is_fp8(&gate);
     Product gated = product_of(gate,
                                {scratch.normed.dtype, x.rows, x.columns, scratch.normed.data,
-                                scratch.normed.row_stride(), nullptr},
+                                scratch.normed.row_stride(), nullptr, nullptr},
                                scratch.gate);
     gated.gate = f;
     note_gated(launch, gated);
     if (Products::takes_gated(launch, gated)) {
-      const MatmulInput normed = normed_input(launch, x, norm_weight, eps, scratch.normed, fp8);
+      const MatmulInput normed =
+          normed_input(launch, x, norm_weight, eps, scratch.normed, kind_of(gate));
       gated.x = normed.data;
       gated.x_stride = normed.stride;
       gated.x_scales = normed.scales;
+      gated.x_sums = normed.sums;
       products_.multiply(launch, gated);
       return matmul_add(launch, x, scratch.gate, down);
     }
@@ -181,6 +218,7 @@ void Matmul::note_gated(const Launch& launch, const Product& gated) {
   some.rows = 1;
   if (!Products::takes_gated(launch, some)) return;
   products_.note(gated);
+  if (gated.int4) return;  // any number of rows
   Product plain = gated;
   plain.outputs = gated.weight_rows();
   plain.gate.reset();
@@ -195,6 +233,7 @@ void Matmul::note(std::span<const CudaWeight* const> weights, DType work_type, D
   product.weight_type = weights[0]->dtype;
   product.weight = weights[0]->data;
   product.weight_scales = weights[0]->scales;
+  product.int4 = int4_of(*weights[0]);
   product.columns = weights[0]->columns;
   for (const CudaWeight* weight : weights) product.outputs += weight->rows;
   product.output = add                     ? ProductOutput::kAdd

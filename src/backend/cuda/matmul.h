@@ -4,8 +4,9 @@
 //   float32; each product as Products chooses. Several weights that lie together, with outputs side
 //   by side in rows of one stride, are one product; so are a gate and an up matrix, and what the
 //   gate does, where that can be (Products::takes_gated()). Inputs of FP8 weights are quantized row
-//   by row, an RMS norm on the way. Deterministic: for a given weight the
-//   way does not depend on the number of rows, and neither does a row's result.
+//   by row, those of 4-bit weights as int4_inputs.h says, an RMS norm on the way. Deterministic:
+//   for a given weight the way does not depend on the number of rows, and neither does a row's
+//   result.
 // Shapes: as Backend; x of matmul, gate and up are the work type, x of norm_matmul, matmul_add and
 //   gate_matmul_add float32, ys either.
 // Errors: CudaError.
@@ -18,6 +19,7 @@
 #include <span>
 
 #include "backend/backend.h"
+#include "backend/cuda/int4_inputs.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/products.h"
 #include "backend/cuda/quantize.h"
@@ -30,7 +32,10 @@ namespace hangar::cuda {
 // What cuBLASLt's kernels on Hopper want at most.
 inline constexpr std::size_t kMatmulWorkspaceBytes = std::size_t{32} << 20U;
 
-// What is multiplied: x itself, or its rows in FP8.
+// As what weights want their inputs: 4 bits: with one or four sums of 128 columns.
+enum class InputKind : std::uint8_t { kPlain, kFp8, kInt4Sum, kInt4FourSums };
+
+// What is multiplied: x itself, or its rows in 8 bits.
 struct MatmulInput {
   DType type = DType::kBF16;  // the work type
   std::int64_t rows = 0;
@@ -38,12 +43,12 @@ struct MatmulInput {
   const void* data = nullptr;
   std::int64_t stride = 0;
   const float* scales = nullptr;  // of FP8 rows
+  const float* sums = nullptr;    // of 4-bit weights' inputs
 };
 
-// Bytes for inputs in FP8 of so many rows and columns, and their scales.
-constexpr std::size_t input_room_bytes(std::int64_t rows, std::int64_t columns) {
-  const auto numbers = static_cast<std::size_t>(rows * columns);
-  return (numbers + 255) / 256 * 256 + sizeof(float) * static_cast<std::size_t>(rows);
+// Bytes for inputs in 8 bits of so many rows and columns, and what goes with them.
+inline std::size_t input_room_bytes(std::int64_t rows, std::int64_t columns) {
+  return int4_input_bytes(rows, columns);  // FP8's take less: no sums
 }
 
 class Matmul {
@@ -51,8 +56,8 @@ class Matmul {
   // The workspace is the card's, for one stream, and outlives this.
   Matmul(void* workspace, std::size_t workspace_bytes) : products_(workspace, workspace_bytes) {}
 
-  // Where inputs of FP8 weights are quantized to, input_room_bytes(rows, columns) of the card's; it
-  // outlives this. Without it there are no such weights.
+  // Where inputs of weights of fewer bits are quantized to, input_room_bytes(rows, columns) of the
+  // card's; it outlives this. Without it there are no such weights.
   void set_input_room(void* room, std::int64_t rows, std::int64_t columns);
 
   void matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
@@ -82,11 +87,13 @@ class Matmul {
   Status save_choices(const std::filesystem::path& path) const { return products_.save(path); }
 
  private:
-  QuantizedRows input_room(Activation x) const;
-  // `fp8`: as FP8 weights want it.
-  MatmulInput input(const Launch& launch, Activation x, bool fp8) const;
+  Int4Rows input_room(Activation x) const;
+  // norm: of what is quantized, x {rows, columns} float32 then. work: the work type.
+  MatmulInput quantized(const Launch& launch, Activation x, DType work, InputKind kind,
+                        NormOfInputs norm) const;
+  MatmulInput input(const Launch& launch, Activation x, InputKind kind) const;
   MatmulInput normed_input(const Launch& launch, Activation x, const float* norm_weight, float eps,
-                           Activation scratch, bool fp8) const;
+                           Activation scratch, InputKind kind) const;
   void multiply(const Launch& launch, std::span<const Activation> ys, const MatmulInput& x,
                 std::span<const CudaWeight* const> weights);
 

@@ -1,7 +1,9 @@
 // Products as the backend asks for them, whatever way they go; and deterministic ones.
 #include "backend/cuda/matmul.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -376,6 +378,7 @@ class ProductChoicesTest : public testing::Test {
   ProductChoicesTest() {
     for (std::size_t i = 0; i < 8; ++i) choice_.algorithm.data[i] = 0x123456789ABCDEFU * (i + 1);
     choice_.tiles = {48, 4, 224, 1};
+    choice_.int4 = {2, 4, 8, 112, 7};
     choice_.us = 12.5;
   }
   ~ProductChoicesTest() override { std::filesystem::remove(path_); }
@@ -385,7 +388,8 @@ class ProductChoicesTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::filesystem::path path_ = std::filesystem::temp_directory_path() / "hangar_algorithms_test";
+  std::filesystem::path path_ =
+      std::filesystem::temp_directory_path() / fmt::format("hangar_algorithms_test_{}", getpid());
   ProductKey key_{4096, 14336, 64, DType::kBF16, DType::kBF16, DType::kF32, true, false};
   ProductChoice choice_;
 };
@@ -395,7 +399,7 @@ TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   made.set(key_, choice_);
   ProductKey guessed = key_;
   guessed.bucket = 8;
-  made.set(guessed, {{}, choice_.algorithm, 0.0});
+  made.set(guessed, {{}, {}, choice_.algorithm, 0.0});
   ASSERT_TRUE(made.save(path_, "card A").has_value());
   ProductChoices read;
   read.load(path_, "card A");
@@ -404,6 +408,7 @@ TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   ASSERT_NE(choice, nullptr);
   EXPECT_DOUBLE_EQ(choice->us, 12.5);
   EXPECT_EQ(choice->tiles, (TileWay{48, 4, 224, 1}));
+  EXPECT_EQ(choice->int4, (Int4Way{2, 4, 8, 112, 7}));
   EXPECT_THAT(choice->algorithm.data, testing::ElementsAreArray(choice_.algorithm.data));
   key_.add = false;
   EXPECT_EQ(read.find(key_), nullptr);

@@ -1,9 +1,10 @@
 // Product: one matrix product as the ways of computing it see it (blas.h, tile_matmul.h,
-// plain_matmul.h).
+//   plain_matmul.h).
 //
-// Promise: y = x W^T, sums in float32. `gate`: W is gate over up, one behind the other, and y =
-//   f(x Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times
-//   it, x's row r for x_scales[r] times it.
+// Promise: y = x W^T, sums in float32. `gate`: W is gate over up, one behind the other, and y = f(x
+//   Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times it,
+//   x's row r for x_scales[r] times it. 4 bits: W as int4.h, x as int4_inputs.h has it for so many
+//   rows.
 // Shapes: W {outputs, columns}, rows contiguous (gated: {2 outputs, columns}); x {rows, columns}; y
 //   {rows, outputs}; strides in elements.
 // Threads: a value.
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "backend/cuda/int4.h"
 #include "tensor/dtype.h"
 #include "tensor/gate_function.h"
 
@@ -30,7 +32,9 @@ struct Product {
   // `type`; kF8E4M3, x's too then; or kF32, which the plain way alone takes.
   DType weight_type = DType::kBF16;
   const float* weight_scales = nullptr;  // [weight_rows()], FP8
-  const float* x_scales = nullptr;       // [rows], FP8
+  std::optional<Int4Form> int4;          // weight_type says nothing then
+  const float* x_scales = nullptr;       // [rows], FP8, and more than a few rows of 4 bits
+  const float* x_sums = nullptr;         // the same of 4 bits
   std::int64_t outputs = 0;
   std::int64_t columns = 0;
   std::int64_t rows = 0;

@@ -1,5 +1,5 @@
 // ProductChoices: which way is taken for which product: a table that is kept in a file between
-// starts.
+//   starts.
 //
 // Promise: rows are looked up by row_bucket(), so that a table of a few dozen lines serves every
 //   step. The file belongs to one card, driver and version of the library: load() takes nothing
@@ -18,6 +18,7 @@
 #include <map>
 #include <string>
 
+#include "backend/cuda/int4_matmul.h"
 #include "backend/cuda/product.h"
 #include "backend/cuda/tile_matmul.h"
 #include "base/result.h"
@@ -39,6 +40,7 @@ struct ProductKey {
   bool add = false;
   bool gated = false;
   bool leaves_room = false;
+  std::int32_t int4 = 0;  // 1 and the form
 
   auto operator<=>(const ProductKey&) const = default;
 };
@@ -46,7 +48,8 @@ struct ProductKey {
 ProductKey key_of(const Product& product, std::int64_t bucket);
 
 struct ProductChoice {
-  TileWay tiles;  // no rows: cuBLASLt, by `algorithm`
+  TileWay tiles;  // no rows: not by tiles
+  Int4Way int4;   // no strips: not of 4 bits; if both: cuBLASLt, by `algorithm`
   cublasLtMatmulAlgo_t algorithm{};
   double us = 0.0;  // as measured; 0: taken from the library's own order
 };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/cuda/event.h"
+#include "backend/cuda/int4_inputs.h"
 #include "backend/cuda/products.h"
 #include "backend/cuda/quantize.h"
 #include "backend/cuda/weights_fill.h"
@@ -13,6 +14,8 @@ namespace hangar::cuda {
 namespace {
 
 constexpr int kMostCandidates = 8;
+constexpr int kMostOfManyRows = 16;  // where a step waits longest, and the library errs most
+constexpr std::int64_t kManyRows = 1024;
 constexpr double kMeasuredUs = 400.0;  // of each candidate, about
 constexpr double kLongUs = 1000.0;
 constexpr double kHopeless = 1.5;  // times the best so far
@@ -50,6 +53,7 @@ constexpr std::size_t round_up(std::size_t value, std::size_t to) {
 }
 
 std::size_t x_bytes(const Product& product) {
+  if (product.int4) return int4_input_bytes(product.rows, product.columns);
   return round_up(
       row_bytes(product.x_type(), product.x_stride) * static_cast<std::size_t>(product.rows), 256);
 }
@@ -70,6 +74,12 @@ bool place(Product& product, std::int64_t rows, DeviceScratch scratch) {
   const std::size_t end = scratch.bytes / 256 * 256;
   if (x_bytes(product) + x_scale_bytes(product) + y_bytes(product) > end) return false;
   product.x = scratch.data;
+  if (product.int4) {
+    const Int4Rows x = int4_rows_in(scratch.data, rows, product.columns);
+    product.x_stride = x.stride;
+    product.x_scales = x.scales;
+    product.x_sums = x.sums;
+  }
   if (x_scale_bytes(product) > 0) {
     product.x_scales =
         reinterpret_cast<const float*>(static_cast<std::byte*>(scratch.data) + x_bytes(product));
@@ -82,6 +92,7 @@ bool place(Product& product, std::int64_t rows, DeviceScratch scratch) {
 // faster than what comes later.
 void fill_inputs(const Launch& launch, const Product& product, std::int64_t rows,
                  DeviceScratch scratch) {
+  if (product.int4) return;  // for each number of rows: fill_int4_inputs()
   const std::int64_t columns = product.columns;
   const bool eight_bits = product.x_type() == DType::kF8E4M3;
   // FP8 is made from numbers of 16 bits that lie behind it.
@@ -100,6 +111,22 @@ void fill_inputs(const Launch& launch, const Product& product, std::int64_t rows
                 {numbers, rows, columns, product.type, columns});
 }
 
+// After place(): from numbers that lie where y will be and before it.
+void fill_int4_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
+  const std::size_t bytes =
+      row_bytes(product.type, product.columns) * static_cast<std::size_t>(product.rows);
+  if (x_bytes(product) + bytes + 256 > scratch.bytes) return;
+  auto* numbers = static_cast<std::byte*>(scratch.data) + (scratch.bytes - bytes) / 256 * 256;
+  const Activation x{numbers, product.rows, product.columns, product.type};
+  fill_random(numbers, product.type, product.rows * product.columns, 1, 1.0F,
+              RandomNumbers::kNormal, launch.stream);
+  const int groups = int4_groups(*product.int4);
+  if (product.rows <= kInt4FewRows && !launch.deterministic) {
+    return quantize_few(launch, scratch.data, x, groups, {});
+  }
+  quantize_many(launch, int4_rows_in(scratch.data, product.rows, product.columns), x, groups, {});
+}
+
 Product product_of(const ProductKey& key) {
   Product product;
   product.type = key.type;
@@ -112,6 +139,7 @@ Product product_of(const ProductKey& key) {
                    : key.y_type == DType::kF32 ? ProductOutput::kFull
                                                : ProductOutput::kWork;
   product.leaves_room = key.leaves_room;
+  if (key.int4 > 0) product.int4 = static_cast<Int4Form>(key.int4 - 1);
   if (key.gated) product.gate = GateFunction::kSilu;  // which one does not matter to the time
   return product;
 }
@@ -153,11 +181,13 @@ double Products::measure(const Launch& launch, Product product, const Weights& w
 bool Products::tune_bucket(const Launch& launch, const Product& product, const Weights& weights) {
   std::vector<ProductChoice> found;
   if (Blas::suits(product)) {
-    for (const auto& algorithm : blas_.candidates(product, true, kMostCandidates)) {
-      found.push_back({{}, algorithm, 0.0});
+    const int most = product.rows >= kManyRows ? kMostOfManyRows : kMostCandidates;
+    for (const auto& algorithm : blas_.candidates(product, true, most)) {
+      found.push_back({{}, {}, algorithm, 0.0});
     }
   }
-  for (const TileWay& way : tile_ways(launch, product)) found.push_back({way, {}, 0.0});
+  for (const TileWay& way : tile_ways(launch, product)) found.push_back({way, {}, {}, 0.0});
+  for (const Int4Way& way : int4_ways(launch, product)) found.push_back({{}, way, {}, 0.0});
   ProductChoice best;
   const auto in_a_step = [](const ProductChoice& choice) {
     return choice.us - (choice.tiles.rows > 0 ? kOverlapUs : 0.0);
@@ -202,7 +232,7 @@ bool Products::tune_fixed(const Launch& launch, Product product, const Weights& 
   std::vector<ProductChoice> found;
   if (Blas::suits(product)) {
     for (const auto& algorithm : blas_.fixed_candidates(product)) {
-      found.push_back({{}, algorithm, 0.0});
+      found.push_back({{}, {}, algorithm, 0.0});
     }
   }
   // How much slower than the best of them each is, summed over these numbers of rows.
@@ -228,7 +258,7 @@ bool Products::tune_fixed(const Launch& launch, Product product, const Weights& 
   for (const std::size_t i : order) {
     if (slower[i] >= kRefused || !rows_are_independent(launch, product, found[i], scratch))
       continue;
-    choices_.set(key_of(product, 0), {{}, found[i].algorithm, sum_us[i]});
+    choices_.set(key_of(product, 0), {{}, {}, found[i].algorithm, sum_us[i]});
     return true;
   }
   return false;
@@ -250,6 +280,7 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
       const ProductChoice* choice = choices_.find(at);
       return choice != nullptr && choice->us > 0.0;
     };
+    if (launch.deterministic && product.int4) continue;  // there is one way
     if (launch.deterministic) {
       if (!known(0) && tune_fixed(launch, product, weights, scratch)) ++made;
       continue;
@@ -259,6 +290,7 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
       if (product.output == ProductOutput::kAdd) {
         HANGAR_CUDA(cudaMemsetAsync(product.y, 0, y_bytes(product), launch.stream));
       }
+      if (product.int4) fill_int4_inputs(launch, product, scratch);
       if (tune_bucket(launch, product, weights)) ++made;
     }
   }

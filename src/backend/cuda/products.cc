@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "backend/cuda/int4_matmul.h"
 #include "backend/cuda/plain_matmul.h"
 
 namespace hangar::cuda {
@@ -37,7 +38,8 @@ Products::Products(void* workspace, std::size_t workspace_bytes)
     : blas_(workspace, workspace_bytes), owner_(owner_of_choices()) {}
 
 bool Products::takes_gated(const Launch& launch, const Product& product) {
-  return !launch.deterministic && product.gate && can_tile(launch, product);
+  if (!product.gate) return false;
+  return can_multiply_int4(launch, product) || (!launch.deterministic && can_tile(launch, product));
 }
 
 void Products::note(const Product& product) {
@@ -54,7 +56,11 @@ const ProductChoice* Products::choose(const Launch& launch, const Product& produ
   Product usual = product;
   usual.rows = launch.deterministic ? product.rows : bucket;
   ProductChoice choice;
-  if (tiles_are_likely(launch, usual)) {
+  if (product.int4) {
+    const std::vector<Int4Way> ways = int4_ways(launch, usual);
+    if (ways.empty()) return nullptr;
+    choice.int4 = ways.front();
+  } else if (tiles_are_likely(launch, usual)) {
     const std::vector<TileWay> ways = tile_ways(launch, usual);
     if (ways.empty()) return nullptr;
     choice.tiles = ways.front();
@@ -70,6 +76,11 @@ const ProductChoice* Products::choose(const Launch& launch, const Product& produ
 }
 
 bool Products::run(const Launch& launch, const Product& product, const ProductChoice& choice) {
+  if (product.int4) {
+    if (!can_multiply_int4(launch, product)) return false;
+    int4_matmul(launch, product, choice.int4);
+    return true;
+  }
   if (choice.tiles.rows == 0) {
     return Blas::suits(product) && blas_.run(launch, product, choice.algorithm);
   }
@@ -80,6 +91,12 @@ bool Products::run(const Launch& launch, const Product& product, const ProductCh
 
 void Products::multiply(const Launch& launch, const Product& product) {
   if (product.rows == 0) return;
+  if (can_multiply_int4(launch, product)) {
+    note(product);
+    run(launch, product, *choose(launch, product));
+    return;
+  }
+  if (product.int4) throw std::invalid_argument("no way takes this product of 4-bit weights");
   if (Blas::suits(product) || can_tile(launch, product)) {
     note(product);
     const ProductChoice* choice = choose(launch, product);

@@ -1,9 +1,8 @@
 // Rows in FP8 (e4m3), each with a scale of its own, made on the card.
 //
 // Promise: row r of what comes in is scales[r] times row r of `out`, rounded to nearest, the
-// largest
-//   magnitude of the row at e4m3's own (448); a row of zeros has scale 0 and zeros. A row's result
-//   depends on that row alone.
+//   largest magnitude of the row at e4m3's own (448); a row of zeros has scale 0 and zeros. A row's
+//   result depends on that row alone.
 // Shapes: x {rows, columns}, float32 or a type of 16 bits; out {rows, columns} bytes, rows
 //   out_stride apart; scales [rows].
 // Errors: CudaError; std::invalid_argument for other types.

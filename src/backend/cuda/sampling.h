@@ -4,14 +4,13 @@
 //   beside it, nor on how many there are. Logits are what they were in the end. What is equal by
 //   sums alone differs in the last digits from the reference: a draw that falls within some 1e-7 of
 //   a border between two tokens may go to the other. A token that a list of biases or counts names
-//   more than twice is summed in any order.
-// Steps of one round, in this order, none of which waits for the card: plan() packs as many rows as
-//   one launch serves (nearly always all); upload() copies the plan; launch() runs the kernels and
-//   reads nothing on the host, so that it can be recorded in a graph and replayed over other plans
-//   of the same padded_rows and kind (greedy or not); read_back() copies the results. The rounds of
-//   a step follow one another on the stream. finish() gives a round's results and waits for them.
-//   plan() waits where kRounds rounds are under way; each must be finished before it is as many
-//   rounds old.
+//   more than twice is summed in any order. Steps of one round, in this order, none of which waits
+//   for the card: plan() packs as many rows as one launch serves (nearly always all); upload()
+//   copies the plan; launch() runs the kernels and reads nothing on the host, so that it can be
+//   recorded in a graph and replayed over other plans of the same padded_rows and kind (greedy or
+//   not); read_back() copies the results. The rounds of a step follow one another on the stream.
+//   finish() gives a round's results and waits for them. plan() waits where kRounds rounds are
+//   under way; each must be finished before it is as many rounds old.
 // On the card: tokens() [rows of the step], by the SampleRow's place in the step, until the next
 //   step's launch; SampleRow::pending names a place there.
 // Method: threshold selection by counting in bins of the bits (radix selection); no sort of a row.

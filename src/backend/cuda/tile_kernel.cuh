@@ -1,7 +1,6 @@
 // The tile products' kernel (tile_matmul.h), and its launch.
 //
-// Promise: launch_tile_product<Op, T>() is tile_matmul() for weights and inputs of Op and outputs
-//   that may be T.
+// Promise: launch_tile_product<Op>() is tile_matmul() for weights and inputs of Op.
 // Threads: as tile_matmul().
 #pragma once
 
@@ -15,6 +14,7 @@
 
 #include "backend/cuda/gate.cuh"
 #include "backend/cuda/hopper.cuh"
+#include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
 #include "backend/cuda/tile_matmul.h"
 #include "backend/cuda/tile_plan.h"
@@ -27,20 +27,17 @@ inline constexpr int kConsumers = 2 * kWarpgroup;      // two warpgroups multipl
 inline constexpr int kBlockThreads = kConsumers + 32;  // a warp brings
 inline constexpr int kConsumerWarps = kConsumers / 32;
 inline constexpr int kStepBytes = 32;  // of a row, to an instruction
+static_assert(kTileRoomBytes == kConsumerWarps * kOutputRoom * static_cast<int>(sizeof(float)));
 
 struct TileArguments {
-  std::int32_t outputs = 0;
-  std::int32_t rows = 0;
   std::int32_t tile_rows = 0;
   std::int32_t boxes = 0;
   std::int32_t chunks = 0;
   std::int32_t tiles = 0;
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
-  ProductOutput output = ProductOutput::kWork;
+  OutputTarget y;
   GateFunction gate = GateFunction::kSilu;
-  void* y = nullptr;
-  std::int64_t y_stride = 0;
   const float* weight_scales = nullptr;
   const float* x_scales = nullptr;
 };
@@ -190,26 +187,10 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& pl
   return true;
 }
 
-template <typename T>
-__device__ __forceinline__ void put(const TileArguments& a, std::int64_t at, float value) {
-  switch (a.output) {
-    case ProductOutput::kWork:
-      static_cast<T*>(a.y)[at] = T(value);
-      return;
-    case ProductOutput::kFull:
-      static_cast<float*>(a.y)[at] = value;
-      return;
-    case ProductOutput::kAdd:  // nobody else adds here, and nobody waits for the old value
-      asm volatile("red.global.add.f32 [%0], %1;" ::"l"(static_cast<float*>(a.y) + at), "f"(value)
-                   : "memory");
-      return;
-  }
-}
-
-// What a thread has of a tile; wgmma.cuh says what that is.
-template <typename Op, typename T, int kWidth, bool kGated>
+// What a thread has of a tile; wgmma.cuh says what that is. room: its warp's.
+template <typename Op, int kWidth, bool kGated>
 __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const TileArguments& a,
-                                         const Place& place, int tile) {
+                                         const Place& place, int tile, float* room) {
   const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (16 * warp >= place.rows) return;
@@ -220,48 +201,54 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
   float high_scale = 1.0F;
   if constexpr (kScaled) {
     const int low = kGated ? first / 2 + lane / 4 : first + lane / 4;
-    const int high = kGated ? a.outputs + low : low + 8;
-    if (low < a.outputs) low_scale = a.weight_scales[low];
-    if (kGated ? low < a.outputs : high < a.outputs) high_scale = a.weight_scales[high];
+    const int high = kGated ? a.y.outputs + low : low + 8;
+    if (low < a.y.outputs) low_scale = a.weight_scales[low];
+    if (kGated ? low < a.y.outputs : high < a.y.outputs) high_scale = a.weight_scales[high];
   }
+  constexpr int kEights = kWidth >= 16 ? 2 : 1;
+  constexpr int kHalves = kGated ? 1 : 2;
+  // A tile of 8 rows more than 16 has half a warp's.
+  const bool halved = !kGated && 16 * warp + 8 >= place.rows;
+  OutputTarget y = a.y;
+  if (halved) y.outputs = min(y.outputs, first + 8);
 #pragma unroll
-  for (int j = 0; j < kWidth / 8; ++j) {
+  for (int j = 0; j < kWidth / 8; j += kEights) {
+    if (8 * j >= y.rows) break;
+    float values[kEights][2][kHalves];
 #pragma unroll
-    for (int c = 0; c < 2; ++c) {
-      const int row = 8 * j + 2 * (lane % 4) + c;
-      if (row >= a.rows) continue;
-      const std::int64_t y_row = row * a.y_stride;
-      float low = sums[4 * j + c];
-      float high = sums[4 * j + 2 + c];
-      if constexpr (kScaled) {
-        const float x_scale = __ldcg(a.x_scales + row);
-        low *= low_scale * x_scale;
-        high *= high_scale * x_scale;
-      }
-      if constexpr (kGated) {  // 8 rows of the gate, then 8 of the other
-        const int output = first / 2 + lane / 4;
-        if (output < a.outputs) put<T>(a, y_row + output, gate(low, high));
-      } else {
-        const int output = first + lane / 4;
-        if (output < a.outputs) put<T>(a, y_row + output, low);
-        if (16 * warp + 8 < place.rows && output + 8 < a.outputs) {
-          put<T>(a, y_row + output + 8, high);
+    for (int e = 0; e < kEights; ++e) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        float low = sums[4 * (j + e) + c];
+        float high = sums[4 * (j + e) + 2 + c];
+        if constexpr (kScaled) {
+          const int row = 8 * (j + e) + 2 * (lane % 4) + c;
+          const float x_scale = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
+          low *= low_scale * x_scale;
+          high *= high_scale * x_scale;
+        }
+        if constexpr (kGated) {  // 8 rows of the gate, then 8 of the other
+          values[e][c][0] = gate(low, high);
+        } else {
+          values[e][c][0] = low;
+          values[e][c][1] = high;
         }
       }
     }
+    put_rows<kEights, kHalves>(y, room, 8 * j, kGated ? first / 2 : first, values);
   }
 }
 
 #endif
 
-// Op: what is multiplied; T: what y may be. Sums of 8-bit products are kept to few bits within the
+// Op: what is multiplied. Sums of 8-bit products are kept to few bits within the
 // instruction: they are added up in float32 slot by slot, which takes registers.
 template <typename Op>
 inline constexpr bool kSumsBySlot = sizeof(Op) == 1;
 template <typename Op, int kWidth>
 inline constexpr int kMostBlocks = kSumsBySlot<Op> && kWidth > 64 ? 1 : 2;
 
-template <typename Op, typename T, int kWidth, bool kGated>
+template <typename Op, int kWidth, bool kGated>
 __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
     tile_kernel(const __grid_constant__ CUtensorMap weight, const __grid_constant__ CUtensorMap x,
                 const __grid_constant__ TileArguments a) {
@@ -295,7 +282,9 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
   }
   Place place{warp / 4, a.tile_rows <= kSharedTileRows, a.tile_rows};
   if (!place.shared) place.rows /= 2;
-  std::byte* const exchange = dynamic + offset + a.slots * a.slot_bytes;
+  std::byte* const behind = dynamic + offset + a.slots * a.slot_bytes;
+  float* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
+  std::byte* const exchange = behind + kTileRoomBytes;
   bool waited = false;
   for (int i = 0; i < tiles; ++i) {
     float sums[kWidth / 2] = {};
@@ -315,27 +304,23 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
     if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
     waited = true;
     if (place.shared && !join_sums(sums, place, exchange)) continue;
-    put_tile<Op, T, kWidth, kGated>(sums, a, place, first_tile + i * blocks);
+    put_tile<Op, kWidth, kGated>(sums, a, place, first_tile + i * blocks, room);
   }
 #endif
 }
 
-template <typename Op, typename T, int kWidth, bool kGated>
+template <typename Op, int kWidth, bool kGated>
 void launch_tiles(const Launch& launch, const Product& product, const TileWay& way,
                   const TilePlan& plan) {
   TileArguments a;
-  a.outputs = static_cast<std::int32_t>(product.outputs);
-  a.rows = static_cast<std::int32_t>(product.rows);
   a.tile_rows = way.rows;
   a.boxes = way.boxes;
   a.chunks = plan.chunks;
   a.tiles = plan.tiles;
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
-  a.output = product.output;
   a.gate = product.gate.value_or(GateFunction::kSilu);
-  a.y = product.y;
-  a.y_stride = product.y_stride;
+  a.y = OutputTarget(product);
   a.weight_scales = product.weight_scales;
   a.x_scales = product.x_scales;
   const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(Op)) * product.columns;
@@ -346,7 +331,7 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   const CUtensorMap x =
       matrix_boxes(product.x, product.rows, row_bytes,
                    static_cast<std::int64_t>(sizeof(Op)) * product.x_stride, kWidth, way.boxes);
-  const auto kernel = tile_kernel<Op, T, kWidth, kGated>;
+  const auto kernel = tile_kernel<Op, kWidth, kGated>;
   constexpr int kMostShared = 226 << 10;
   HANGAR_CUDA(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
@@ -355,28 +340,28 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
                 static_cast<std::size_t>(plan.shared_bytes), weight, x, a);
 }
 
-template <typename Op, typename T, bool kGated>
+template <typename Op, bool kGated>
 void launch_width(const Launch& launch, const Product& product, const TileWay& way,
                   const TilePlan& plan) {
   switch (tile_width(product.rows)) {
     case 8:
-      return launch_tiles<Op, T, 8, kGated>(launch, product, way, plan);
+      return launch_tiles<Op, 8, kGated>(launch, product, way, plan);
     case 16:
-      return launch_tiles<Op, T, 16, kGated>(launch, product, way, plan);
+      return launch_tiles<Op, 16, kGated>(launch, product, way, plan);
     case 32:
-      return launch_tiles<Op, T, 32, kGated>(launch, product, way, plan);
+      return launch_tiles<Op, 32, kGated>(launch, product, way, plan);
     case 64:
-      return launch_tiles<Op, T, 64, kGated>(launch, product, way, plan);
+      return launch_tiles<Op, 64, kGated>(launch, product, way, plan);
     default:
-      return launch_tiles<Op, T, 128, kGated>(launch, product, way, plan);
+      return launch_tiles<Op, 128, kGated>(launch, product, way, plan);
   }
 }
 
-template <typename Op, typename T>
+template <typename Op>
 void launch_tile_product(const Launch& launch, const Product& product, const TileWay& way,
                          const TilePlan& plan) {
-  if (product.gate) return launch_width<Op, T, true>(launch, product, way, plan);
-  launch_width<Op, T, false>(launch, product, way, plan);
+  if (product.gate) return launch_width<Op, true>(launch, product, way, plan);
+  launch_width<Op, false>(launch, product, way, plan);
 }
 
 }  // namespace hangar::cuda::tiles

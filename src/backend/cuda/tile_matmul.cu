@@ -15,7 +15,7 @@ void multiply_f8(const Launch& launch, const Product& product, const TileWay& wa
 }  // namespace tiles
 
 bool can_tile(const Launch& launch, const Product& product) {
-  if (!launch.hopper || product.weight_type != product.x_type()) return false;
+  if (!launch.hopper || product.int4 || product.weight_type != product.x_type()) return false;
   if (product.rows < 1 || product.rows > kMostTileRows) return false;
   if (product.columns % tile_box_columns(product) != 0) return false;
   if (product.gate && (product.outputs % 8 != 0 || !Gate::knows(*product.gate))) return false;
@@ -29,9 +29,9 @@ void tile_matmul(const Launch& launch, const Product& product, const TileWay& wa
   if (plan.slots < 1) throw std::invalid_argument("a tile product's slots do not fit");
   if (product.x_type() == DType::kF8E4M3) return tiles::multiply_f8(launch, product, way, plan);
   if (product.type == DType::kBF16) {
-    tiles::launch_tile_product<__nv_bfloat16, __nv_bfloat16>(launch, product, way, plan);
+    tiles::launch_tile_product<__nv_bfloat16>(launch, product, way, plan);
   } else {
-    tiles::launch_tile_product<__half, __half>(launch, product, way, plan);
+    tiles::launch_tile_product<__half>(launch, product, way, plan);
   }
 }
 

@@ -16,8 +16,9 @@ namespace hangar::cuda {
 
 inline constexpr int kSharedTileRows = 64;  // up to so many, both warpgroups take the same rows
 inline constexpr int kMostTileSlots = 32;
-inline constexpr int kTileBoxBytes = 128;    // of a row
-inline constexpr int kTileAlignment = 1024;  // of what is swizzled
+inline constexpr int kTileBoxBytes = 128;               // of a row
+inline constexpr int kTileAlignment = 1024;             // of what is swizzled
+inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
 
 struct TilePlan {
   int chunks = 0;  // slots that a tile's columns fill
@@ -47,7 +48,7 @@ inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
   // The sums of one warpgroup; and what the instruction reads behind a low tile's last row.
   const int sums = shared ? width * 64 * 4 : 0;
   const int behind = shared ? (kSharedTileRows - way.rows) * kTileBoxBytes : 0;
-  const int beside = std::max(sums, behind) + kTileAlignment;
+  const int beside = std::max(sums + kTileRoomBytes, behind) + kTileAlignment;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostTileSlots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   const std::int64_t columns = way.boxes * tile_box_columns(product);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backend/checks.h"
+#include "backend/cuda/int4_pack.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/quantize.h"
 #include "backend/host_memory.h"
@@ -19,11 +20,12 @@ namespace {
 // Of a weight's place: what bulk copies and 16-byte loads want, and no more, so that weights of
 // whole multiples of it lie one behind the other.
 constexpr std::size_t kAlignmentBytes = 16;
-constexpr std::int64_t kFp8Multiple = 16;  // of both sizes
+constexpr std::int64_t kFp8Multiple = 16;   // of both sizes
+constexpr std::int64_t kInt4Multiple = 32;  // of columns
 // Of numbers that are made to be quantized, at a time.
 constexpr std::size_t kMadeBytes = std::size_t{64} << 20U;
 
-// Of one number.
+// Of one number; at most.
 std::int64_t element_bytes(WeightForm form) {
   switch (form) {
     case WeightForm::kVector:
@@ -32,6 +34,8 @@ std::int64_t element_bytes(WeightForm form) {
       return 2;
     case WeightForm::kFp8:
       return 1;
+    case WeightForm::kInt4:
+      return 3;  // with parameters, and columns filled up
   }
   return 0;
 }
@@ -44,8 +48,15 @@ DType type_of(WeightForm form, DType dense) {
       return dense;
     case WeightForm::kFp8:
       return DType::kF8E4M3;
+    case WeightForm::kInt4:
+      return DType::kInt4G32;
   }
   return DType::kF32;
+}
+
+std::string name_of(const CudaWeight& weight) {
+  if (weight.layout != WeightForm::kInt4) return std::string(dtype_name(weight.dtype));
+  return fmt::format("INT4, groups of {}", weight.int4 == Int4Form::kZero128 ? 128 : 32);
 }
 
 // The scale of each row of a view that is_row_fp8().
@@ -62,10 +73,14 @@ std::vector<float> row_scales(const TensorView& view) {
 WeightForm form_for(std::int64_t rows, std::int64_t columns, WeightForm matrices) {
   if (rows == 1) return WeightForm::kVector;
   const bool fits_fp8 = rows % kFp8Multiple == 0 && columns % kFp8Multiple == 0;
-  return matrices == WeightForm::kFp8 && fits_fp8 ? WeightForm::kFp8 : WeightForm::kDense;
+  const bool fits_int4 = rows % kInt4Strip == 0 && columns % kInt4Multiple == 0;
+  if (matrices == WeightForm::kFp8 && fits_fp8) return WeightForm::kFp8;
+  if (matrices == WeightForm::kInt4 && fits_int4) return WeightForm::kInt4;
+  return WeightForm::kDense;
 }
 
-std::size_t form_bytes(WeightForm form, std::int64_t rows, std::int64_t columns) {
+std::size_t form_bytes(WeightForm form, std::int64_t rows, std::int64_t columns, Int4Form int4) {
+  if (form == WeightForm::kInt4) return static_cast<std::size_t>(int4_bytes(int4, rows, columns));
   const auto scales = form == WeightForm::kFp8 ? static_cast<std::size_t>(rows) : 0;
   return static_cast<std::size_t>(rows * columns * element_bytes(form)) + scales * sizeof(float);
 }
@@ -76,8 +91,11 @@ bool lie_together(std::span<const CudaWeight* const> weights) {
     const CudaWeight& here = *weights[i];
     if (here.columns != before.columns || here.dtype != before.dtype) return false;
     if (here.layout != before.layout || here.layout == WeightForm::kVector) return false;
+    const bool strips = here.layout == WeightForm::kInt4;
+    if (strips && here.int4 != before.int4) return false;
     const std::size_t bytes =
-        row_bytes(before.dtype, before.columns) * static_cast<std::size_t>(before.rows);
+        strips ? form_bytes(before.layout, before.rows, before.columns, before.int4)
+               : row_bytes(before.dtype, before.columns) * static_cast<std::size_t>(before.rows);
     if (static_cast<const std::byte*>(before.data) + bytes != here.data) return false;
     if (before.scales != nullptr && before.scales + before.rows != here.scales) return false;
   }
@@ -97,25 +115,30 @@ WeightLoader::~WeightLoader() {
 }
 
 Result<CudaWeightPtr> WeightLoader::make_empty(WeightForm form, std::int64_t rows,
-                                               std::int64_t columns, std::string_view name) {
+                                               std::int64_t columns, std::string_view name,
+                                               Int4Form int4) {
   auto weight = std::make_unique<CudaWeight>();
   weight->rows = rows;
   weight->columns = columns;
   weight->layout = form;
   weight->dtype = type_of(form, type_);
-  weight->form = dtype_name(weight->dtype);
+  weight->int4 = int4;
+  weight->form = name_of(*weight);
   const bool fp8 = form == WeightForm::kFp8;
-  const auto bytes = checked_product({rows, columns, element_bytes(form)});
+  const bool countable = checked_product({rows, columns, element_bytes(form)}).has_value();
   // Scales first: new memory for them must not part a run of matrices.
-  if (fp8 && bytes) weight->scales = scale_pool_.take(rows, columns);
-  if (bytes && (!fp8 || weight->scales != nullptr)) weight->data = take_(*bytes, kAlignmentBytes);
+  if (fp8 && countable) weight->scales = scale_pool_.take(rows, columns);
+  if (countable && (!fp8 || weight->scales != nullptr)) {
+    const std::size_t beside = fp8 ? static_cast<std::size_t>(rows) * sizeof(float) : 0;
+    weight->data = take_(form_bytes(form, rows, columns, int4) - beside, kAlignmentBytes);
+  }
   if (weight->data == nullptr) {
     return make_error(ErrorCode::kResourceExhausted,
                       "tensor {}: no room for its {} x {} numbers on the card", name, rows,
                       columns);
   }
-  weight->memory_bytes = form_bytes(form, rows, columns);
-  Sum& sum = fp8 ? fp8_ : dense_;
+  weight->memory_bytes = form_bytes(form, rows, columns, int4);
+  Sum& sum = fp8 ? fp8_ : form == WeightForm::kInt4 ? int4_ : dense_;
   if (form != WeightForm::kVector) sum = {sum.weights + 1, sum.bytes + weight->memory_bytes};
   return weight;
 }
@@ -134,12 +157,13 @@ std::shared_ptr<const WeightFile> WeightLoader::file_of(const TensorView& view) 
 Result<CudaWeightPtr> WeightLoader::load(const TensorView& view, WeightForm matrices) {
   HANGAR_CHECK_OK(check_weight_view(view));
   const WeightForm form = form_for(view.rows(), view.columns(), matrices);
-  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, view.rows(), view.columns(), view.name));
-  if (view.dtype != weight->dtype) {
+  HANGAR_TRY(CudaWeightPtr weight,
+             make_empty(form, view.rows(), view.columns(), view.name, int4_form_for(view)));
+  if (view.dtype != weight->dtype || form == WeightForm::kInt4) {
     weight->form += fmt::format(", from {}", dtype_name(view.dtype));
   }
   if (form == WeightForm::kFp8 && is_row_fp8(view)) place_scales(*weight, view);
-  const WeightPlace place{weight->data, weight->dtype, weight->scales};
+  const WeightPlace place{weight->data, weight->dtype, weight->scales, weight->int4};
   HANGAR_CHECK_OK(transfer_.add(view, file_of(view), place));
   return weight;
 }
@@ -153,14 +177,17 @@ void WeightLoader::place_scales(const CudaWeight& weight, const TensorView& view
 
 Result<CudaWeightPtr> WeightLoader::make_random(std::int64_t rows, std::int64_t columns,
                                                 std::uint64_t seed, float scale,
-                                                RandomNumbers numbers, WeightForm matrices) {
+                                                RandomNumbers numbers, WeightForm matrices,
+                                                Int4Form int4) {
   const WeightForm form = form_for(rows, columns, matrices);
-  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, rows, columns, "made at random"));
-  if (form != WeightForm::kFp8) {
+  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, rows, columns, "made at random", int4));
+  if (form == WeightForm::kVector || form == WeightForm::kDense) {
     fill_random(weight->data, weight->dtype, rows * columns, seed, scale, numbers, stream_);
     return weight;
   }
-  if (row_bytes(type_, columns) > kMadeBytes) {
+  const auto piece_rows =
+      static_cast<std::int64_t>(kMadeBytes / row_bytes(type_, columns)) / kInt4Strip * kInt4Strip;
+  if (piece_rows == 0) {
     return make_error(ErrorCode::kUnsupported, "rows of {} random numbers are too long", columns);
   }
   if (made_ == nullptr && cudaMalloc(&made_, kMadeBytes) != cudaSuccess) {
@@ -170,7 +197,6 @@ Result<CudaWeightPtr> WeightLoader::make_random(std::int64_t rows, std::int64_t 
                       "no {} are left on the card to make random numbers in",
                       format_bytes(kMadeBytes));
   }
-  const auto piece_rows = static_cast<std::int64_t>(kMadeBytes / row_bytes(type_, columns));
   for (std::int64_t first = 0; first < rows; first += piece_rows) {
     const std::int64_t count = std::min(piece_rows, rows - first);
     fill_random(made_, type_, count * columns, seed, scale, numbers, stream_, first * columns);
@@ -179,22 +205,27 @@ Result<CudaWeightPtr> WeightLoader::make_random(std::int64_t rows, std::int64_t 
   return weight;
 }
 
-Result<CudaWeightPtr> WeightLoader::make_fp8(const CudaWeight& dense) {
-  HANGAR_TRY(CudaWeightPtr weight,
-             make_empty(WeightForm::kFp8, dense.rows, dense.columns, "of the head"));
+Result<CudaWeightPtr> WeightLoader::make_head(const CudaWeight& dense, WeightForm form) {
+  HANGAR_TRY(CudaWeightPtr weight, make_empty(form, dense.rows, dense.columns, "of the head"));
   weight->form += fmt::format(", from {}", dtype_name(dense.dtype));
   HANGAR_CHECK_OK(transfer_.finish());
   quantize(*weight, 0, {dense.data, dense.rows, dense.columns, dense.dtype});
   return weight;
 }
 
-// `from`: of rows first_row and on.
+// `from`: of rows first_row and on; strips begin there.
 void WeightLoader::quantize(const CudaWeight& weight, std::int64_t first_row,
                             const Activation& from) {
   Launch launch;
   launch.stream = stream_;
-  const QuantizedRows out{static_cast<std::byte*>(weight.data) + first_row * weight.columns,
-                          weight.columns, weight.scales + first_row};
+  auto* data = static_cast<std::byte*>(weight.data);
+  if (weight.layout == WeightForm::kInt4) {
+    quantize_int4(launch, weight.int4, data + int4_bytes(weight.int4, first_row, weight.columns),
+                  from);
+    return;
+  }
+  const QuantizedRows out{data + first_row * weight.columns, weight.columns,
+                          weight.scales + first_row};
   quantize_rows(launch, out, from);
 }
 
@@ -214,11 +245,18 @@ void WeightLoader::finish() {
   HANGAR_CUDA(cudaStreamSynchronize(stream_));
   HANGAR_CUDA(cudaFree(made_));
   made_ = nullptr;
+  std::string fewer;
   if (fp8_.weights > 0) {
-    spdlog::info("weights on the card: {} matrices of {} in FP8, {} of {} in 16 bits", fp8_.weights,
-                 format_bytes(fp8_.bytes), dense_.weights, format_bytes(dense_.bytes));
+    fewer += fmt::format("{} matrices of {} in FP8, ", fp8_.weights, format_bytes(fp8_.bytes));
   }
-  fp8_ = dense_ = {};
+  if (int4_.weights > 0) {
+    fewer += fmt::format("{} matrices of {} in 4 bits, ", int4_.weights, format_bytes(int4_.bytes));
+  }
+  if (!fewer.empty()) {
+    spdlog::info("weights on the card: {}{} of {} in 16 bits", fewer, dense_.weights,
+                 format_bytes(dense_.bytes));
+  }
+  fp8_ = int4_ = dense_ = {};
 }
 
 }  // namespace hangar::cuda

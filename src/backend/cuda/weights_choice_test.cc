@@ -1,8 +1,9 @@
-// Which weights are FP8, what that takes, and where scales lie: no card needed.
+// Which weights are FP8 or 4 bits, what that takes, and where scales lie: no card needed.
 #include "backend/cuda/weights_choice.h"
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ const TensorView kMatrix = listed("blk.3.ffn_up.weight", {11008, 4096});
 const TensorView kHead = listed("output.weight", {32000, 4096});
 
 WeightForm form(const QuantOptions& asked, const TensorView& view, bool multiplies = true) {
-  return WeightChoice(asked, multiplies).form(view);
+  return WeightChoice(asked, multiplies, multiplies).form(view);
 }
 
 TEST(WeightChoice, MatricesAreFp8WhereAsked) {
@@ -76,22 +77,111 @@ TEST(WeightChoice, WhatFp8ProductsDoNotTakeIsDense) {
 
 TEST(WeightChoice, ATiedHeadIsACopyInFp8OrTheTable) {
   const auto tied = [](const QuantOptions& asked, bool multiplies = true) {
-    return WeightChoice(asked, multiplies).tied_head_form(49152, 576);
+    return WeightChoice(asked, multiplies, multiplies).tied_head_form(49152, 576);
   };
   EXPECT_EQ(tied({}), WeightForm::kDense);
   EXPECT_EQ(tied({.matrices = kFp8}), WeightForm::kDense);
   EXPECT_EQ(tied({.matrices = kFp8, .head = kFp8}), WeightForm::kFp8);
   EXPECT_EQ(tied({.head = kFp8}), WeightForm::kFp8);
   EXPECT_EQ(tied({.head = kFp8}, false), WeightForm::kDense);
-  EXPECT_EQ(WeightChoice({.head = kFp8}, true).tied_head_form(50257, 768), WeightForm::kDense);
+  EXPECT_EQ(WeightChoice({.head = kFp8}, true, true).tied_head_form(50257, 768),
+            WeightForm::kDense);
 }
 
 TEST(WeightChoice, CountsNumbersAndScales) {
-  const WeightChoice fp8({.matrices = kFp8}, true);
+  const WeightChoice fp8({.matrices = kFp8}, true, true);
   EXPECT_EQ(fp8.bytes(kMatrix), 11008U * 4096U + 11008U * 4U);
   EXPECT_EQ(fp8.bytes(kHead), 32000U * 4096U * 2U);
   EXPECT_EQ(fp8.bytes(listed("blk.0.attn_norm.weight", {4096})), 4096U * 4U);
-  EXPECT_EQ(WeightChoice({}, true).bytes(kMatrix), 11008U * 4096U * 2U);
+  EXPECT_EQ(WeightChoice({}, true, true).bytes(kMatrix), 11008U * 4096U * 2U);
+}
+
+TEST(WeightChoice, AFilesOwnFourBitsAreKeptUnlessAskedOtherwise) {
+  for (const DType dtype : {DType::kQ4_0, DType::kQ4_1, DType::kQ4_K, DType::kInt4G32}) {
+    SCOPED_TRACE(dtype_name(dtype));
+    TensorView matrix = kMatrix;
+    TensorView head = kHead;
+    matrix.dtype = head.dtype = dtype;
+    EXPECT_EQ(form({}, matrix), WeightForm::kInt4);
+    EXPECT_EQ(form({}, head), WeightForm::kInt4);
+    EXPECT_EQ(form({.matrices = kInt4}, matrix), WeightForm::kInt4);
+    EXPECT_EQ(form({.matrices = kNone}, matrix), WeightForm::kDense);
+    EXPECT_EQ(form({.matrices = kNone}, head), WeightForm::kDense);
+    EXPECT_EQ(form({.matrices = kFp8}, matrix), WeightForm::kFp8);
+    EXPECT_EQ(form({.head = kFp8}, head), WeightForm::kFp8);
+    EXPECT_EQ(form({.head = kNone}, head), WeightForm::kDense);
+    EXPECT_EQ(form({}, listed("token_embd.weight", {32000, 4096}, dtype)), WeightForm::kDense);
+    EXPECT_EQ(form({}, matrix, false), WeightForm::kDense);
+    EXPECT_EQ(WeightChoice({}, true, false).form(matrix), WeightForm::kDense);
+    EXPECT_EQ(WeightChoice({}, false, true).form(matrix), WeightForm::kInt4);
+  }
+  // The others of such a file.
+  for (const DType dtype : {DType::kQ6_K, DType::kQ8_0, DType::kQ5_K, DType::kBF16}) {
+    TensorView matrix = kMatrix;
+    matrix.dtype = dtype;
+    EXPECT_EQ(form({}, matrix), WeightForm::kDense);
+    EXPECT_EQ(form({.matrices = kInt4}, matrix), WeightForm::kInt4);
+  }
+}
+
+TEST(WeightChoice, InputsInAnotherOrderTakeSixteenBitsUnlessFourAreAsked) {
+  TensorView matrix = kMatrix;
+  matrix.dtype = DType::kInt4G32;
+  matrix.group_columns = 128;
+  const WeightChoice usual({}, true, true);
+  EXPECT_FALSE(usual.gives_up_int4(matrix));
+  matrix.input_order = std::make_shared<const std::vector<std::int32_t>>();
+  EXPECT_EQ(usual.form(matrix), WeightForm::kDense);
+  EXPECT_TRUE(usual.gives_up_int4(matrix));
+  EXPECT_EQ(form({.matrices = kInt4}, matrix), WeightForm::kInt4);
+  EXPECT_EQ(form({.matrices = kFp8}, matrix), WeightForm::kFp8);
+  for (const WeightQuant asked : {kNone, kFp8, kInt4}) {
+    EXPECT_FALSE(WeightChoice({.matrices = asked}, true, true).gives_up_int4(matrix));
+  }
+  EXPECT_FALSE(WeightChoice({}, true, false).gives_up_int4(matrix)) << "not for its order";
+}
+
+TEST(WeightChoice, WhatStripsDoNotTakeIsDense) {
+  const QuantOptions all{.matrices = kInt4, .head = kInt4};
+  EXPECT_EQ(form(all, listed("blk.0.ffn_up.weight", {64, 48})), WeightForm::kDense);
+  EXPECT_EQ(form(all, listed("blk.0.ffn_up.weight", {24, 64})), WeightForm::kDense);
+  EXPECT_EQ(form(all, listed("blk.0.ffn_up.weight", {16, 32})), WeightForm::kInt4);
+  EXPECT_EQ(form(all, listed("output.weight", {50257, 768})), WeightForm::kDense);
+  EXPECT_EQ(form(all, listed("blk.0.attn_norm.weight", {4096})), WeightForm::kVector);
+  EXPECT_EQ(form(all, listed("blk.0.ffn_gate_inp.weight", {64, 2048})), WeightForm::kDense);
+}
+
+TEST(WeightChoice, AHeadOfFourBits) {
+  EXPECT_EQ(form({.matrices = kInt4}, kHead), WeightForm::kDense);
+  EXPECT_EQ(form({.matrices = kInt4, .head = kInt4}, kHead), WeightForm::kInt4);
+  EXPECT_EQ(form({.matrices = kInt4, .head = kFp8}, kHead), WeightForm::kFp8);
+  EXPECT_EQ(form({.head = kInt4}, kMatrix), WeightForm::kDense);
+  EXPECT_EQ(WeightChoice({.head = kInt4}, true, true).tied_head_form(49152, 576),
+            WeightForm::kInt4);
+  EXPECT_EQ(WeightChoice({.head = kInt4}, true, false).tied_head_form(49152, 576),
+            WeightForm::kDense);
+  EXPECT_EQ(WeightChoice({.matrices = kInt4}, true, true).tied_head_form(49152, 576),
+            WeightForm::kDense);
+}
+
+TEST(WeightChoice, CountsStripsByTheirForm) {
+  const WeightChoice usual({}, true, true);
+  const auto bytes = [&](DType dtype, std::int64_t group = 0) {
+    TensorView matrix = kMatrix;
+    matrix.dtype = dtype;
+    matrix.group_columns = group;
+    return usual.bytes(matrix);
+  };
+  constexpr std::size_t kNumbers = std::size_t{11008} * 4096 / 2;
+  constexpr std::size_t kBlockRows = std::size_t{11008} * 32;  // rows of 128 columns
+  EXPECT_EQ(bytes(DType::kQ4_0), kNumbers + kBlockRows * 16);
+  EXPECT_EQ(bytes(DType::kQ4_1), kNumbers + kBlockRows * 16);
+  EXPECT_EQ(bytes(DType::kQ4_K), kNumbers + kBlockRows * 12);
+  EXPECT_EQ(bytes(DType::kInt4G32, 64), kNumbers + kBlockRows * 16);
+  EXPECT_EQ(bytes(DType::kInt4G32, 128), kNumbers + kBlockRows * 4);
+  EXPECT_EQ(WeightChoice({.matrices = kInt4}, true, true).bytes(kMatrix),
+            kNumbers + kBlockRows * 4);
+  EXPECT_EQ(form_bytes(WeightForm::kInt4, 32, 576), 2U * 5U * 1088U);
 }
 
 // Takes from the host, and keeps count.
@@ -144,6 +234,20 @@ TEST(ScalePool, LongRunsGoOnElsewhereAndItEnds) {
   EXPECT_NE(pool.take(rows, 64), nullptr) << "more than a piece";
   EXPECT_NE(pool.take(rows, 64), nullptr);
   EXPECT_EQ(pool.take(rows, 64), nullptr);
+}
+
+TEST(WeightChoice, WhatNeedsHopperIsRefusedElsewhereByName) {
+  EXPECT_TRUE(check_quant({.matrices = kFp8}, true, "a card").has_value());
+  EXPECT_TRUE(check_quant({.matrices = WeightQuant::kNone}, false, "a card").has_value());
+  EXPECT_TRUE(check_quant({}, false, "a card").has_value());
+  const Status matrices = check_quant({.matrices = WeightQuant::kInt4}, false, "NVIDIA A100");
+  ASSERT_FALSE(matrices.has_value());
+  EXPECT_EQ(matrices.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(matrices.error().message.find("--quant int4"), std::string::npos);
+  EXPECT_NE(matrices.error().message.find("NVIDIA A100"), std::string::npos);
+  const Status head = check_quant({.head = kFp8}, false, "NVIDIA A100");
+  ASSERT_FALSE(head.has_value());
+  EXPECT_NE(head.error().message.find("--quant-head 8"), std::string::npos);
 }
 
 }  // namespace

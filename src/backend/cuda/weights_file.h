@@ -1,10 +1,10 @@
 // WeightFile: the file whose bytes a mapping shows, to be read in pieces instead of touched page by
-// page: a page fault brings little of a cold file, and one thread takes them one after the other.
+//   page: a page fault brings little of a cold file, and one thread takes them one after the other.
 //
 // Promise: behind() asks the system which file this process has mapped there and opens it; what is
 //   opened is that very file, not another that has taken its name since. nullptr: the bytes are not
-//   a file's, were mapped to be written, or the file cannot be found any more. A reader asks
-//   the disk for just what it is to read: pieces of megabytes, of several readers at once.
+//   a file's, were mapped to be written, or the file cannot be found any more. A reader asks the
+//   disk for just what it is to read: pieces of megabytes, of several readers at once.
 // Units: bytes.
 // Errors: read: kIo with the path, the place and the system's words. behind: none.
 // Threads: a WeightFile is const; a reader belongs to one thread.

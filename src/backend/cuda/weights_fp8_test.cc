@@ -222,7 +222,7 @@ TEST_P(Fp8WeightsTest, MadeOnesAreTheDenseOnesQuantized) {
     const CudaWeightPtr dense = made(WeightForm::kDense);
     const Quantized want = quantized(numbers_of(*dense), columns);
     expect_is(*made(WeightForm::kFp8), want);
-    expect_is(*loader_->make_fp8(*dense).value(), want);
+    expect_is(*loader_->make_head(*dense, WeightForm::kFp8).value(), want);
     if (HasFailure()) return;
   }
 }

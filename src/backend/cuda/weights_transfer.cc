@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "backend/cuda/int4_pack.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/quantize.h"
 #include "backend/cuda/weights_unpack.h"
@@ -29,7 +30,9 @@ enum class Way : std::uint8_t { kAsStored, kUnpackedOnCard, kWidenedOnHost };
 
 // As what a weight comes to the card.
 DType brought_as(const TensorView& view, DType type) {
-  if (type != DType::kF8E4M3 || is_row_fp8(view)) return type;
+  if (type != DType::kF8E4M3 && type != DType::kInt4G32) return type;
+  const bool own = type == DType::kF8E4M3 ? is_row_fp8(view) : packed_form(view).has_value();
+  if (own) return view.dtype;
   const bool plain = !view.input_order && !view.scales;
   const bool two_bytes = view.dtype == DType::kBF16 || view.dtype == DType::kF16;
   return plain && two_bytes ? view.dtype : DType::kF32;
@@ -71,8 +74,8 @@ bool is_row_fp8(const TensorView& view) {
   return !view.scales || view.scales->block_columns >= view.columns();
 }
 
-// A thread's own: a stream, two pinned buffers that take turns, and, where weights are quantized, a
-// buffer on the card.
+// A thread's own: a stream, two pinned buffers that take turns, and, where weights are made of what
+// comes over, a buffer on the card.
 class WeightTransfer::Worker {
  public:
   Worker() { HANGAR_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
@@ -82,7 +85,7 @@ class WeightTransfer::Worker {
       if (buffer.fetched != nullptr) (void)cudaEventDestroy(buffer.fetched);
       (void)cudaFreeHost(buffer.data);
     }
-    (void)cudaFree(to_quantize_);
+    (void)cudaFree(on_card_);
     (void)cudaStreamDestroy(stream_);
   }
   Worker(const Worker&) = delete;
@@ -94,10 +97,9 @@ class WeightTransfer::Worker {
     const std::int64_t columns = task.view.columns();
     const std::size_t brought_row = row_bytes(task.brought, columns);
     const TensorView rows = slice_rows(task.view, piece.first_row, piece.rows);
-    const bool quantizes = task.brought != task.place.type;
-    std::byte* to = quantizes ? buffer_to_quantize()
-                              : static_cast<std::byte*>(task.place.data) +
-                                    static_cast<std::size_t>(piece.first_row) * brought_row;
+    std::byte* to = task.made_there ? buffer_on_card()
+                                    : static_cast<std::byte*>(task.place.data) +
+                                          static_cast<std::size_t>(piece.first_row) * brought_row;
     Buffer& buffer = next_buffer();
     const Way way = way_of(task.view, task.brought);
     if (way == Way::kWidenedOnHost) {
@@ -113,7 +115,7 @@ class WeightTransfer::Worker {
                                   cudaMemcpyHostToDevice, stream_));
     }
     HANGAR_CUDA(cudaEventRecord(buffer.fetched, stream_));
-    if (quantizes) quantize(piece, to);
+    if (task.made_there) make_there(piece, to);
     return {};
   }
 
@@ -125,21 +127,35 @@ class WeightTransfer::Worker {
     cudaEvent_t fetched = nullptr;
   };
 
-  // What the stream has brought, in rows of FP8 to where they belong.
-  void quantize(const Piece& piece, void* brought) {
+  // What the stream has brought, in fewer bits to where they belong.
+  void make_there(const Piece& piece, void* brought) {
     const Task& task = *piece.task;
     const std::int64_t columns = task.view.columns();
     Launch launch;
     launch.stream = stream_;
+    if (task.place.type == DType::kInt4G32) return make_strips(launch, piece, brought);
     const QuantizedRows out{static_cast<std::byte*>(task.place.data) + piece.first_row * columns,
                             columns, task.place.scales + piece.first_row};
     quantize_rows(launch, out, Activation{brought, piece.rows, columns, task.brought});
   }
 
+  void make_strips(const Launch& launch, const Piece& piece, void* brought) {
+    const Task& task = *piece.task;
+    const Int4Form form = task.place.int4;
+    const std::int64_t columns = task.view.columns();
+    std::byte* strips =
+        static_cast<std::byte*>(task.place.data) + int4_bytes(form, piece.first_row, columns);
+    if (packed_form(task.view)) {
+      pack_int4(launch, form, strips, brought, task.brought, piece.rows, columns);
+    } else {
+      quantize_int4(launch, form, strips, Activation{brought, piece.rows, columns, task.brought});
+    }
+  }
+
   // The stream's order keeps one piece from overwriting the one before.
-  std::byte* buffer_to_quantize() {
-    if (to_quantize_ == nullptr) HANGAR_CUDA(cudaMalloc(&to_quantize_, kPieceBytes));
-    return static_cast<std::byte*>(to_quantize_);
+  std::byte* buffer_on_card() {
+    if (on_card_ == nullptr) HANGAR_CUDA(cudaMalloc(&on_card_, kPieceBytes));
+    return static_cast<std::byte*>(on_card_);
   }
 
   // One that the card has done with.
@@ -176,7 +192,7 @@ class WeightTransfer::Worker {
   }
 
   cudaStream_t stream_ = nullptr;
-  void* to_quantize_ = nullptr;
+  void* on_card_ = nullptr;
   Buffer buffers_[2];
   std::size_t at_ = 0;
   std::vector<std::byte> stored_;
@@ -211,21 +227,24 @@ void WeightTransfer::stop() {
 
 Status WeightTransfer::add(const TensorView& view, std::shared_ptr<const WeightFile> file,
                            const WeightPlace& place) {
+  const bool strips = place.type == DType::kInt4G32;
+  const DType brought = brought_as(view, place.type);
+  const std::size_t most =
+      std::max(row_bytes(view.dtype, view.columns()), row_bytes(brought, view.columns()));
   const std::size_t longest =
-      std::max(row_bytes(view.dtype, view.columns()), row_bytes(DType::kF32, view.columns()));
+      strips ? most * kInt4Strip : std::max(most, row_bytes(DType::kF32, view.columns()));
   if (longest > kPieceBytes) {
     return make_error(ErrorCode::kUnsupported, "tensor {}: rows of {} numbers are too long",
                       view.name, view.columns());
   }
-  const DType brought = brought_as(view, place.type);
-  const std::size_t most =
-      std::max(row_bytes(view.dtype, view.columns()), row_bytes(brought, view.columns()));
   auto task = std::make_shared<Task>();
   task->view = view;
   task->file = std::move(file);
   task->place = place;
   task->brought = brought;
+  task->made_there = strips || brought != place.type;
   task->piece_rows = static_cast<std::int64_t>(kPieceBytes / most);
+  if (strips) task->piece_rows -= task->piece_rows % kInt4Strip;
   const std::int64_t pieces = (view.rows() + task->piece_rows - 1) / task->piece_rows;
 
   std::unique_lock lock(mutex_);

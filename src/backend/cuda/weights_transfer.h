@@ -6,7 +6,9 @@
 //   stored and are widened there; the rest (scales beside the matrix, inputs in another order,
 //   rarer types) is widened by the thread that read it. To FP8: bytes that are it already
 //   (is_row_fp8()) go over as they are; else numbers of 16 bits as they are, all others as
-//   float32, come into a buffer on the card and quantize_rows() makes its place's of them. add()
+//   float32, come into a buffer on the card and quantize_rows() makes its place's of them. To 4
+//   bits: what packed_form() knows comes as stored into such a buffer and is packed from there,
+//   the rest as to FP8, for quantize_int4(). add()
 //   does not wait for a file; what lies in memory has been read when it returns. finish() waits
 //   for all; threads and buffers are gone then.
 // Units: bytes.
@@ -25,6 +27,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/cuda/int4.h"
 #include "backend/cuda/weights_file.h"
 #include "base/result.h"
 #include "tensor/dtype.h"
@@ -35,8 +38,9 @@ namespace hangar::cuda {
 // Where a weight goes, on the card, and as what.
 struct WeightPlace {
   void* data = nullptr;
-  DType type = DType::kF32;  // kF32, kBF16, kF16, kF8E4M3
+  DType type = DType::kF32;  // kF32, kBF16, kF16, kF8E4M3; kInt4G32: strips of int4
   float* scales = nullptr;   // [rows], kF8E4M3; left alone where the view is_row_fp8()
+  Int4Form int4 = Int4Form::kZero128;
 };
 
 // FP8 with at most one scale for each row, inputs in order: an FP8 weight's own bytes.
@@ -44,7 +48,7 @@ bool is_row_fp8(const TensorView& view);
 
 class WeightTransfer {
  public:
-  // A row, stored or widened to floats, is at most so long.
+  // A row, stored or widened to floats, is at most so long; 16 of them on their way to 4 bits.
   static constexpr std::size_t kPieceBytes = std::size_t{4} << 20U;
 
   // threads <= 0: enough to keep a disk busy.
@@ -64,7 +68,8 @@ class WeightTransfer {
     TensorView view;
     std::shared_ptr<const WeightFile> file;
     WeightPlace place;
-    DType brought = DType::kF32;  // what comes over: place.type, or what is quantized there
+    DType brought = DType::kF32;  // what comes over
+    bool made_there = false;      // place.type is made of that on the card
     std::int64_t piece_rows = 0;
     std::int64_t next_row = 0;   // that no thread has taken
     std::int64_t under_way = 0;  // pieces

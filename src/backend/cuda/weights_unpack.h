@@ -1,8 +1,7 @@
 // unpack: a file's numbers, as they are stored, into the type a weight is kept in, on the card.
 //
 // Promise: each number is what dequantize_row gives, rounded once. `stored` may be the host's
-// pinned
-//   memory: every byte of it is read once, in order.
+//   pinned memory: every byte of it is read once, in order.
 // Shapes: `elements` numbers of whole blocks, one behind the other, into as many of kF32, kBF16 or
 //   kF16. `stored` lies at a multiple of 16 bytes and may be read up to the next one behind its
 //   end.

@@ -1,0 +1,68 @@
+// Inputs of 4-bit weights: rows of activations in 8 bits, and the sums that a zero point needs.
+//
+// Promise: a weight's number is scale * u + minimum (int4.h), so y's is the sum over groups of
+//   scale * (u x) + minimum * (sum of x): the sums come along. Few rows (up to kInt4FewRows): int8,
+//   each 128 columns of a row with a scale of their own (the largest magnitude at 127), in the
+//   order in which mma.m16n8k32 takes them. More: e4m3, each row with one scale (the largest at
+//   448). An RMS norm on the way, where `norm` is given: of x {rows, columns}, as rms_norm()
+//   without its rounding. A row's result depends on that row alone.
+// Shapes: columns a multiple of 32; blocks of 128 columns, the last filled up with zeros; `groups`:
+//   sums of a block, 1 or 4. Few: a block is Int4FewBlock, block after block. Many: data {rows,
+//   blocks * 128} bytes, scales [rows], sums: for each int4_tile_rows(rows) rows {blocks, groups,
+//   those rows}.
+// Units: of sums: the few's are times their scale, the many's are not.
+// Errors: CudaError; std::invalid_argument for other types.
+// Threads: one (the step thread); may be captured in a graph.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cuda/int4.h"
+#include "backend/cuda/launch.h"
+#include "tensor/activation.h"
+
+namespace hangar::cuda {
+
+inline constexpr std::int64_t kInt4FewRows = 8;
+inline constexpr std::int64_t kMostInt4TileRows = 128;
+
+// How many sums a form wants of a block.
+constexpr int int4_groups(Int4Form form) {
+  return form == Int4Form::kZero128 ? 1 : 4;
+}
+
+// Bytes of 8 rows of a block: numbers, 8 scales, and sums for each group.
+constexpr int int4_few_block_bytes(int groups) {
+  return 1024 + 32 + 32 * groups;
+}
+
+// Rows that a tile product takes at a time: those that there are, rounded up to what the matrix
+// unit takes.
+constexpr std::int64_t int4_tile_rows(std::int64_t rows) {
+  std::int64_t width = 16;
+  while (width < rows && width < kMostInt4TileRows) width *= 2;
+  return width;
+}
+
+struct Int4Rows {
+  void* data = nullptr;
+  std::int64_t stride = 0;
+  float* scales = nullptr;
+  float* sums = nullptr;
+};
+
+// Bytes that the inputs of so many rows and columns take at most; where they lie in that much.
+std::size_t int4_input_bytes(std::int64_t rows, std::int64_t columns);
+Int4Rows int4_rows_in(void* room, std::int64_t rows, std::int64_t columns);
+
+struct NormOfInputs {
+  const float* weight = nullptr;  // nullptr: none
+  float eps = 0.0F;
+};
+
+void quantize_few(const Launch& launch, void* out, Activation x, int groups, NormOfInputs norm);
+void quantize_many(const Launch& launch, const Int4Rows& out, Activation x, int groups,
+                   NormOfInputs norm);
+
+}  // namespace hangar::cuda

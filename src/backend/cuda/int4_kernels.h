@@ -1,0 +1,24 @@
+// The launches of the 4-bit products' kernels.
+//
+// Promise: each is int4_matmul() for its part: few rows of any form, and more rows of the forms
+//   whose parameters lie so, a file for each.
+// Threads: as int4_matmul().
+#pragma once
+
+#include "backend/cuda/int4_matmul.h"
+#include "backend/cuda/int4_plan.h"
+#include "backend/cuda/launch.h"
+#include "backend/cuda/product.h"
+
+namespace hangar::cuda::int4 {
+
+void multiply_few(const Launch& launch, const Product& product, const Int4Way& way,
+                  const Int4Plan& plan);
+void multiply_group128(const Launch& launch, const Product& product, const Int4Way& way,
+                       const Int4Plan& plan);
+void multiply_pairs32(const Launch& launch, const Product& product, const Int4Way& way,
+                      const Int4Plan& plan);
+void multiply_super32(const Launch& launch, const Product& product, const Int4Way& way,
+                      const Int4Plan& plan);
+
+}  // namespace hangar::cuda::int4

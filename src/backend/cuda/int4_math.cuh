@@ -1,0 +1,121 @@
+// What kernels of 4-bit products share: a warp's operands out of a block, and its parameters.
+//
+// Promise: load_numbers() gives the 16 registers that are the rows' operand of the matrix unit for
+//   128 columns, four for each 32 (rows lane / 4 and 8 more; u itself, 0 to 15, in each byte: as
+//   int8 it is that, as e4m3 it is that times 2^-9, exactly, the subnormal numbers being evenly
+//   spaced). RowParameters<form>::at(k) gives scale and minimum of columns 32 k and on (kZero128:
+//   of all).
+// Threads: device functions, of whole warps.
+#pragma once
+
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+#include "backend/cuda/int4.h"
+
+namespace hangar::cuda::int4 {
+
+struct Parameters {
+  float scale;
+  float minimum;
+};
+
+// Forms by how they lie; kZero32 and kMin32 lie alike.
+enum class Layout : std::uint8_t { kGroup128, kPairs32, kSuper32 };
+
+constexpr Layout layout_of(Int4Form form) {
+  switch (form) {
+    case Int4Form::kZero128:
+      return Layout::kGroup128;
+    case Int4Form::kSuper32:
+      return Layout::kSuper32;
+    case Int4Form::kZero32:
+    case Int4Form::kMin32:
+      break;
+  }
+  return Layout::kPairs32;
+}
+
+template <Layout kLayout>
+inline constexpr int kRowBytes = kLayout == Layout::kGroup128  ? 4
+                                 : kLayout == Layout::kSuper32 ? 12
+                                                               : 16;
+template <Layout kLayout>
+inline constexpr int kBlockBytes =
+    static_cast<int>(kInt4NumberBytes) + static_cast<int>(kInt4Strip) * kRowBytes<kLayout>;
+// Groups of a block.
+template <Layout kLayout>
+inline constexpr int kGroups = kLayout == Layout::kGroup128 ? 1 : 4;
+
+#ifdef __CUDACC__
+
+__device__ __forceinline__ void load_numbers(const std::byte* block, int lane,
+                                             std::uint32_t (&a)[16]) {
+  const uint4 low = *reinterpret_cast<const uint4*>(block + lane * 16);
+  const uint4 high = *reinterpret_cast<const uint4*>(block + 512 + lane * 16);
+  const std::uint32_t words[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    a[2 * i] = words[i] & 0x0F0F0F0FU;
+    a[2 * i + 1] = words[i] >> 4U & 0x0F0F0F0FU;
+  }
+}
+
+__device__ __forceinline__ float2 pair_of(std::uint32_t bits) {
+  __half2 pair;
+  memcpy(&pair, &bits, sizeof(pair));
+  return __half22float2(pair);
+}
+
+template <Layout kLayout>
+struct RowParameters;
+
+template <>
+struct RowParameters<Layout::kGroup128> {
+  std::uint32_t pair;
+  __device__ RowParameters(const std::byte* block, int row)
+      : pair(*reinterpret_cast<const std::uint32_t*>(block + kInt4NumberBytes + row * 4)) {}
+  __device__ Parameters at(int /*k*/, bool /*zeros*/) const {
+    const float2 p = pair_of(pair);
+    return {p.x, -p.x * p.y};
+  }
+};
+
+template <>
+struct RowParameters<Layout::kPairs32> {
+  std::uint32_t pairs[4];
+  __device__ RowParameters(const std::byte* block, int row) {
+    const uint4 all = *reinterpret_cast<const uint4*>(block + kInt4NumberBytes + row * 16);
+    pairs[0] = all.x;
+    pairs[1] = all.y;
+    pairs[2] = all.z;
+    pairs[3] = all.w;
+  }
+  __device__ Parameters at(int k, bool zeros) const {
+    const float2 p = pair_of(pairs[k]);
+    return {p.x, zeros ? -p.x * p.y : p.y};
+  }
+};
+
+template <>
+struct RowParameters<Layout::kSuper32> {
+  std::uint32_t pair;
+  std::uint32_t scales;
+  std::uint32_t minimums;
+  __device__ RowParameters(const std::byte* block, int row) {
+    const auto* words = reinterpret_cast<const std::uint32_t*>(block + kInt4NumberBytes + row * 12);
+    pair = words[0];
+    scales = words[1];
+    minimums = words[2];
+  }
+  __device__ Parameters at(int k, bool /*zeros*/) const {
+    const float2 p = pair_of(pair);
+    return {p.x * static_cast<float>(scales >> (8 * k) & 255U),
+            -(p.y * static_cast<float>(minimums >> (8 * k) & 255U))};
+  }
+};
+
+#endif
+
+}  // namespace hangar::cuda::int4

@@ -1,0 +1,117 @@
+#include "backend/cuda/int4_matmul.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "backend/cuda/gate.cuh"
+#include "backend/cuda/int4_kernels.h"
+#include "backend/cuda/int4_math.cuh"
+
+namespace hangar::cuda {
+namespace {
+
+// A copy of less is slow to ask for, a ring of few slots slow to refill.
+constexpr int kLeastSlotBytes = 8 << 10;
+constexpr int kMostSlotBytes = 56 << 10;
+constexpr int kLeastSlots = 3;
+constexpr std::size_t kMostWays = 32;
+
+bool takes_few(const Launch& launch, const Product& product) {
+  return product.rows <= kInt4FewRows && !launch.deterministic;
+}
+
+Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
+  return takes_few(launch, product) ? plan_few(product, way) : plan_tiles(product, way);
+}
+
+// How much of the blocks' time is work, where tiles are dealt out in rounds.
+double evenness(const Launch& launch, const Int4Plan& plan, const Int4Way& way) {
+  const double items = static_cast<double>(plan.tiles) * plan.x_tiles * way.split;
+  const double at_once = launch.processors;
+  return items /
+         (at_once * static_cast<double>(static_cast<std::int64_t>((items - 1) / at_once) + 1));
+}
+
+bool fits(const Int4Plan& plan) {
+  return plan.slots >= kLeastSlots && plan.slot_bytes >= kLeastSlotBytes &&
+         plan.slot_bytes <= kMostSlotBytes;
+}
+
+std::vector<Int4Way> few_ways() {
+  constexpr std::array<std::array<std::int32_t, 2>, 10> kWarps = {
+      {{2, 4}, {2, 6}, {3, 4}, {4, 3}, {4, 2}, {1, 8}, {1, 12}, {2, 7}, {1, 7}, {6, 2}}};
+  std::vector<Int4Way> ways;
+  for (const auto& [strips, parts] : kWarps) {
+    for (const int per_slot : {8, 16, 4, 2}) {
+      for (const int kib : {112, 224}) ways.push_back({strips, parts, per_slot, kib, 1});
+    }
+  }
+  return ways;
+}
+
+std::vector<Int4Way> tile_ways_of(const Launch& launch, const Product& product) {
+  if (launch.deterministic) return {{4, product.gate ? 2 : 1, 2, 224, 1}};
+  std::vector<Int4Way> ways;
+  for (const int strips : {4, 3, 2, 1}) {
+    for (const int split : {1, 2, 4, 7}) {
+      if (split > 1 && product.output != ProductOutput::kAdd) break;
+      for (const int parts : {1, 2}) {
+        if (product.gate && parts != 2) continue;
+        for (const int per_slot : {4, 2, 8, 1}) {
+          for (const int kib : {224, 112}) ways.push_back({strips, parts, per_slot, kib, split});
+        }
+      }
+    }
+  }
+  return ways;
+}
+
+}  // namespace
+
+bool can_multiply_int4(const Launch& launch, const Product& product) {
+  return launch.hopper && product.int4 && product.rows >= 1 && product.outputs % kInt4Strip == 0 &&
+         (!product.gate || Gate::knows(*product.gate));
+}
+
+std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
+  if (!can_multiply_int4(launch, product)) return {};
+  std::vector<Int4Way> ways =
+      takes_few(launch, product) ? few_ways() : tile_ways_of(launch, product);
+  if (launch.deterministic) return ways;
+  std::erase_if(ways, [&](const Int4Way& way) {
+    const Int4Plan plan = plan_of(launch, product, way);
+    return !fits(plan) || plan.chunks % way.split != 0 || way.per_slot > plan.blocks;
+  });
+  // Small matrices: what fits at all.
+  if (ways.empty()) {
+    const Int4Way small = takes_few(launch, product) ? Int4Way{1, 1, 1, 112, 1}
+                                                     : Int4Way{1, product.gate ? 2 : 1, 1, 224, 1};
+    return {small};
+  }
+  const auto even = [&](const Int4Way& way) {
+    return evenness(launch, plan_of(launch, product, way), way);
+  };
+  double best = 0.0;
+  for (const Int4Way& way : ways) best = std::max(best, even(way));
+  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
+  std::erase_if(ways, [&](const Int4Way& way) { return even(way) < kWorse * best; });
+  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  return ways;
+}
+
+void int4_matmul(const Launch& launch, const Product& product, const Int4Way& way) {
+  const Int4Plan plan = plan_of(launch, product, way);
+  if (plan.slots < 1) throw std::invalid_argument("a 4-bit product's slots do not fit");
+  if (takes_few(launch, product)) return int4::multiply_few(launch, product, way, plan);
+  switch (int4::layout_of(*product.int4)) {
+    case int4::Layout::kGroup128:
+      return int4::multiply_group128(launch, product, way, plan);
+    case int4::Layout::kPairs32:
+      return int4::multiply_pairs32(launch, product, way, plan);
+    case int4::Layout::kSuper32:
+      return int4::multiply_super32(launch, product, way, plan);
+  }
+}
+
+}  // namespace hangar::cuda

@@ -1,0 +1,316 @@
+// Products of 4-bit weights against sums in double: of inputs that 8 bits hold exactly, by every
+// way of cutting; and of ordinary inputs, within what their rounding costs.
+#include "backend/cuda/int4_matmul.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "backend/cuda/int4_inputs.h"
+#include "backend/cuda/int4_test_support.h"
+#include "backend/cuda/matmul.h"
+#include "backend/cuda/matmul_test_support.h"
+
+namespace hangar::cuda {
+namespace {
+
+constexpr Int4Form kForms[] = {Int4Form::kZero128, Int4Form::kZero32, Int4Form::kMin32,
+                               Int4Form::kSuper32};
+
+class Int4MatmulTest : public ProductTest {
+ protected:
+  void SetUp() override {
+    ProductTest::SetUp();
+    if (IsSkipped()) return;
+    if (!launch_.hopper) GTEST_SKIP() << "4-bit products are a Hopper card's";
+  }
+
+  std::int64_t random_int(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random_);
+  }
+
+  // Numbers about 1e-2 in size.
+  HostStrips random_strips(Int4Form form, std::int64_t rows, std::int64_t columns) {
+    HostStrips strips(form, rows, columns);
+    std::uniform_real_distribution<float> size(0.5F, 1.0F);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) {
+        if (form == Int4Form::kSuper32) {
+          if (c % 128 == 0) strips.set_units(r, c, 3e-5F * size(random_), 2e-4F * size(random_));
+          if (c % 32 == 0) {
+            strips.set_factors(r, c, static_cast<int>(random_int(0, 63)),
+                               static_cast<int>(random_int(0, 63)));
+          }
+        } else if (c % (form == Int4Form::kZero128 ? 128 : 32) == 0) {
+          const auto zero = static_cast<float>(random_int(-3, 20));
+          strips.set_pair(r, c, 1e-3F * size(random_),
+                          form == Int4Form::kMin32 ? -8e-3F * size(random_) : zero);
+        }
+        strips.set_code(r, c, static_cast<int>(random_int(0, 15)));
+      }
+    }
+    return strips;
+  }
+  void* put_strips(const HostStrips& strips) {
+    void* at = take(strips.bytes().size(), 16);
+    HANGAR_CUDA(cudaMemcpyAsync(at, strips.bytes().data(), strips.bytes().size(),
+                                cudaMemcpyHostToDevice, launch_.stream));
+    HANGAR_CUDA(cudaStreamSynchronize(launch_.stream));
+    return at;
+  }
+
+  bool few(std::int64_t rows) const { return rows <= kInt4FewRows && !launch_.deterministic; }
+  // Numbers that their 8 bits hold as they are: whole ones up to 127, which each block of columns
+  // has; or e4m3's, up to 448, which each row has.
+  Numbers exact_inputs(std::int64_t rows, std::int64_t columns) {
+    Numbers x(static_cast<std::size_t>(rows * columns));
+    for (std::int64_t at = 0; at < rows * columns; ++at) {
+      const std::int64_t c = at % columns;
+      float& value = x[static_cast<std::size_t>(at)];
+      if (few(rows)) {
+        value = c % 128 == 0 ? 127.0F : static_cast<float>(random_int(-127, 127));
+      } else {
+        value = c == 0 ? -448.0F
+                       : float8_e4m3_to_float(static_cast<std::uint8_t>(random_int(0, 0x7E) |
+                                                                        (random_int(0, 1) << 7)));
+      }
+    }
+    return x;
+  }
+  // x as these products take it.
+  Product product_of_rows(Activation x, Activation y, Int4Form form, const void* weight,
+                          NormOfInputs norm = {}) {
+    Product product = ProductTest::product_of(weight, type(), x, y, ProductOutput::kWork);
+    product.int4 = form;
+    void* room = take(int4_input_bytes(x.rows, x.columns), 256);
+    HANGAR_CUDA(cudaMemsetAsync(room, 0xFF, int4_input_bytes(x.rows, x.columns), launch_.stream));
+    const Int4Rows rows = int4_rows_in(room, x.rows, x.columns);
+    if (few(x.rows)) {
+      quantize_few(launch_, room, x, int4_groups(form), norm);
+      product.x = room;
+    } else {
+      quantize_many(launch_, rows, x, int4_groups(form), norm);
+      product.x = rows.data;
+      product.x_stride = rows.stride;
+      product.x_scales = rows.scales;
+      product.x_sums = rows.sums;
+    }
+    return product;
+  }
+
+  // By every way; few rows' sums are exact but for float32, more rows' sums keep 13 bits of
+  // the largest term.
+  void expect_all_ways(Int4Form form, std::int64_t rows, std::int64_t outputs, std::int64_t columns,
+                       ProductOutput output) {
+    start_over();
+    const HostStrips strips = random_strips(form, outputs, columns);
+    HostStrips readable = strips;
+    const Numbers w = readable.values();
+    const Numbers x = exact_inputs(rows, columns);
+    const DType to = output == ProductOutput::kWork ? type() : DType::kF32;
+    const Numbers old =
+        output == ProductOutput::kAdd ? random(rows * outputs, to, 10.0F) : Numbers();
+    const Activation input = put(x, rows, columns, type());
+    Product product =
+        product_of_rows(input, {nullptr, rows, outputs, to, 0}, form, put_strips(strips));
+    product.output = output;
+    const std::vector<Int4Way> ways = int4_ways(launch_, product);
+    ASSERT_FALSE(ways.empty());
+    for (const Int4Way& way : ways) {
+      SCOPED_TRACE(fmt::format("strips {}, parts {}, {} a slot, {} KiB, split {}", way.strips,
+                               way.parts, way.per_slot, way.memory_kib, way.split));
+      const Activation y = put(old, rows, outputs, to, outputs + 8);
+      product.y = y.data;
+      product.y_stride = y.row_stride();
+      int4_matmul(launch_, product, way);
+      expect_product(get(y), x, w, rows, outputs, columns, to, old, few(rows) ? 0.0 : 1e-3);
+      if (HasFatalFailure()) return;
+    }
+  }
+};
+
+TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
+  for (const Int4Form form : kForms) {
+    for (const std::int64_t rows : {1, 2, 5, 8, 9, 16, 27, 64, 65, 128, 200}) {
+      for (const auto& [outputs, columns] :
+           {std::pair<std::int64_t, std::int64_t>{16, 32}, {48, 576}, {208, 1024}}) {
+        SCOPED_TRACE(fmt::format("form {}, {} rows, {} x {}", static_cast<int>(form), rows, outputs,
+                                 columns));
+        const auto output = static_cast<ProductOutput>((rows + outputs / 16) % 3);
+        expect_all_ways(form, rows, outputs, columns, output);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(Int4MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
+  launch_.deterministic = true;
+  for (const Int4Form form : kForms) {
+    for (const ProductOutput output : {ProductOutput::kWork, ProductOutput::kFull}) {
+      start_over();
+      const std::int64_t columns = 1120;
+      const std::int64_t outputs = 80;
+      const void* weight = put_strips(random_strips(form, outputs, columns));
+      const Numbers x = random(300 * columns, type());
+      const DType to = output == ProductOutput::kWork ? type() : DType::kF32;
+      const auto run = [&](std::int64_t rows) {
+        const Activation y = empty(rows, outputs, to);
+        Product product = product_of_rows(put(x, rows, columns, type()), y, form, weight);
+        product.output = output;
+        int4_matmul(launch_, product, int4_ways(launch_, product).front());
+        return get(y);
+      };
+      const Numbers all = run(300);
+      for (const std::int64_t rows : {1, 7, 17, 64, 65, 129}) {
+        const Numbers part = run(rows);
+        for (std::size_t i = 0; i < part.size(); ++i) {
+          ASSERT_EQ(part[i], all[i]) << rows << " rows, " << i;
+        }
+      }
+    }
+  }
+}
+
+// The whole way of the backend: inputs rounded to 8 bits, a norm on the way, gate and up together.
+class Int4BackendTest : public Int4MatmulTest {
+ protected:
+  void SetUp() override {
+    Int4MatmulTest::SetUp();
+    if (IsSkipped()) return;
+    matmul_ = std::make_unique<Matmul>(take(kMatmulWorkspaceBytes, 256), kMatmulWorkspaceBytes);
+    matmul_->set_input_room(take(input_room_bytes(300, 1536), 256), 300, 1536);
+  }
+  CudaWeight weight_of(Int4Form form, std::int64_t rows, std::int64_t columns, Numbers& values) {
+    HostStrips strips = random_strips(form, rows, columns);
+    const Numbers more = strips.values();
+    values.insert(values.end(), more.begin(), more.end());
+    CudaWeight weight;
+    weight.rows = rows;
+    weight.columns = columns;
+    weight.layout = WeightForm::kInt4;
+    weight.dtype = DType::kInt4G32;
+    weight.int4 = form;
+    weight.data = put_strips(strips);
+    return weight;
+  }
+  static double off(const Numbers& got, const Numbers& want) {
+    double error = 0.0;
+    double size = 0.0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      error += std::pow(static_cast<double>(got[i]) - static_cast<double>(want[i]), 2);
+      size += std::pow(static_cast<double>(want[i]), 2);
+    }
+    return std::sqrt(error / size);
+  }
+  static Numbers multiplied(const Numbers& x, const Numbers& w, std::int64_t rows,
+                            std::int64_t columns) {
+    const std::int64_t outputs = std::ssize(w) / columns;
+    Numbers y;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        double sum = 0.0;
+        for (std::int64_t c = 0; c < columns; ++c) {
+          sum += static_cast<double>(x[static_cast<std::size_t>(r * columns + c)]) *
+                 static_cast<double>(w[static_cast<std::size_t>(o * columns + c)]);
+        }
+        y.push_back(static_cast<float>(sum));
+      }
+    }
+    return y;
+  }
+
+  std::unique_ptr<Matmul> matmul_;
+};
+
+// Of e4m3 (3 bits of mantissa) 2.6% of a number; of int8 in blocks, whose largest is seven times
+// the usual here, 7 / 127 / sqrt(12).
+double allowed_off(std::int64_t rows) {
+  return rows <= kInt4FewRows ? 0.025 : 0.035;
+}
+
+TEST_P(Int4BackendTest, ANormAndThreeWeightsBesideOneAnother) {
+  for (const Int4Form form : {Int4Form::kZero128, Int4Form::kMin32}) {
+    for (const std::int64_t rows : {1, 8, 9, 65, 300}) {
+      const std::int64_t columns = 576;
+      Numbers w;
+      const CudaWeight q = weight_of(form, 64, columns, w);
+      const CudaWeight k = weight_of(form, 32, columns, w);
+      const CudaWeight v = weight_of(form, 32, columns, w);
+      const CudaWeight* const all[] = {&q, &k, &v};
+      const Numbers x = random(rows * columns, DType::kF32, 2.0F);
+      const Numbers norm = random(columns, DType::kF32);
+      Numbers normed = x;
+      for (std::int64_t r = 0; r < rows; ++r) {
+        double squares = 0.0;
+        float* row = normed.data() + r * columns;
+        for (std::int64_t c = 0; c < columns; ++c)
+          squares += static_cast<double>(row[c]) * static_cast<double>(row[c]);
+        const double factor = 1.0 / std::sqrt(squares / static_cast<double>(columns) + 1e-5);
+        for (std::int64_t c = 0; c < columns; ++c) {
+          row[c] = static_cast<float>(static_cast<double>(row[c]) * factor) *
+                   norm[static_cast<std::size_t>(c)];
+        }
+      }
+      const Activation y = empty(rows, 128, type());
+      const Activation ys[] = {part(y, 0, 64), part(y, 64, 32), part(y, 96, 32)};
+      matmul_->norm_matmul(launch_, ys, put(x, rows, columns, DType::kF32),
+                           put(norm, 1, columns, DType::kF32).f32(), 1e-5F, all,
+                           empty(rows, columns, type()));
+      EXPECT_LT(off(get(y), multiplied(normed, w, rows, columns)), allowed_off(rows))
+          << "form " << static_cast<int>(form) << ", " << rows << " rows";
+    }
+  }
+}
+
+TEST_P(Int4BackendTest, AGatedMlpIsItsParts) {
+  for (const GateFunction f : {GateFunction::kSilu, GateFunction::kGelu}) {
+    for (const std::int64_t rows : {1, 8, 9, 64, 130}) {
+      const std::int64_t hidden = 576;
+      const std::int64_t inner = 1536;
+      Numbers values;
+      const CudaWeight gate = weight_of(Int4Form::kZero128, inner, hidden, values);
+      const CudaWeight up = weight_of(Int4Form::kZero128, inner, hidden, values);
+      const CudaWeight down = weight_of(Int4Form::kSuper32, hidden, inner, values);
+      const CudaWeight* const both[] = {&gate, &up};
+      const Numbers x = random(rows * hidden, DType::kF32, 2.0F);
+      const float* norm =
+          put(Numbers(static_cast<std::size_t>(hidden), 1.0F), 1, hidden, DType::kF32).f32();
+      const auto run = [&](bool whole) {
+        const Activation sum = put(x, rows, hidden, DType::kF32);
+        const Activation wide = empty(rows, 2 * inner, type());
+        const MlpScratch scratch{
+            empty(rows, hidden, type()), part(wide, 0, inner), part(wide, inner, inner), {}};
+        if (whole) {
+          matmul_->gated_mlp_add(launch_, sum, norm, 1e-5F, gate, up, down, f, scratch);
+        } else {
+          const Activation ys[] = {scratch.gate, scratch.up};
+          matmul_->norm_matmul(launch_, ys, sum, norm, 1e-5F, both, scratch.normed);
+          matmul_->gate_matmul_add(launch_, sum, scratch.gate, scratch.up, f, down);
+        }
+        Numbers got = get(sum);
+        for (std::size_t i = 0; i < got.size(); ++i) got[i] -= x[i];
+        return got;
+      };
+      EXPECT_LT(off(run(true), run(false)), 0.02) << rows << " rows";
+    }
+  }
+}
+
+TEST_P(Int4BackendTest, TuningChoosesForEveryNumberOfRows) {
+  Numbers values;
+  const CudaWeight weight = weight_of(Int4Form::kZero128, 256, 1024, values);
+  const CudaWeight* const one[] = {&weight};
+  matmul_->note(one, type(), DType::kF32, true);
+  const std::int64_t row_counts[] = {1, 8, 64, 300};
+  const auto scratch_bytes = std::size_t{16} << 20U;
+  EXPECT_EQ(matmul_->tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes}), 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4MatmulTest, kWorkTypes, work_type_name);
+INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4BackendTest, kWorkTypes, work_type_name);
+
+}  // namespace
+}  // namespace hangar::cuda

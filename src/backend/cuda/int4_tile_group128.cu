@@ -1,0 +1,10 @@
+#include "backend/cuda/int4_tile_launch.cuh"
+
+namespace hangar::cuda::int4 {
+
+void multiply_group128(const Launch& launch, const Product& product, const Int4Way& way,
+                       const Int4Plan& plan) {
+  launch_tile_product<Layout::kGroup128>(launch, product, way, plan);
+}
+
+}  // namespace hangar::cuda::int4
