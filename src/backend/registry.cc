@@ -42,7 +42,7 @@ Status refuse_quant(std::string_view name, const QuantOptions& quant) {
                   "bits that the file has. For fewer, take a file of 4 or 8 bits, such as a "
                   "GGUF of Q4_K or Q8_0",
                   matrices ? fmt::format("--quant {}", weight_quant_name(*quant.matrices))
-                           : std::string("--quant-head 8"),
+                           : fmt::format("--quant-head {}", head_quant_name(*quant.head)),
                   name),
       matrices ? "quant" : "quant_head"};
   return tl::unexpected<Error>(std::move(error));

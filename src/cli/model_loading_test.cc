@@ -24,8 +24,10 @@ TEST(EngineOptions, QuantIsWhatTheSettingsSay) {
             (QuantOptions{.matrices = WeightQuant::kFp8, .head = WeightQuant::kFp8}));
   EXPECT_EQ(options_of({{Setting::kQuant, "none"}, {Setting::kQuantHead, "16"}}).quant,
             (QuantOptions{.matrices = WeightQuant::kNone, .head = WeightQuant::kNone}));
+  EXPECT_EQ(options_of({{Setting::kQuant, "int4"}, {Setting::kQuantHead, "4"}}).quant,
+            (QuantOptions{.matrices = WeightQuant::kInt4, .head = WeightQuant::kInt4}));
   for (const auto& [setting, text] :
-       std::map<Setting, std::string>{{Setting::kQuant, "int4"}, {Setting::kQuantHead, "fp8"}}) {
+       std::map<Setting, std::string>{{Setting::kQuant, "int5"}, {Setting::kQuantHead, "fp8"}}) {
     SettingInputs inputs;
     inputs.flags = {{setting, text}};
     EXPECT_FALSE(resolve_settings(inputs).has_value()) << text;
@@ -34,14 +36,14 @@ TEST(EngineOptions, QuantIsWhatTheSettingsSay) {
 
 // Every choice that --help offers is one that the engine knows.
 TEST(EngineOptions, EveryChoiceOfQuantMeansSomething) {
-  for (const char* name : {"none", "fp8"}) {
+  for (const char* name : {"none", "fp8", "int4"}) {
     EXPECT_TRUE(options_of({{Setting::kQuant, name}}).quant.matrices.has_value()) << name;
   }
-  for (const char* bits : {"16", "8"}) {
+  for (const char* bits : {"16", "8", "4"}) {
     EXPECT_TRUE(options_of({{Setting::kQuantHead, bits}}).quant.head.has_value()) << bits;
   }
-  EXPECT_EQ(setting_spec(Setting::kQuant).value_name, "auto|none|fp8");
-  EXPECT_EQ(setting_spec(Setting::kQuantHead).value_name, "auto|16|8");
+  EXPECT_EQ(setting_spec(Setting::kQuant).value_name, "auto|none|fp8|int4");
+  EXPECT_EQ(setting_spec(Setting::kQuantHead).value_name, "auto|16|8|4");
 }
 
 }  // namespace

@@ -49,12 +49,12 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "on a card 8192"},
     {Setting::kBatchWaitMs, "batch_wait_ms", SettingKind::kInteger, "50", 0, 600'000, "MS",
      "How long batching 'dynamic' waits for others; 'static' waits twenty times that"},
-    {Setting::kQuant, "quant", SettingKind::kChoice, "auto", 0, 0, "auto|none|fp8",
-     "How a card keeps the model's matrices; fp8: quantized at load; none: 16 bits; auto: fp8 "
-     "where "
-     "the file has it, else 16 bits"},
-    {Setting::kQuantHead, "quant_head", SettingKind::kChoice, "auto", 0, 0, "auto|16|8",
-     "Bits of the output head on a card; auto: 8 where the file has it in fp8, else 16"},
+    {Setting::kQuant, "quant", SettingKind::kChoice, "auto", 0, 0, "auto|none|fp8|int4",
+     "How a card keeps the model's matrices; fp8, int4: quantized at load, but what a file has so; "
+     "none: 16 bits; auto: fp8 or 4 bits where the file has them, else 16 bits"},
+    {Setting::kQuantHead, "quant_head", SettingKind::kChoice, "auto", 0, 0, "auto|16|8|4",
+     "Bits of the output head on a card; auto: 8 where the file has it in fp8, 4 where in 4 bits, "
+     "else 16"},
     {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8|fp8",
      "How keys and values are kept; auto: 16 bits (the reference backend: f32); in 8 bits a CPU "
      "has "

@@ -35,7 +35,8 @@ Result<std::optional<DevicePlan>> plan_device(const Backend& backend, const Chec
     return make_error(
         ErrorCode::kResourceExhausted,
         "the model does not fit the card: weights take {}, a step of {} rows {}, and "
-        "{} are left of the {} that may be used. Take a model of fewer bits (or --quant fp8), a "
+        "{} are left of the {} that may be used. Take a model of fewer bits (or --quant fp8, "
+        "--quant int4), a "
         "larger share of the card (--gpu-memory), or shorter steps (--step-tokens)",
         format_bytes(plan.weight_bytes), limits.max_rows, format_bytes(plan.scratch_bytes),
         format_bytes(memory->left_bytes), format_bytes(memory->total_bytes));

@@ -38,6 +38,7 @@ TensorView slice_rows(const TensorView& view, std::int64_t first, std::int64_t c
                                   static_cast<std::size_t>(count) * bytes);
   }
   part.input_order = view.input_order;
+  part.group_columns = view.group_columns;
   part.owner = view.owner;
   part.first_row = view.first_row + first;
   if (view.scales) part.scales = slice_scales(*view.scales, view.columns(), first, count);

@@ -35,6 +35,9 @@ struct TensorView {
   // GPTQ act-order: stored column j belongs to input feature (*input_order)[j]; a permutation of
   // the columns. nullptr: they are in order.
   std::shared_ptr<const std::vector<std::int32_t>> input_order{};
+  // INT4_G32, INT8_G32: column c (as stored) shares scale and zero with all of the same c /
+  // group_columns; 0: with those of its block.
+  std::int64_t group_columns = 0;
   std::shared_ptr<const void> owner{};  // keeps converted bytes alive; nullptr: they are a file's
   std::int64_t first_row = 0;           // where this is some rows of the tensor of that name
 

@@ -1,8 +1,10 @@
 // WeightQuant: in what numbers a model's matrices are kept where a backend can choose.
 //
 // Promise: kNone: 16 bits, whatever the file has. kFp8: e4m3, and for each row (output) a float32
-//   scale that multiplies; what a file has in more bits is quantized at load. Embedding tables,
-//   norms, biases and routers' weights stay as they are with either.
+//   scale that multiplies; what a file has in more bits is quantized at load. kInt4: 4 bits in
+//   groups of inputs with a scale and a zero or minimum each; a file's own, else rounded to nearest
+//   at load in groups of 128. Embedding tables, norms, biases and routers' weights stay as they are
+//   with any.
 // Errors: weight_quant_of, head_quant_of: nullopt for what names none of them.
 // Threads: values.
 #pragma once
@@ -13,7 +15,9 @@
 
 namespace hangar {
 
-enum class WeightQuant : std::uint8_t { kNone, kFp8 };
+enum class WeightQuant : std::uint8_t { kNone, kFp8, kInt4 };
+inline constexpr WeightQuant kWeightQuants[] = {WeightQuant::kNone, WeightQuant::kFp8,
+                                                WeightQuant::kInt4};
 
 constexpr std::string_view weight_quant_name(WeightQuant quant) {
   switch (quant) {
@@ -21,25 +25,41 @@ constexpr std::string_view weight_quant_name(WeightQuant quant) {
       return "none";
     case WeightQuant::kFp8:
       return "fp8";
+    case WeightQuant::kInt4:
+      return "int4";
   }
   return "";
 }
 
 constexpr std::optional<WeightQuant> weight_quant_of(std::string_view name) {
-  for (const WeightQuant quant : {WeightQuant::kNone, WeightQuant::kFp8}) {
+  for (const WeightQuant quant : kWeightQuants) {
     if (weight_quant_name(quant) == name) return quant;
   }
   return std::nullopt;
 }
 
-// By the bits of a number: "16", "8".
+// By the bits of a number: "16", "8", "4".
+constexpr std::string_view head_quant_name(WeightQuant quant) {
+  switch (quant) {
+    case WeightQuant::kNone:
+      return "16";
+    case WeightQuant::kFp8:
+      return "8";
+    case WeightQuant::kInt4:
+      return "4";
+  }
+  return "";
+}
+
 constexpr std::optional<WeightQuant> head_quant_of(std::string_view bits) {
-  if (bits == "16") return WeightQuant::kNone;
-  if (bits == "8") return WeightQuant::kFp8;
+  for (const WeightQuant quant : kWeightQuants) {
+    if (head_quant_name(quant) == bits) return quant;
+  }
   return std::nullopt;
 }
 
-// nullopt, of both: FP8 where the file has it and the backend computes with it, else 16 bits.
+// nullopt, of both: FP8 or 4 bits where the file has them and the backend computes with them, else
+// 16 bits.
 struct QuantOptions {
   std::optional<WeightQuant> matrices = {};
   // The output head; where it is the embedding's table, a copy of it. nullopt, and kNone asked of

@@ -338,6 +338,13 @@ TEST(RegistryTest, FewerBitsThanTheFilesAreForACard) {
     ASSERT_FALSE(head.has_value()) << name;
     EXPECT_EQ(head.error().field, "quant_head");
     EXPECT_THAT(head.error().message, HasSubstr("--quant-head 8 is for a card"));
+    const QuantOptions four{.matrices = WeightQuant::kInt4, .head = WeightQuant::kInt4};
+    const auto int4 = make_backend(name, {.threads = 1, .quant = four});
+    ASSERT_FALSE(int4.has_value()) << name;
+    EXPECT_THAT(int4.error().message, HasSubstr("--quant int4 is for a card"));
+    const auto head4 = make_backend(name, {.threads = 1, .quant = {.head = WeightQuant::kInt4}});
+    ASSERT_FALSE(head4.has_value()) << name;
+    EXPECT_THAT(head4.error().message, HasSubstr("--quant-head 4 is for a card"));
     const QuantOptions sixteen{.matrices = WeightQuant::kNone, .head = WeightQuant::kNone};
     EXPECT_TRUE(make_backend(name, {.threads = 1, .quant = sixteen}).has_value());
   }

@@ -39,6 +39,7 @@ TEST(LinearFormatTest, EveryFormEqualsWhatItsOwnReaderDequantizes) {
     EXPECT_EQ(view->dtype, described->dtype);
     EXPECT_EQ(view->shape, test.shape);
     EXPECT_EQ(view->input_order != nullptr, test.reordered);
+    EXPECT_EQ(view->group_columns, described->group_columns);
     EXPECT_EQ(view->data.size(),
               row_bytes(view->dtype, view->columns()) * static_cast<std::size_t>(view->rows()));
     const std::vector<float> got = values_of(*view);
@@ -52,6 +53,54 @@ TEST(LinearFormatTest, EveryFormEqualsWhatItsOwnReaderDequantizes) {
   EXPECT_THAT(methods, testing::UnorderedElementsAre("awq", "gptq", "compressed-tensors", "fp8",
                                                      "fbgemm_fp8"));
   EXPECT_THAT(dtypes, testing::UnorderedElementsAre("INT4_G32", "INT8_G32", "F32", "F8_E4M3"));
+}
+
+TEST(LinearFormatTest, ViewsSayHowManyColumnsShareAScale) {
+  const auto group = [](std::string_view name) {
+    const LinearCase test = linear_case(name);
+    const TensorView view =
+        make_linear_format(test.config).value()->read(test.tensors, "m").value();
+    EXPECT_EQ(slice_rows(view, 2, 3).group_columns, view.group_columns);
+    return view.group_columns;
+  };
+  EXPECT_EQ(group("awq g128"), 128);
+  EXPECT_EQ(group("awq g32"), 32);
+  EXPECT_EQ(group("awq one group"), 160);
+  EXPECT_EQ(group("gptq v1 g128"), 128);
+  EXPECT_EQ(group("gptq v1 one group"), 160);
+  EXPECT_EQ(group("gptq v1 g64 zeros at the ends"), 64);
+  EXPECT_EQ(group("gptq v1 act-order g32"), 32);
+  EXPECT_EQ(group("gptq v2 act-order g128 asymmetric"), 128);
+  EXPECT_EQ(group("packed g64 asymmetric"), 64);
+  EXPECT_EQ(group("packed channel"), 160);
+  EXPECT_EQ(group("packed 8 bits g128"), 128);
+  EXPECT_EQ(group("awq g16"), 0) << "float32";
+  EXPECT_EQ(group("float channel"), 0);
+}
+
+// An index of groups of different sizes: 64, 32 and 96 columns.
+TEST(LinearFormatTest, GroupsOfDifferentSizesHaveNoSizeInCommon) {
+  ModuleTestTensors tensors;
+  std::vector<std::int32_t> group_of(192);
+  for (std::size_t i = 0; i < 192; ++i) group_of[i] = i < 64 ? 0 : i < 96 ? 1 : 2;
+  tensors.add_numbers<std::uint32_t>("m.weight_packed", RawType::kI32, {1, 24},
+                                     std::vector<std::uint32_t>(24, 0x76543210U));
+  tensors.add_numbers<std::int64_t>("m.weight_shape", RawType::kI64, {2}, {1, 192});
+  tensors.add_numbers<float>("m.weight_scale", RawType::kF32, {1, 3}, {1.0F, 10.0F, 100.0F});
+  tensors.add_numbers<std::int32_t>("m.weight_g_idx", RawType::kI32, {192}, group_of);
+  const boost::json::object config =
+      parse_json(R"({"quant_method": "compressed-tensors", "format": "pack-quantized",
+                     "config_groups": {"a": {"targets": ["Linear"],
+                       "weights": {"num_bits": 4, "group_size": 64, "actorder": "group"}}}})",
+                 "config")
+          .value()
+          .as_object();
+  const TensorView view = make_linear_format(config).value()->read(tensors, "m").value();
+  EXPECT_EQ(dtype_name(view.dtype), "INT4_G32");
+  EXPECT_EQ(view.input_order, nullptr);
+  EXPECT_EQ(view.group_columns, 0);
+  EXPECT_EQ(values_of(view)[65], -70.0F);
+  EXPECT_EQ(values_of(view)[97], -700.0F);
 }
 
 TEST(LinearFormatTest, WhatIsMadeLivesAsLongAsTheView) {

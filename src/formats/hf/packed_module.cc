@@ -1,6 +1,7 @@
 #include "formats/hf/packed_module.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -17,6 +18,18 @@ bool has_whole_groups(const PackedModule& module) {
     if (!std::all_of(first, first + 32, [&](std::int32_t g) { return g == *first; })) return false;
   }
   return true;
+}
+
+// How many columns share a group, where that is one number all along.
+std::int64_t even_group_columns(const std::vector<std::int32_t>& group_of) {
+  const auto changes = std::ranges::adjacent_find(group_of, std::ranges::not_equal_to{});
+  if (changes == group_of.end()) return std::ssize(group_of);
+  const std::int64_t size = changes - group_of.begin() + 1;
+  for (std::int64_t c = 0; c < std::ssize(group_of); ++c) {
+    const auto first = static_cast<std::size_t>(c / size * size);
+    if (group_of[static_cast<std::size_t>(c)] != group_of[first]) return 0;
+  }
+  return size;
 }
 
 // For column block b of 32 and rows [begin, end).
@@ -81,6 +94,7 @@ TensorView canonical_view(const PackedModule& module) {
   if (has_whole_groups(module)) {
     view.dtype = module.bits == 4 ? DType::kInt4G32 : DType::kInt8G32;
     view.input_order = module.input_order;
+    view.group_columns = even_group_columns(module.group_of);
   } else {
     view.dtype = DType::kF32;
   }

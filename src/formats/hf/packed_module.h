@@ -3,7 +3,8 @@
 //
 // Promise: weight (o, i) is scale * (code - zero), computed in float32. canonical_view is what
 //   read_canonical gives, without data: INT4_G32 or INT8_G32, its columns in the groups' order; F32
-//   where 32 neighbours of that order do not all share a group.
+//   where 32 neighbours of that order do not all share a group. Its group_columns are the groups'
+//   size, all columns where they are one group, and 0 where sizes differ.
 // Shapes: rows are outputs, columns are inputs.
 // Errors: none of its own; a format makes one when it has checked the tensors.
 // Lifetime: reads the folder's mapped tensors.
