@@ -10,7 +10,7 @@
 //
 // On a processor nothing else is possible, so a small load does. On a card the whole load runs with
 // `deterministic` off too: the tokens a second of both are printed, and how many requests were
-// answered otherwise.
+// answered otherwise. A smaller one runs with weights in FP8 and in 4 bits.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -19,12 +19,14 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "backend/backend_options.h"
 #include "backend/registry.h"
 #include "engine/local_engine.h"
 #include "formats/checkpoint.h"
@@ -275,6 +277,8 @@ class MixedLoadTest : public testing::Test {
     std::int32_t narrow_rows = 0;  // of the narrow load's steps
     std::int32_t narrow_blocks = 0;
     Arrivals arrivals;
+    QuantOptions quant = {};
+    std::optional<KvType> kv_type = {};
   };
 
   void SetUp() override {
@@ -290,6 +294,19 @@ class MixedLoadTest : public testing::Test {
     ASSERT_GT(text_.size(), 800U);
   }
 
+  // Fewer requests for formats that are not everywhere: FP8 wherever there is a choice, and the
+  // file's 4 bits.
+  static Size small_load(const QuantOptions& quant, std::optional<KvType> kv_type) {
+    return {.backend = "cuda",
+            .requests = 300,
+            .running = 64,
+            .narrow_rows = 96,
+            .narrow_blocks = 160,
+            .arrivals = {.most_open = 80, .largest_group = 12},
+            .quant = quant,
+            .kv_type = kv_type};
+  }
+
   static LocalEngineOptions options_of(const Size& size) {
     LocalEngineOptions options;
     options.backend = size.backend;
@@ -298,6 +315,8 @@ class MixedLoadTest : public testing::Test {
     options.batching.max_sequences = size.running;
     options.max_waiting = 4 * size.requests;  // sequences
     options.deterministic = true;
+    options.quant = size.quant;
+    options.kv_type = size.kv_type;
     return options;
   }
 
@@ -390,6 +409,22 @@ TEST_F(MixedLoadTest, DeterministicCudaAnswersAreThoseOfRequestsAlone) {
                                     .narrow_rows = 384,
                                     .narrow_blocks = 600,
                                     .arrivals = {.most_open = 320, .largest_group = 40}});
+}
+
+TEST_F(MixedLoadTest, DeterministicCudaAnswersInFp8AreThoseOfRequestsAlone) {
+  const Size size = small_load({WeightQuant::kFp8, WeightQuant::kFp8}, KvType::kFp8);
+  if (const auto made = make_backend("cuda", BackendOptions{.quant = size.quant}); !made) {
+    GTEST_SKIP() << "skipped: " << made.error().message;
+  }
+  expect_answers_of_requests_alone(size);
+}
+
+TEST_F(MixedLoadTest, DeterministicCudaAnswersIn4BitsAreThoseOfRequestsAlone) {
+  const Size size = small_load({WeightQuant::kInt4, WeightQuant::kInt4}, std::nullopt);
+  if (const auto made = make_backend("cuda", BackendOptions{.quant = size.quant}); !made) {
+    GTEST_SKIP() << "skipped: " << made.error().message;
+  }
+  expect_answers_of_requests_alone(size);
 }
 
 }  // namespace
