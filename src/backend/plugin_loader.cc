@@ -38,14 +38,12 @@ Result<std::filesystem::path> find_library(const std::string& library) {
                     library, looked);
 }
 
-}  // namespace
+struct Library {
+  std::filesystem::path path;
+  MakeBackendFunction make = nullptr;
+};
 
-bool library_is_here(const std::string& library) {
-  return find_library(library).has_value();
-}
-
-Result<std::unique_ptr<Backend>> load_backend(const std::string& library,
-                                              const BackendOptions& options) {
+Result<Library> open_library(const std::string& library) {
   HANGAR_TRY(const std::filesystem::path path, find_library(library));
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -62,8 +60,25 @@ Result<std::unique_ptr<Backend>> load_backend(const std::string& library,
                       "{} is of another build than this program; install both from one package",
                       path.string());
   }
+  return Library{path, make};
+}
+
+}  // namespace
+
+bool library_is_here(const std::string& library) {
+  return find_library(library).has_value();
+}
+
+Result<std::filesystem::path> try_library(const std::string& library) {
+  HANGAR_TRY(const Library opened, open_library(library));
+  return opened.path;
+}
+
+Result<std::unique_ptr<Backend>> load_backend(const std::string& library,
+                                              const BackendOptions& options) {
+  HANGAR_TRY(const Library opened, open_library(library));
   Result<std::unique_ptr<Backend>> made = std::unique_ptr<Backend>();
-  make(options, made);
+  opened.make(options, made);
   return made;
 }
 

@@ -8,6 +8,7 @@
 // Threads: any.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,8 @@ namespace hangar {
 
 // Whether load_backend would find it.
 bool library_is_here(const std::string& library);
+// Where it is, if load_backend could take it: loaded, and of this build.
+Result<std::filesystem::path> try_library(const std::string& library);
 Result<std::unique_ptr<Backend>> load_backend(const std::string& library,
                                               const BackendOptions& options);
 

@@ -65,6 +65,10 @@ constexpr std::array<std::string_view, kBackends.size()> kNames = [] {
 
 }  // namespace
 
+Result<std::filesystem::path> cuda_library() {
+  return try_library(kCudaLibrary);
+}
+
 std::string_view usual_backend() {
   std::error_code error;
   const bool card = std::filesystem::exists("/dev/nvidiactl", error) ||

@@ -1,13 +1,14 @@
 // The list of backends: the one place that knows them all.
 //
 // Promise: make_backend("ref" | "cpu" | "cuda") gives a fresh backend. prepared_layout says how it
-// lays out
-//   weights: BackendOptions::prepared are of its use only if they were made under the same text.
+//   lays out weights: BackendOptions::prepared are of its use only if they were made under the same
+//   text.
 // Errors: kInvalidArgument with the names there are, or where BackendOptions::quant is asked of a
 //   backend of the host; "cuda": as load_backend and make_cuda_backend.
 // Threads: any.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,8 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name, int threads
 // "": it prepares nothing.
 std::string prepared_layout(std::string_view name);
 std::span<const std::string_view> backend_names();
+// The file of the backend of cards, if this program can use it. Errors: as load_backend.
+Result<std::filesystem::path> cuda_library();
 // "cuda" where its library and a card's driver are there, else "cpu".
 std::string_view usual_backend();
 

@@ -188,7 +188,8 @@ std::string card_line(const CardInfo& card, const std::string& driver) {
   return line;
 }
 
-std::string devices_text(const ProcessorReport& processors, const Result<CardList>& cards) {
+std::string devices_text(const ProcessorReport& processors, const Result<CardList>& cards,
+                         const Result<std::filesystem::path>& library) {
   std::string text = processors_line(processors);
   if (!cards) return text + "GPU: none. " + cards.error().message + "\n";
   text += fmt::format("GPU: {} card{}, driver {}", cards->cards.size(),
@@ -212,10 +213,15 @@ std::string devices_text(const ProcessorReport& processors, const Result<CardLis
                           {"LINKS"}},
                          rows);
   }
-  return text + remarks(*cards);
+  text += remarks(*cards);
+  if (cards->cards.empty()) return text;
+  return text + (library
+                     ? fmt::format("they are computed on by {}\n", library->string())
+                     : fmt::format("nothing here computes on them: {}\n", library.error().message));
 }
 
-boost::json::object devices_json(const ProcessorReport& processors, const Result<CardList>& cards) {
+boost::json::object devices_json(const ProcessorReport& processors, const Result<CardList>& cards,
+                                 const Result<std::filesystem::path>& library) {
   boost::json::object out{
       {"cpu", boost::json::object{{"model", text_or_null(processors.model)},
                                   {"instruction_set", processors.instruction_set},
@@ -227,7 +233,14 @@ boost::json::object devices_json(const ProcessorReport& processors, const Result
       {"driver", nullptr},
       {"driver_cuda", nullptr},
       {"problem", nullptr},
+      {"library", nullptr},
+      {"library_problem", nullptr},
       {"cards", boost::json::array()}};
+  if (library) {
+    out["library"] = library->string();
+  } else {
+    out["library_problem"] = library.error().message;
+  }
   if (!cards) {
     out["problem"] = cards.error().message;
     return out;

@@ -1,8 +1,8 @@
 // What `hangar devices` says: the processors and the cards, as text and as JSON.
 //
 // Promise: the text is a line for the processors and a table of cards, and below it every reason
-//   for which a card cannot be used. The JSON holds all that is known; what a card does not tell is
-//   null.
+//   for which a card cannot be used; where there are cards, also which library computes on them.
+//   The JSON holds all that is known; what a card does not tell is null.
 // Units: JSON: bytes, watts, joules, degrees Celsius, MHz, shares from 0 to 1.
 // Errors: in the value: `cards` without a value holds why there is none.
 // Threads: pure but for report_processors, which reads the system's files.
@@ -32,7 +32,10 @@ ProcessorReport report_processors(const std::filesystem::path& proc = "/proc");
 
 // "card 0: NVIDIA H200, 140.0 GB of 150.8 GB free, 77 of 700 W, 345 of 1980 MHz, 31 C, driver ..."
 std::string card_line(const CardInfo& card, const std::string& driver);
-std::string devices_text(const ProcessorReport& processors, const Result<CardList>& cards);
-boost::json::object devices_json(const ProcessorReport& processors, const Result<CardList>& cards);
+// library: cuda_library()'s.
+std::string devices_text(const ProcessorReport& processors, const Result<CardList>& cards,
+                         const Result<std::filesystem::path>& library);
+boost::json::object devices_json(const ProcessorReport& processors, const Result<CardList>& cards,
+                                 const Result<std::filesystem::path>& library);
 
 }  // namespace hangar

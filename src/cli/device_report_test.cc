@@ -44,8 +44,25 @@ const ProcessorReport kProcessors{.model = "A Processor",
                                   .limit = std::nullopt,
                                   .memory_bytes = 8'000'000'000U};
 
+const Result<std::filesystem::path> kLibrary = std::filesystem::path("/opt/lib/libhangar_cuda.so");
+
+TEST(DeviceReportTest, WhichLibraryComputesOrWhyNone) {
+  const std::string text = devices_text(kProcessors, one_card(), kLibrary);
+  EXPECT_THAT(text, HasSubstr("\nthey are computed on by /opt/lib/libhangar_cuda.so\n"));
+  const boost::json::object json = devices_json(kProcessors, one_card(), kLibrary);
+  EXPECT_EQ(json.at("library").as_string(), "/opt/lib/libhangar_cuda.so");
+  EXPECT_TRUE(json.at("library_problem").is_null());
+  const Result<std::filesystem::path> absent = make_error(ErrorCode::kUnsupported, "It is absent.");
+  EXPECT_THAT(devices_text(kProcessors, one_card(), absent),
+              HasSubstr("\nnothing here computes on them: It is absent.\n"));
+  EXPECT_EQ(devices_json(kProcessors, one_card(), absent).at("library_problem").as_string(),
+            "It is absent.");
+  const Result<CardList> none = make_error(ErrorCode::kUnavailable, "No card here.");
+  EXPECT_THAT(devices_text(kProcessors, none, absent), Not(HasSubstr("It is absent.")));
+}
+
 TEST(DeviceReportTest, OneLineACard) {
-  const std::string text = devices_text(kProcessors, one_card());
+  const std::string text = devices_text(kProcessors, one_card(), kLibrary);
   EXPECT_THAT(text, HasSubstr("CPU: A Processor, 2 processors, AVX3_DL, 2 threads, 8.0 GB\n"));
   EXPECT_THAT(text, HasSubstr("GPU: 1 card, driver 580.82.07 (CUDA 13.0)\n"));
   for (const char* part : {"NVIDIA H200", "9.0", "140.0 GB of 150.0 GB", "97%", "346 of 700 W",
@@ -71,7 +88,7 @@ TEST(DeviceReportTest, WhatSpeaksAgainstACardStandsBelow) {
   list.cards.emplace_back();
   list.cards[1].index = 1;
   list.cards[1].problem = "the card is lost";
-  const std::string text = devices_text(kProcessors, list);
+  const std::string text = devices_text(kProcessors, list, kLibrary);
   EXPECT_THAT(text, HasSubstr("GPU: 2 cards"));
   EXPECT_THAT(text, HasSubstr("\nThe driver is too old.\n"));
   EXPECT_THAT(text, HasSubstr("\ncard 0 is held back: power limit, heat\n"));
@@ -81,15 +98,15 @@ TEST(DeviceReportTest, WhatSpeaksAgainstACardStandsBelow) {
 
 TEST(DeviceReportTest, NoneAndWhy) {
   const Result<CardList> none = make_error(ErrorCode::kUnavailable, "No card here.");
-  EXPECT_THAT(devices_text(kProcessors, none), HasSubstr("\nGPU: none. No card here.\n"));
-  const boost::json::object json = devices_json(kProcessors, none);
+  EXPECT_THAT(devices_text(kProcessors, none, kLibrary), HasSubstr("\nGPU: none. No card here.\n"));
+  const boost::json::object json = devices_json(kProcessors, none, kLibrary);
   EXPECT_EQ(json.at("problem").as_string(), "No card here.");
   EXPECT_TRUE(json.at("cards").as_array().empty());
   EXPECT_TRUE(json.at("driver").is_null());
 }
 
 TEST(DeviceReportTest, JsonHasNullForWhatIsNotTold) {
-  const boost::json::object json = devices_json(kProcessors, one_card());
+  const boost::json::object json = devices_json(kProcessors, one_card(), kLibrary);
   EXPECT_EQ(json.at("cpu").at("processors").as_int64(), 2);
   EXPECT_TRUE(json.at("cpu").at("limit").is_null());
   EXPECT_EQ(json.at("driver_cuda").as_string(), "13.0");

@@ -41,6 +41,9 @@ def test_devices_by_a_driver_with_two_cards(context):
     check_equal(found["cards"][0]["memory_free_bytes"], 130754820096, "free memory")
     check_equal(found["cards"][1]["nvlinks"], 6, "links of the second card")
     check_equal(found["problem"], None, "a problem of none")
+    check(bool(found["library"]) != bool(found["library_problem"]), f"the library: {found}")
+    named = found["library"] or found["library_problem"]
+    check(named in text, f"the library is not told of: {text}")
     check(found["cpu"]["threads"] >= 1, f"processors: {found['cpu']}")
     for fault, words in [("not_loaded", "kernel module is not loaded"), ("no_permission", "No permission"),
                          ("old_driver", "too old"), ("lost", "card 1 cannot be used: the card is lost")]:

@@ -191,7 +191,7 @@ Result<int> BenchEngine::run(const CommandContext& context) {
   report.load_s = static_cast<double>(steady_now_us() - begin_us) * 1e-6;
   report.rates = plan.rates;
   const EngineInfo& info = engine->info();
-  plan.sizes = stored_sizes(*checkpoint, info);
+  plan.sizes = stored_sizes(*checkpoint, plan.config, info);
   report.facts = offline_facts(*checkpoint, info, plan);
   report.facts.emplace_back("loaded", fmt::format("in {:.2f} s", report.load_s));
   HANGAR_TRY(report, measure(*engine, plan, std::move(report)));

@@ -1,6 +1,8 @@
 // hangar devices: the processors and cards of this machine, and what keeps a card from being used.
+#include <filesystem>
 #include <memory>
 
+#include "backend/registry.h"
 #include "base/cards.h"
 #include "base/json.h"
 #include "cli/commands/commands.h"
@@ -28,10 +30,12 @@ class DevicesCommand : public Command {
   Result<int> run(const CommandContext& context) override {
     const ProcessorReport processors = report_processors();
     const Result<CardList> cards = list_cards();
+    const Result<std::filesystem::path> library = cuda_library();
     if (json_) {
-      HANGAR_CHECK_OK(context.out.write(write_json(devices_json(processors, cards), 2) + "\n"));
+      HANGAR_CHECK_OK(
+          context.out.write(write_json(devices_json(processors, cards, library), 2) + "\n"));
     } else {
-      HANGAR_CHECK_OK(context.out.write(devices_text(processors, cards)));
+      HANGAR_CHECK_OK(context.out.write(devices_text(processors, cards, library)));
     }
     return 0;
   }

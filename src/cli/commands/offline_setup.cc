@@ -79,8 +79,10 @@ LocalEngineOptions offline_engine_options(const Settings& settings,
   return options;
 }
 
-StoredSizes stored_sizes(const Checkpoint& checkpoint, const EngineInfo& info) {
+StoredSizes stored_sizes(const Checkpoint& checkpoint, const ModelConfig& config,
+                         const EngineInfo& info) {
   constexpr double kBitsPerByte = 8.0;
+  constexpr double kTableBytesOnACard = 2.0;  // of an element, whatever the matrices have
   double elements = 0.0;
   double bytes = 0.0;
   for (const TensorView& view : checkpoint.tensors()) {
@@ -88,8 +90,16 @@ StoredSizes stored_sizes(const Checkpoint& checkpoint, const EngineInfo& info) {
     bytes += static_cast<double>(row_bytes(view.dtype, view.columns())) *
              static_cast<double>(view.rows());
   }
-  StoredSizes sizes;
   if (info.weight_bytes > 0) bytes = static_cast<double>(info.weight_bytes);
+  // A table that is no head: a step looks up its tokens' rows and reads no more of it. Elsewhere it
+  // has the bits of the rest, or nearly.
+  const TensorView* table = checkpoint.find("token_embd.weight");
+  if (table != nullptr && !config.tied_embeddings && info.backend.starts_with(kCardBackend)) {
+    const auto count = static_cast<double>(table->elements());
+    bytes -= kTableBytesOnACard * count;
+    elements -= count;
+  }
+  StoredSizes sizes;
   if (elements > 0.0) sizes.weight_bits = bytes * kBitsPerByte / elements;
   const double tokens = static_cast<double>(info.kv_blocks) * info.block_tokens;
   if (tokens > 0.0) sizes.kv_token_bytes = static_cast<double>(info.kv_bytes) / tokens;
@@ -115,9 +125,10 @@ BenchFacts offline_facts(const Checkpoint& checkpoint, const EngineInfo& info,
       {"model", fmt::format("{}: {} layers, hidden {}, {} + {} heads of {}, vocabulary {}",
                             info.model, config.layers, config.hidden, config.heads, config.kv_heads,
                             config.head_dim, config.vocabulary)},
-      {"weights", fmt::format("{}; {} of {:.2f} bits, {} active a token", checkpoint.format(),
-                              format_bytes(info.weight_bytes), plan.sizes.weight_bits,
-                              format_count(static_cast<std::uint64_t>(active_elements(config))))},
+      {"weights",
+       fmt::format("{}; {}; {:.2f} bits of each of the {} that a token goes through",
+                   checkpoint.format(), format_bytes(info.weight_bytes), plan.sizes.weight_bits,
+                   format_count(static_cast<std::uint64_t>(active_elements(config))))},
       {"compute", info.backend},
       {"keys and values",
        fmt::format("{} of {}: {} blocks of {} tokens", format_bytes(info.kv_bytes), info.kv_type,

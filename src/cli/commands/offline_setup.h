@@ -19,8 +19,9 @@ namespace hangar {
 
 LocalEngineOptions offline_engine_options(const Settings& settings, const bench::OfflinePlan& plan);
 
-// By what the engine holds, else by the file.
-StoredSizes stored_sizes(const Checkpoint& checkpoint, const EngineInfo& info);
+// Of what a step reads, by what the engine holds, else by the file.
+StoredSizes stored_sizes(const Checkpoint& checkpoint, const ModelConfig& config,
+                         const EngineInfo& info);
 
 // Others' figures are of one shape (bench::card_suite); beside another they would mislead.
 void drop_peers(bench::OfflinePlan& plan, const LocalEngineOptions& options);
