@@ -49,7 +49,7 @@ build_for_gpu() {
     echo "neither nvidia-smi nor a driver's library and /dev/nvidia0"). A bundle (./dev bundle) can be carried to one"
   set_up_cuda
   build cuda hangar hangar_cuda "${GPU_TESTS[@]}" hangar_cuda_bench
-  export HANGAR=build/cuda/hangar BIN=build/cuda/bin LOGS=build/test-logs/gpu
+  export HANGAR=build/cuda/hangar BIN=build/cuda/bin LOGS=build/test-logs/gpu BENCH=bench
 }
 
 bench_verb() {

@@ -1,7 +1,7 @@
 # ./dev bundle: bin/hangar with the shared libraries it needs, all but the C library's own, in one tar
 # that runs from any folder of any x86-64 Linux whose C library is as new or newer. With the CUDA part:
-# libhangar_cuda.so, the tests and benchmarks of the card, and a ./dev to run them; CUDA's own libraries are
-# taken from the machine it runs on.
+# libhangar_cuda.so, the tests and benchmarks of the card (bench/gpu_table.py and the shapes among them), and a
+# ./dev to run them; CUDA's own libraries are taken from the machine it runs on.
 C_LIBRARY='^(ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libnsl|linux-vdso)\.so'
 
 # needed_libraries FILE: "name path" of each.
@@ -107,6 +107,11 @@ make_bundle() {
     cp -r tests/golden "$folder/share/tests/golden"
     cp -r tests/data/models "$folder/share/tests/data/models"
     rm -f "$folder"/share/tests/golden/*.{cc,h}
+    # Where they are in the tree: what the docs say of bench/shapes holds in a bundle too.
+    mkdir -p "$folder/bench/gpu"
+    install -m 755 bench/gpu_table.py "$folder/bench/"
+    install -m 644 bench/gpu/*.py "$folder/bench/gpu/"
+    cp -r bench/shapes "$folder/bench/shapes"
     install -m 755 tools/dev/bundle_dev.sh "$folder/dev"
     install -m 644 tools/dev/gpu.sh "$folder/share/dev/"
   fi
@@ -149,5 +154,9 @@ try_bundle() {
   done
   env -i "$root/bin/hangar" --version >&2 || die "the bundle's hangar does not start"
   env -i "$root/bin/hangar" devices >&2 || die "the bundle's hangar lists no devices"
-  if [ -e "$root/dev" ]; then env -i PATH=/usr/bin:/bin "$root/dev" help >/dev/null || die "the bundle's dev does not start"; fi
+  if [ -e "$root/dev" ]; then
+    env -i PATH=/usr/bin:/bin "$root/dev" help >/dev/null || die "the bundle's dev does not start"
+    env -i PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 python3 "$root/bench/gpu_table.py" --list >/dev/null ||
+      die "the bundle's bench/gpu_table.py does not start"
+  fi
 }

@@ -10,7 +10,7 @@ die() {
 # shellcheck source=/dev/null
 source "$HERE/share/dev/gpu.sh"
 # What gpu.sh works with.
-export HANGAR_TEST_FOLDER=$HERE/share HANGAR=$HERE/bin/hangar BIN=$HERE/bin LOGS=${HANGAR_LOGS:-$HERE/logs}
+export HANGAR_TEST_FOLDER=$HERE/share HANGAR=$HERE/bin/hangar BIN=$HERE/bin LOGS=${HANGAR_LOGS:-$HERE/logs} BENCH=$HERE/bench
 
 usage() {
   cat <<'TEXT'
@@ -19,6 +19,9 @@ usage() {
   test --gpu [--tool memcheck|racecheck|initcheck|synccheck] [--filter GTEST_FILTER]
                    the tests on this machine's card; ends with "N passed, N failed, N skipped"
   bench --gpu [ARGS]
+                   speeds of the 8B shape in 16 bits, FP8 and 4 bits, beside bounds, peers and targets
+                   (--help; --quick, --only NAMES, --json, --markdown, --plot PATH)
+  bench --gpu kernels [ARGS]
                    the CUDA kernels beside what this card allows (--help)
   hangar ARGS      the program, with CUDA's own libraries found
   help             this text

@@ -1,5 +1,6 @@
 # What needs a card: the tests and benchmarks, from a build folder or from an unpacked bundle, which has this
-# file too. HANGAR is the program, BIN the folder of the tests, LOGS where their output goes.
+# file too. HANGAR is the program, BIN the folder of the tests, LOGS where their output goes, BENCH that of
+# bench/gpu_table.py.
 # golden_tests want the default model, which a bundle has not: HANGAR_TEST_MODEL names it.
 GPU_TESTS=(cuda_tests backend_tests architecture_tests golden_tests)
 CUBLAS=libcublasLt.so.13
@@ -116,9 +117,16 @@ gpu_test() {
   [ "$failed" -eq 0 ]
 }
 
-# gpu_bench [ARGS]: the kernels (hangar_cuda_bench --help).
+# gpu_bench kernels [ARGS]: the kernels (hangar_cuda_bench --help); gpu_bench [ARGS]: the table of all that the
+# CUDA backend is held to (gpu_table.py --help).
 gpu_bench() {
   need_card
   use_cuda_libraries
-  "$BIN/hangar_cuda_bench" "$@"
+  if [ "${1:-}" = kernels ]; then
+    shift
+    "$BIN/hangar_cuda_bench" "$@"
+    return
+  fi
+  command -v python3 >/dev/null || die "no python3 here: the table wants it (./dev bench --gpu kernels does not)"
+  python3 "$BENCH/gpu_table.py" --hangar "$HANGAR" --kernels "$BIN/hangar_cuda_bench" "$@"
 }

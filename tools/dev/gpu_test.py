@@ -119,11 +119,22 @@ class Bundle(unittest.TestCase):
 
     def test_the_benchmark_gets_its_arguments(self):
         self.program("hangar_cuda_bench", "figures\n")
-        code, out, _ = self.dev("bench", "--gpu", "--quick", "--filter=matmul/")
+        code, out, _ = self.dev("bench", "--gpu", "kernels", "--quick", "--filter=matmul/")
         self.assertIn("hangar_cuda_bench --quick --filter=matmul/", out)
         self.assertEqual(code, 0)
         self.program("hangar_cuda_bench", "figures\n", 1)
-        self.assertEqual(self.dev("bench", "--gpu")[0], 1)
+        self.assertEqual(self.dev("bench", "--gpu", "kernels")[0], 1)
+
+    def test_the_table_is_made_of_the_bundles_own_programs(self):
+        (self.root / "bench").mkdir()
+        script = self.root / "bench/gpu_table.py"
+        script.write_text("import sys\nprint('table of', *sys.argv[1:])\n")
+        code, out, err = self.dev("bench", "--gpu", "--quick", "--only", "fp8")
+        self.assertEqual(code, 0, err)
+        self.assertIn(f"table of --hangar {self.root}/bin/hangar --kernels {self.root}/bin/hangar_cuda_bench --quick"
+                      " --only fp8", out)
+        script.write_text("import sys\nsys.exit(130)\n")
+        self.assertEqual(self.dev("bench", "--gpu")[0], 130)
 
     def test_what_it_does_not_know_is_refused(self):
         self.assertEqual(self.dev("test")[0], 1)
