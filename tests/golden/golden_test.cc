@@ -46,7 +46,10 @@ std::unique_ptr<SequenceModel> open_model(const std::string& backend,
   auto checkpoint = open_checkpoint(model_path());
   EXPECT_TRUE(checkpoint) << checkpoint.error().message;
   if (!checkpoint) return nullptr;
-  auto model = SequenceModel::open(std::move(*checkpoint), {.backend = backend}, tokens);
+  SequenceModelOptions options{.backend = backend};
+  // A card: its best. What fewer bits cost there is formats_test's.
+  options.backend_options.quant.matrices = WeightQuant::kNone;
+  auto model = SequenceModel::open(std::move(*checkpoint), options, tokens);
   EXPECT_TRUE(model) << model.error().message;
   return model ? std::move(*model) : nullptr;
 }

@@ -408,7 +408,8 @@ TEST_F(MixedLoadTest, DeterministicCudaAnswersAreThoseOfRequestsAlone) {
                                     .running = 256,
                                     .narrow_rows = 384,
                                     .narrow_blocks = 600,
-                                    .arrivals = {.most_open = 320, .largest_group = 40}});
+                                    .arrivals = {.most_open = 320, .largest_group = 40},
+                                    .quant = {.matrices = WeightQuant::kNone}});
 }
 
 TEST_F(MixedLoadTest, DeterministicCudaAnswersInFp8AreThoseOfRequestsAlone) {
