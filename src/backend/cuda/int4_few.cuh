@@ -85,7 +85,7 @@ __device__ void bring_few(const FewArguments& a, const CUtensorMap& weight, std:
   }
 }
 
-// What a warp reads of x: two rows' places of a block, which row its lanes hold.
+// Where a lane finds its words of a block of x: of row lane / 4, as quantize_few() lays them.
 struct FewLane {
   int lane;
   int place;  // of the first half of its columns' words; the other is 16 bytes on or back
