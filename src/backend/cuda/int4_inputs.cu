@@ -261,6 +261,17 @@ Int4Rows int4_rows_in(void* room, std::int64_t rows, std::int64_t columns) {
   return {data, stride, reinterpret_cast<float*>(scales), reinterpret_cast<float*>(sums)};
 }
 
+Int4Rows quantize_inputs(const Launch& launch, void* room, Activation x, int groups,
+                         NormOfInputs norm) {
+  if (takes_few(launch, x.rows)) {
+    quantize_few(launch, room, x, groups, norm);
+    return {.data = room};
+  }
+  const Int4Rows rows = int4_rows_in(room, x.rows, x.columns);
+  quantize_many(launch, rows, x, groups, norm);
+  return rows;
+}
+
 void quantize_few(const Launch& launch, void* out, Activation x, int groups, NormOfInputs norm) {
   if (x.rows == 0) return;
   const Source source = source_of(x, norm);

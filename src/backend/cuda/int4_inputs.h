@@ -27,6 +27,12 @@ namespace hangar::cuda {
 inline constexpr std::int64_t kInt4FewRows = 8;
 inline constexpr std::int64_t kMostInt4TileRows = 128;
 
+// Whether so many rows are taken as few. Deterministic: never, so that all numbers of rows go one
+// way.
+inline bool takes_few(const Launch& launch, std::int64_t rows) {
+  return rows <= kInt4FewRows && !launch.deterministic;
+}
+
 // How many sums a form wants of a block.
 constexpr int int4_groups(Int4Form form) {
   return form == Int4Form::kZero128 ? 1 : 4;
@@ -61,6 +67,9 @@ struct NormOfInputs {
   float eps = 0.0F;
 };
 
+// As takes_few() says, in int4_input_bytes() of `room`. Few: data alone.
+Int4Rows quantize_inputs(const Launch& launch, void* room, Activation x, int groups,
+                         NormOfInputs norm);
 void quantize_few(const Launch& launch, void* out, Activation x, int groups, NormOfInputs norm);
 void quantize_many(const Launch& launch, const Int4Rows& out, Activation x, int groups,
                    NormOfInputs norm);

@@ -17,12 +17,8 @@ constexpr int kMostSlotBytes = 56 << 10;
 constexpr int kLeastSlots = 3;
 constexpr std::size_t kMostWays = 32;
 
-bool takes_few(const Launch& launch, const Product& product) {
-  return product.rows <= kInt4FewRows && !launch.deterministic;
-}
-
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
-  return takes_few(launch, product) ? plan_few(product, way) : plan_tiles(product, way);
+  return takes_few(launch, product.rows) ? plan_few(product, way) : plan_tiles(product, way);
 }
 
 // How much of the blocks' time is work, where tiles are dealt out in rounds.
@@ -77,7 +73,7 @@ bool can_multiply_int4(const Launch& launch, const Product& product) {
 std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   if (!can_multiply_int4(launch, product)) return {};
   std::vector<Int4Way> ways =
-      takes_few(launch, product) ? few_ways() : tile_ways_of(launch, product);
+      takes_few(launch, product.rows) ? few_ways() : tile_ways_of(launch, product);
   if (launch.deterministic) return ways;
   std::erase_if(ways, [&](const Int4Way& way) {
     const Int4Plan plan = plan_of(launch, product, way);
@@ -85,8 +81,9 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   });
   // Small matrices: what fits at all.
   if (ways.empty()) {
-    const Int4Way small = takes_few(launch, product) ? Int4Way{1, 1, 1, 112, 1}
-                                                     : Int4Way{1, product.gate ? 2 : 1, 1, 224, 1};
+    const Int4Way small = takes_few(launch, product.rows)
+                              ? Int4Way{1, 1, 1, 112, 1}
+                              : Int4Way{1, product.gate ? 2 : 1, 1, 224, 1};
     return {small};
   }
   const auto even = [&](const Int4Way& way) {
@@ -103,7 +100,7 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
 void int4_matmul(const Launch& launch, const Product& product, const Int4Way& way) {
   const Int4Plan plan = plan_of(launch, product, way);
   if (plan.slots < 1) throw std::invalid_argument("a 4-bit product's slots do not fit");
-  if (takes_few(launch, product)) return int4::multiply_few(launch, product, way, plan);
+  if (takes_few(launch, product.rows)) return int4::multiply_few(launch, product, way, plan);
   switch (int4::layout_of(*product.int4)) {
     case int4::Layout::kGroup128:
       return int4::multiply_group128(launch, product, way, plan);

@@ -61,7 +61,7 @@ class Int4MatmulTest : public ProductTest {
     return at;
   }
 
-  bool few(std::int64_t rows) const { return rows <= kInt4FewRows && !launch_.deterministic; }
+  bool few(std::int64_t rows) const { return takes_few(launch_, rows); }
   // Numbers that their 8 bits hold as they are: whole ones up to 127, which each block of columns
   // has; or e4m3's, up to 448, which each row has.
   Numbers exact_inputs(std::int64_t rows, std::int64_t columns) {
@@ -86,17 +86,11 @@ class Int4MatmulTest : public ProductTest {
     product.int4 = form;
     void* room = take(int4_input_bytes(x.rows, x.columns), 256);
     HANGAR_CUDA(cudaMemsetAsync(room, 0xFF, int4_input_bytes(x.rows, x.columns), launch_.stream));
-    const Int4Rows rows = int4_rows_in(room, x.rows, x.columns);
-    if (few(x.rows)) {
-      quantize_few(launch_, room, x, int4_groups(form), norm);
-      product.x = room;
-    } else {
-      quantize_many(launch_, rows, x, int4_groups(form), norm);
-      product.x = rows.data;
-      product.x_stride = rows.stride;
-      product.x_scales = rows.scales;
-      product.x_sums = rows.sums;
-    }
+    const Int4Rows rows = quantize_inputs(launch_, room, x, int4_groups(form), norm);
+    product.x = rows.data;
+    product.x_stride = rows.stride;
+    product.x_scales = rows.scales;
+    product.x_sums = rows.sums;
     return product;
   }
 

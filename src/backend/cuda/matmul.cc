@@ -109,12 +109,8 @@ MatmulInput Matmul::quantized(const Launch& launch, Activation x, DType work, In
     return {work, x.rows, x.columns, fp8.data, fp8.stride, fp8.scales, nullptr};
   }
   const int groups = kind == InputKind::kInt4Sum ? 1 : 4;
-  if (x.rows <= kInt4FewRows && !launch.deterministic) {
-    quantize_few(launch, room_, x, groups, norm);
-    return {work, x.rows, x.columns, room_, 0, nullptr, nullptr};
-  }
-  quantize_many(launch, rows, x, groups, norm);
-  return {work, x.rows, x.columns, rows.data, rows.stride, rows.scales, rows.sums};
+  const Int4Rows made = quantize_inputs(launch, rows.data, x, groups, norm);
+  return {work, x.rows, x.columns, made.data, made.stride, made.scales, made.sums};
 }
 
 MatmulInput Matmul::input(const Launch& launch, Activation x, InputKind kind) const {

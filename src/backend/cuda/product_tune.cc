@@ -120,11 +120,7 @@ void fill_int4_inputs(const Launch& launch, const Product& product, DeviceScratc
   const Activation x{numbers, product.rows, product.columns, product.type};
   fill_random(numbers, product.type, product.rows * product.columns, 1, 1.0F,
               RandomNumbers::kNormal, launch.stream);
-  const int groups = int4_groups(*product.int4);
-  if (product.rows <= kInt4FewRows && !launch.deterministic) {
-    return quantize_few(launch, scratch.data, x, groups, {});
-  }
-  quantize_many(launch, int4_rows_in(scratch.data, product.rows, product.columns), x, groups, {});
+  quantize_inputs(launch, scratch.data, x, int4_groups(*product.int4), {});
 }
 
 Product product_of(const ProductKey& key) {
