@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -100,22 +99,11 @@ TEST_P(Int4WeightsTest, AMappedFileIsReadBehindTheCallersBack) {
       random_view(DType::kQ4_K, 704, 5120), random_view(DType::kQ4_0, 48, 160),
       random_view(DType::kBF16, 304, 4096), random_view(DType::kQ4_1, 576, 576),
       random_view(DType::kQ8_0, 16, 32),    random_view(DType::kQ4_K, 5120, 1792)};
-  std::vector<std::byte> all(12);
-  std::vector<std::size_t> places;
-  for (const TensorView& v : views) {
-    places.push_back(all.size());
-    all.insert(all.end(), v.data.begin(), v.data.end());
-  }
   const auto path = std::filesystem::path(testing::TempDir()) /
                     fmt::format("int4_weights.{}.{}", ::getpid(), dtype_name(GetParam()));
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(all.data()), std::ssize(all));
-  const MappedFile file = MappedFile::open(path).value();
+  const MappedFile file = in_a_file(views, path);
   std::vector<CudaWeightPtr> loaded;
-  for (std::size_t i = 0; i < views.size(); ++i) {
-    views[i].data = file.bytes().subspan(places[i], views[i].data.size());
-    loaded.push_back(load_int4(views[i]));
-  }
+  for (const TensorView& v : views) loaded.push_back(load_int4(v));
   for (std::size_t i = 0; i < views.size(); ++i) {
     SCOPED_TRACE(fmt::format("{} rows of {}", views[i].rows(), dtype_name(views[i].dtype)));
     expect_is(*loaded[i], strips_of(views[i]), int4_form_for(views[i]));

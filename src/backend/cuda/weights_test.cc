@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <stdexcept>
 
@@ -109,20 +108,9 @@ TEST_P(CudaWeightsTest, AMappedFileIsReadBehindTheCallersBack) {
       random_view(DType::kQ6_K, 900, 2048), random_view(DType::kF32, 33, 7),
       random_view(other, 1, 4096),          random_view(DType::kQ8_0, 3, 32)};
   views.push_back(view(GetParam(), {3001, 4096}, finite_bytes(std::size_t{3001} * 4096 * 2)));
-  std::vector<std::byte> all(12);
-  std::vector<std::size_t> places;
-  for (const TensorView& v : views) {
-    places.push_back(all.size());
-    all.insert(all.end(), v.data.begin(), v.data.end());
-  }
   const auto path = std::filesystem::path(testing::TempDir()) /
                     fmt::format("weights.{}.{}", ::getpid(), dtype_name(GetParam()));
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(all.data()), std::ssize(all));
-  const MappedFile file = MappedFile::open(path).value();
-  for (std::size_t i = 0; i < views.size(); ++i) {
-    views[i].data = file.bytes().subspan(places[i], views[i].data.size());
-  }
+  const MappedFile file = in_a_file(views, path);
   std::vector<CudaWeightPtr> loaded;
   for (const TensorView& v : views) loaded.push_back(loader_->load(v).value());
   expect_copied(*loaded.back(), views.back());

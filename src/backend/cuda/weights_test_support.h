@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <vector>
 
@@ -13,8 +15,27 @@
 #include "backend/cuda/launch.h"
 #include "backend/cuda/testing.h"
 #include "backend/cuda/weights.h"
+#include "base/mapped_file.h"
 
 namespace hangar::cuda {
+
+// The views' bytes behind one another in a file, each at an odd place; the views show its mapping
+// afterwards.
+inline MappedFile in_a_file(std::vector<TensorView>& views, const std::filesystem::path& path) {
+  std::vector<std::byte> all(12);
+  std::vector<std::size_t> places;
+  for (const TensorView& view : views) {
+    places.push_back(all.size());
+    all.insert(all.end(), view.data.begin(), view.data.end());
+  }
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(all.data()), std::ssize(all));
+  MappedFile file = MappedFile::open(path).value();
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    views[i].data = file.bytes().subspan(places[i], views[i].data.size());
+  }
+  return file;
+}
 
 inline constexpr DType kAllTypes[] = {
     DType::kF32,   DType::kF16,     DType::kBF16,    DType::kQ4_0,   DType::kQ4_1,
