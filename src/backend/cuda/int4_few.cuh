@@ -102,8 +102,10 @@ template <Layout kLayout>
 __device__ __forceinline__ void multiply_block(float (&sums)[4], const std::byte* weight,
                                                const std::uint32_t (&b)[8], const float* scales,
                                                const FewLane& at, bool zeros) {
+  std::uint32_t words[8];
   std::uint32_t a[16];
-  load_numbers(weight, at.lane, a);
+  load_words(weight, at.lane, words);
+  numbers_of(words, a);
   const RowParameters<kLayout> low(weight, at.lane / 4);
   const RowParameters<kLayout> high(weight, at.lane / 4 + 8);
   const float2 x_scale = *reinterpret_cast<const float2*>(scales + 2 * (at.lane % 4));

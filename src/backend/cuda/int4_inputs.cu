@@ -3,6 +3,7 @@
 #include <cuda_fp8.h>
 
 #include "backend/cuda/element_io.cuh"
+#include "backend/cuda/wgmma_registers.cuh"
 
 namespace hangar::cuda {
 namespace {
@@ -173,7 +174,16 @@ __global__ void __launch_bounds__(kMostThreads) many_kernel(ManyTarget out, Sour
   const float norm = norm_factor<kNormed>(x, squares);
   const float factor = most > 0.0F ? kLargest / most : 0.0F;
   if (threadIdx.x == 0) out.scales[row] = norm * (most / kLargest);
-  float* sums = out.sums + row / out.width * x.blocks * kGroups * out.width + row % out.width;
+  const int fours = int4_sum_fours(kGroups, x.blocks);
+  float* sums = out.sums + (row / out.width * fours * out.width + row % out.width) * kInt4SumFour;
+  // Of columns 32 g or 128 g and on.
+  const auto put_sum = [&](int g, float sum) {
+    sums[g / kInt4SumFour * std::int64_t{out.width} * kInt4SumFour + g % kInt4SumFour] =
+        wgmma::tf32(sum);
+  };
+  if (const int g = x.blocks * kGroups + static_cast<int>(threadIdx.x); g < fours * kInt4SumFour) {
+    put_sum(g, 0.0F);
+  }
   const auto put = [&](int column, const float(&numbers)[8]) {
     std::uint8_t bytes[8];
     float sum = 0.0F;
@@ -189,10 +199,7 @@ __global__ void __launch_bounds__(kMostThreads) many_kernel(ManyTarget out, Sour
     memcpy(&word, bytes, sizeof(word));
     *reinterpret_cast<uint2*>(out.data + row * out.stride + column) = word;
     const int lane = column % 128 / 8;
-    if (lane % kSumLanes == 0) {
-      sums[(column / 128 * kGroups + lane / kSumLanes) * static_cast<std::int64_t>(out.width)] =
-          sum;
-    }
+    if (lane % kSumLanes == 0) put_sum(column / 128 * kGroups + lane / kSumLanes, sum);
   };
 #pragma unroll
   for (int k = 0; k < kKept; ++k) put(first + k * step, held[k]);
@@ -247,7 +254,7 @@ std::size_t int4_input_bytes(std::int64_t rows, std::int64_t columns) {
   const std::size_t few = blocks * int4_few_block_bytes(4);
   const std::size_t many = round_up(all_rows * blocks * 128, kAlign) +
                            round_up(all_rows * sizeof(float), kAlign) +
-                           all_rows * blocks * 4 * sizeof(float);
+                           all_rows * (blocks * 4 + kInt4SumBlocks) * sizeof(float);
   return round_up(few > many ? few : many, kAlign);
 }
 

@@ -1,7 +1,7 @@
 // The launches of the 4-bit products' kernels.
 //
-// Promise: each is int4_matmul() for its part: few rows of any form, and more rows of the forms
-//   whose parameters lie so, a file for each.
+// Promise: each is int4_matmul() for its part: one or two rows and few rows of any form,
+//   and more rows of the forms whose parameters lie so, a file for each.
 // Threads: as int4_matmul().
 #pragma once
 
@@ -12,6 +12,8 @@
 
 namespace hangar::cuda::int4 {
 
+void multiply_direct(const Launch& launch, const Product& product, const Int4Way& way,
+                     const Int4Plan& plan);
 void multiply_few(const Launch& launch, const Product& product, const Int4Way& way,
                   const Int4Plan& plan);
 void multiply_group128(const Launch& launch, const Product& product, const Int4Way& way,

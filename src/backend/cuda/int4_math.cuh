@@ -1,10 +1,10 @@
 // What kernels of 4-bit products share: a warp's operands out of a block, and its parameters.
 //
-// Promise: load_numbers() gives the 16 registers that are the rows' operand of the matrix unit for
-//   128 columns, four for each 32 (rows lane / 4 and 8 more; u itself, 0 to 15, in each byte: as
-//   int8 it is that, as e4m3 it is that times 2^-9, exactly, the subnormal numbers being evenly
-//   spaced). RowParameters<form>::at(k) gives scale and minimum of columns 32 k and on (kZero128:
-//   of all).
+// Promise: load_words() and numbers_of() give the 16 registers that are the rows' operand of the
+//   matrix unit for 128 columns, four for each 32 (rows lane / 4 and 8 more; u itself, 0 to 15, in
+//   each byte: as int8 it is that, as e4m3 it is that times 2^-9, exactly, the subnormal numbers
+//   being evenly spaced). RowParameters<form>::at(k) gives scale and minimum of columns 32 k and on
+//   (kZero128: of all); minimum_at() is the one minimum, for a k that is not known beforehand.
 // Threads: device functions, of whole warps.
 #pragma once
 
@@ -50,11 +50,20 @@ inline constexpr int kGroups = kLayout == Layout::kGroup128 ? 1 : 4;
 
 #ifdef __CUDACC__
 
-__device__ __forceinline__ void load_numbers(const std::byte* block, int lane,
-                                             std::uint32_t (&a)[16]) {
-  const uint4 low = *reinterpret_cast<const uint4*>(block + lane * 16);
-  const uint4 high = *reinterpret_cast<const uint4*>(block + 512 + lane * 16);
-  const std::uint32_t words[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+__device__ __forceinline__ void load_words(const std::byte* block, int lane,
+                                           std::uint32_t (&words)[8]) {
+#pragma unroll
+  for (int piece = 0; piece < 2; ++piece) {
+    const uint4 four = *reinterpret_cast<const uint4*>(block + piece * 512 + lane * 16);
+    words[4 * piece] = four.x;
+    words[4 * piece + 1] = four.y;
+    words[4 * piece + 2] = four.z;
+    words[4 * piece + 3] = four.w;
+  }
+}
+
+__device__ __forceinline__ void numbers_of(const std::uint32_t (&words)[8],
+                                           std::uint32_t (&a)[16]) {
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     a[2 * i] = words[i] & 0x0F0F0F0FU;
@@ -115,6 +124,18 @@ struct RowParameters<Layout::kSuper32> {
             -(p.y * static_cast<float>(minimums >> (8 * k) & 255U))};
   }
 };
+
+template <Layout kLayout>
+__device__ __forceinline__ float minimum_at(const std::byte* block, int row, int k, bool zeros) {
+  const std::byte* const at = block + kInt4NumberBytes + row * kRowBytes<kLayout>;
+  if constexpr (kLayout == Layout::kSuper32) {
+    const float2 p = pair_of(*reinterpret_cast<const std::uint32_t*>(at));
+    return -(p.y * static_cast<float>(static_cast<unsigned>(at[8 + k])));
+  } else {
+    const float2 p = pair_of(reinterpret_cast<const std::uint32_t*>(at)[k]);
+    return zeros ? -p.x * p.y : p.y;
+  }
+}
 
 #endif
 

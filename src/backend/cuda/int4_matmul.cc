@@ -16,8 +16,10 @@ constexpr int kLeastSlotBytes = 8 << 10;
 constexpr int kMostSlotBytes = 56 << 10;
 constexpr int kLeastSlots = 3;
 constexpr std::size_t kMostWays = 32;
+constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
 
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
+  if (takes_direct(launch, product.rows, product.columns)) return plan_direct(product, way);
   return takes_few(launch, product.rows) ? plan_few(product, way) : plan_tiles(product, way);
 }
 
@@ -32,6 +34,20 @@ double evenness(const Launch& launch, const Int4Plan& plan, const Int4Way& way) 
 bool fits(const Int4Plan& plan) {
   return plan.slots >= kLeastSlots && plan.slot_bytes >= kLeastSlotBytes &&
          plan.slot_bytes <= kMostSlotBytes;
+}
+
+std::vector<Int4Way> direct_ways(const Product& product) {
+  using Warps = std::array<std::int32_t, 2>;
+  constexpr Warps kWarps[] = {{2, 6}, {1, 12}, {3, 4}, {1, 6}, {2, 4}, {1, 8},
+                              {3, 2}, {2, 3},  {1, 4}, {4, 3}, {6, 2}, {6, 1}};
+  std::vector<Int4Way> ways;
+  for (const auto& [strips, parts] : kWarps) {
+    if ((product.gate ? 2 : 1) * strips * parts > kMostInt4DirectWarps) continue;
+    for (const int per_slot : {8, 16, 4, 2}) {
+      for (const int kib : {112, 224}) ways.push_back({strips, parts, per_slot, kib, 1});
+    }
+  }
+  return ways;
 }
 
 std::vector<Int4Way> few_ways() {
@@ -49,12 +65,14 @@ std::vector<Int4Way> few_ways() {
 std::vector<Int4Way> tile_ways_of(const Launch& launch, const Product& product) {
   if (launch.deterministic) return {{4, product.gate ? 2 : 1, 2, 224, 1}};
   std::vector<Int4Way> ways;
-  for (const int strips : {4, 3, 2, 1}) {
+  for (const int strips : {8, 7, 6, 4, 3, 2, 1}) {
+    const bool two = strips > kInt4HalfStrips;
+    if (two && product.rows <= kRowsOfOneHalf) continue;
     for (const int split : {1, 2, 4, 7}) {
       if (split > 1 && product.output != ProductOutput::kAdd) break;
       for (const int parts : {1, 2}) {
-        if (product.gate && parts != 2) continue;
-        for (const int per_slot : {4, 2, 8, 1}) {
+        if ((product.gate || two) && parts != 2) continue;
+        for (const int per_slot : {4, 2, 1}) {
           for (const int kib : {224, 112}) ways.push_back({strips, parts, per_slot, kib, split});
         }
       }
@@ -72,8 +90,10 @@ bool can_multiply_int4(const Launch& launch, const Product& product) {
 
 std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   if (!can_multiply_int4(launch, product)) return {};
-  std::vector<Int4Way> ways =
-      takes_few(launch, product.rows) ? few_ways() : tile_ways_of(launch, product);
+  const bool direct = takes_direct(launch, product.rows, product.columns);
+  std::vector<Int4Way> ways = direct                            ? direct_ways(product)
+                              : takes_few(launch, product.rows) ? few_ways()
+                                                                : tile_ways_of(launch, product);
   if (launch.deterministic) return ways;
   std::erase_if(ways, [&](const Int4Way& way) {
     const Int4Plan plan = plan_of(launch, product, way);
@@ -81,7 +101,8 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   });
   // Small matrices: what fits at all.
   if (ways.empty()) {
-    const Int4Way small = takes_few(launch, product.rows)
+    const Int4Way small = direct ? Int4Way{1, 1, 1, 224, 1}
+                          : takes_few(launch, product.rows)
                               ? Int4Way{1, 1, 1, 112, 1}
                               : Int4Way{1, product.gate ? 2 : 1, 1, 224, 1};
     return {small};
@@ -100,6 +121,9 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
 void int4_matmul(const Launch& launch, const Product& product, const Int4Way& way) {
   const Int4Plan plan = plan_of(launch, product, way);
   if (plan.slots < 1) throw std::invalid_argument("a 4-bit product's slots do not fit");
+  if (takes_direct(launch, product.rows, product.columns)) {
+    return int4::multiply_direct(launch, product, way, plan);
+  }
   if (takes_few(launch, product.rows)) return int4::multiply_few(launch, product, way, plan);
   switch (int4::layout_of(*product.int4)) {
     case int4::Layout::kGroup128:

@@ -5,65 +5,25 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "backend/cuda/int4_inputs.h"
-#include "backend/cuda/int4_test_support.h"
+#include "backend/cuda/int4_product_test_support.h"
 #include "backend/cuda/matmul.h"
-#include "backend/cuda/matmul_test_support.h"
 
 namespace hangar::cuda {
 namespace {
 
-constexpr Int4Form kForms[] = {Int4Form::kZero128, Int4Form::kZero32, Int4Form::kMin32,
-                               Int4Form::kSuper32};
+// More than a few rows: a group's sums keep 13 bits of their largest term.
+constexpr double kMoreRowsError = 1e-3;
 
-class Int4MatmulTest : public ProductTest {
+class Int4MatmulTest : public Int4ProductTest {
  protected:
-  void SetUp() override {
-    ProductTest::SetUp();
-    if (IsSkipped()) return;
-    if (!launch_.hopper) GTEST_SKIP() << "4-bit products are a Hopper card's";
-  }
-
-  std::int64_t random_int(std::int64_t low, std::int64_t high) {
-    return std::uniform_int_distribution<std::int64_t>(low, high)(random_);
-  }
-
-  // Numbers about 1e-2 in size.
-  HostStrips random_strips(Int4Form form, std::int64_t rows, std::int64_t columns) {
-    HostStrips strips(form, rows, columns);
-    std::uniform_real_distribution<float> size(0.5F, 1.0F);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t c = 0; c < columns; ++c) {
-        if (form == Int4Form::kSuper32) {
-          if (c % 128 == 0) strips.set_units(r, c, 3e-5F * size(random_), 2e-4F * size(random_));
-          if (c % 32 == 0) {
-            strips.set_factors(r, c, static_cast<int>(random_int(0, 63)),
-                               static_cast<int>(random_int(0, 63)));
-          }
-        } else if (c % (form == Int4Form::kZero128 ? 128 : 32) == 0) {
-          const auto zero = static_cast<float>(random_int(-3, 20));
-          strips.set_pair(r, c, 1e-3F * size(random_),
-                          form == Int4Form::kMin32 ? -8e-3F * size(random_) : zero);
-        }
-        strips.set_code(r, c, static_cast<int>(random_int(0, 15)));
-      }
-    }
-    return strips;
-  }
-  void* put_strips(const HostStrips& strips) {
-    void* at = take(strips.bytes().size(), 16);
-    HANGAR_CUDA(cudaMemcpyAsync(at, strips.bytes().data(), strips.bytes().size(),
-                                cudaMemcpyHostToDevice, launch_.stream));
-    HANGAR_CUDA(cudaStreamSynchronize(launch_.stream));
-    return at;
-  }
-
   bool few(std::int64_t rows) const { return takes_few(launch_, rows); }
-  // Numbers that their 8 bits hold as they are: whole ones up to 127, which each block of columns
-  // has; or e4m3's, up to 448, which each row has.
+  // Numbers that their 8 bits, or 16, hold as they are: whole ones up to 127, which each block of
+  // columns has; or e4m3's, up to 448, which each row has.
   Numbers exact_inputs(std::int64_t rows, std::int64_t columns) {
     Numbers x(static_cast<std::size_t>(rows * columns));
     for (std::int64_t at = 0; at < rows * columns; ++at) {
@@ -79,14 +39,30 @@ class Int4MatmulTest : public ProductTest {
     }
     return x;
   }
+  // Of more than a few rows, for each: minimums and sums of x are both rounded to 11 bits.
+  static std::vector<double> minimums_error(Int4Form form, const Numbers& x, std::int64_t rows,
+                                            std::int64_t columns) {
+    const std::int64_t group = form == Int4Form::kZero128 ? 128 : 32;
+    std::vector<double> errors(static_cast<std::size_t>(rows));
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t first = 0; first < columns; first += group) {
+        double sum = 0.0;
+        for (std::int64_t c = first; c < std::min(columns, first + group); ++c) {
+          sum += static_cast<double>(x[static_cast<std::size_t>(r * columns + c)]);
+        }
+        errors[static_cast<std::size_t>(r)] += 0x1p-11 * kLargestMinimum * std::abs(sum);
+      }
+    }
+    return errors;
+  }
   // x as these products take it.
-  Product product_of_rows(Activation x, Activation y, Int4Form form, const void* weight,
-                          NormOfInputs norm = {}) {
+  Product product_of_rows(Activation x, Activation y, Int4Form form, const void* weight) {
     Product product = ProductTest::product_of(weight, type(), x, y, ProductOutput::kWork);
     product.int4 = form;
+    if (takes_direct(launch_, x.rows, x.columns)) return product;
     void* room = take(int4_input_bytes(x.rows, x.columns), 256);
     HANGAR_CUDA(cudaMemsetAsync(room, 0xFF, int4_input_bytes(x.rows, x.columns), launch_.stream));
-    const Int4Rows rows = quantize_inputs(launch_, room, x, int4_groups(form), norm);
+    const Int4Rows rows = quantize_inputs(launch_, room, x, int4_groups(form), {});
     product.x = rows.data;
     product.x_stride = rows.stride;
     product.x_scales = rows.scales;
@@ -94,8 +70,7 @@ class Int4MatmulTest : public ProductTest {
     return product;
   }
 
-  // By every way; few rows' sums are exact but for float32, more rows' sums keep 13 bits of
-  // the largest term.
+  // By every way; few rows' sums are exact but for float32.
   void expect_all_ways(Int4Form form, std::int64_t rows, std::int64_t outputs, std::int64_t columns,
                        ProductOutput output) {
     start_over();
@@ -119,15 +94,17 @@ class Int4MatmulTest : public ProductTest {
       product.y = y.data;
       product.y_stride = y.row_stride();
       int4_matmul(launch_, product, way);
-      expect_product(get(y), x, w, rows, outputs, columns, to, old, few(rows) ? 0.0 : 1e-3);
+      expect_product(get(y), x, w, rows, outputs, columns, to, old,
+                     few(rows) ? 0.0 : kMoreRowsError,
+                     few(rows) ? std::vector<double>() : minimums_error(form, x, rows, columns));
       if (HasFatalFailure()) return;
     }
   }
 };
 
 TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
-  for (const Int4Form form : kForms) {
-    for (const std::int64_t rows : {1, 2, 5, 8, 9, 16, 27, 64, 65, 128, 200}) {
+  for (const Int4Form form : kInt4Forms) {
+    for (const std::int64_t rows : {1, 2, 3, 5, 8, 9, 16, 27, 64, 65, 128, 200}) {
       for (const auto& [outputs, columns] :
            {std::pair<std::int64_t, std::int64_t>{16, 32}, {48, 576}, {208, 1024}}) {
         SCOPED_TRACE(fmt::format("form {}, {} rows, {} x {}", static_cast<int>(form), rows, outputs,
@@ -140,9 +117,22 @@ TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
   }
 }
 
+// Their numbers would not find room in shared memory.
+TEST_P(Int4MatmulTest, OneOrTwoLongRowsAreFewRows) {
+  const std::int64_t columns = kMostInt4DirectNumbers / 2 + 160;
+  EXPECT_TRUE(takes_direct(launch_, 1, columns));
+  EXPECT_FALSE(takes_direct(launch_, 2, columns));
+  for (const Int4Form form : kInt4Forms) {
+    for (const std::int64_t rows : {1, 2}) {
+      expect_all_ways(form, rows, 16, columns, ProductOutput::kFull);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 TEST_P(Int4MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
   launch_.deterministic = true;
-  for (const Int4Form form : kForms) {
+  for (const Int4Form form : kInt4Forms) {
     for (const ProductOutput output : {ProductOutput::kWork, ProductOutput::kFull}) {
       start_over();
       const std::int64_t columns = 1120;
@@ -220,14 +210,16 @@ class Int4BackendTest : public Int4MatmulTest {
 };
 
 // Of e4m3 (3 bits of mantissa) 2.6% of a number; of int8 in blocks, whose largest is seven times
-// the usual here, 7 / 127 / sqrt(12).
+// the usual here, 7 / 127 / sqrt(12); of BF16 as input and as output, 1 / 256 / sqrt(3) at most
+// each.
 double allowed_off(std::int64_t rows) {
+  if (rows <= kInt4DirectRows) return 0.0035;
   return rows <= kInt4FewRows ? 0.025 : 0.035;
 }
 
 TEST_P(Int4BackendTest, ANormAndThreeWeightsBesideOneAnother) {
   for (const Int4Form form : {Int4Form::kZero128, Int4Form::kMin32}) {
-    for (const std::int64_t rows : {1, 8, 9, 65, 300}) {
+    for (const std::int64_t rows : {1, 2, 8, 9, 65, 300}) {
       const std::int64_t columns = 576;
       Numbers w;
       const CudaWeight q = weight_of(form, 64, columns, w);
@@ -261,7 +253,7 @@ TEST_P(Int4BackendTest, ANormAndThreeWeightsBesideOneAnother) {
 
 TEST_P(Int4BackendTest, AGatedMlpIsItsParts) {
   for (const GateFunction f : {GateFunction::kSilu, GateFunction::kGelu}) {
-    for (const std::int64_t rows : {1, 8, 9, 64, 130}) {
+    for (const std::int64_t rows : {1, 2, 8, 9, 64, 130}) {
       const std::int64_t hidden = 576;
       const std::int64_t inner = 1536;
       Numbers values;
@@ -298,9 +290,9 @@ TEST_P(Int4BackendTest, TuningChoosesForEveryNumberOfRows) {
   const CudaWeight weight = weight_of(Int4Form::kZero128, 256, 1024, values);
   const CudaWeight* const one[] = {&weight};
   matmul_->note(one, type(), DType::kF32, true);
-  const std::int64_t row_counts[] = {1, 8, 64, 300};
+  const std::int64_t row_counts[] = {1, 2, 8, 64, 300};
   const auto scratch_bytes = std::size_t{16} << 20U;
-  EXPECT_EQ(matmul_->tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes}), 4);
+  EXPECT_EQ(matmul_->tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes}), 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4MatmulTest, kWorkTypes, work_type_name);

@@ -1,7 +1,8 @@
 // Int4Plan: the numbers of a 4-bit product's launch (int4_matmul.h).
 //
-// Promise: plan_few() and plan_tiles() divide way.memory_kib into slots and what sums are joined
-//   in; slots is 0 where it does not fit.
+// Promise: plan_direct(), plan_few() and plan_tiles() divide way.memory_kib into slots and what
+// lies
+//   beside them (x of a direct product, what sums are joined in); slots is 0 where it does not fit.
 // Units: bytes of shared memory.
 // Threads: values.
 #pragma once
@@ -17,6 +18,7 @@
 namespace hangar::cuda {
 
 inline constexpr int kMostInt4Slots = 32;
+inline constexpr int kMostInt4DirectWarps = 12;         // that multiply: 72 registers a thread
 inline constexpr int kInt4Alignment = 1024;             // of what is swizzled
 inline constexpr int kInt4FewAlignment = 128;           // of a box
 inline constexpr int kInt4RoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
@@ -31,6 +33,22 @@ struct Int4Plan {
   int slots = 0;
   int shared_bytes = 0;
 };
+
+inline Int4Plan plan_direct(const Product& product, const Int4Way& way) {
+  const Int4Form form = *product.int4;
+  Int4Plan plan;
+  plan.blocks = static_cast<int>(int4_column_blocks(product.columns));
+  plan.chunks = (plan.blocks + way.per_slot - 1) / way.per_slot;
+  plan.tiles = static_cast<int>((product.outputs / kInt4Strip + way.strips - 1) / way.strips);
+  plan.tile_strips = product.gate ? 2 * way.strips : way.strips;
+  const int slot = way.per_slot * plan.tile_strips * static_cast<int>(int4_block_bytes(form));
+  plan.slot_bytes = (slot + kInt4FewAlignment - 1) / kInt4FewAlignment * kInt4FewAlignment;
+  const int join = 2 * way.parts * plan.tile_strips * 128;
+  const int beside = plan.blocks * int4_direct_block_bytes(product.rows, int4_groups(form)) + join;
+  plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostInt4Slots);
+  plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
+  return plan;
+}
 
 inline Int4Plan plan_few(const Product& product, const Int4Way& way) {
   const Int4Form form = *product.int4;
@@ -53,6 +71,7 @@ inline Int4Plan plan_tiles(const Product& product, const Int4Way& way) {
   const Int4Form form = *product.int4;
   const int width = static_cast<int>(int4_tile_rows(product.rows));
   const bool both = way.parts == 2;
+  const int groups = int4_groups(form);
   Int4Plan plan;
   plan.blocks = static_cast<int>(int4_column_blocks(product.columns));
   plan.chunks = (plan.blocks + way.per_slot - 1) / way.per_slot;
@@ -60,10 +79,11 @@ inline Int4Plan plan_tiles(const Product& product, const Int4Way& way) {
   const int outputs = product.gate ? way.strips : plan.tile_strips;
   plan.tiles = static_cast<int>((product.outputs / kInt4Strip + outputs - 1) / outputs);
   plan.x_tiles = static_cast<int>((product.rows + width - 1) / width);
-  const int slot = way.per_slot * (plan.tile_strips * static_cast<int>(int4_block_bytes(form)) +
-                                   width * 128 + width * 4 * int4_groups(form));
+  const int slot =
+      way.per_slot * (plan.tile_strips * static_cast<int>(int4_block_bytes(form)) + width * 128) +
+      int4_sum_bytes(int4_sum_fours(groups, way.per_slot), width);
   plan.slot_bytes = (slot + kInt4Alignment - 1) / kInt4Alignment * kInt4Alignment;
-  const int join = both && !product.gate ? 0 : width * 64 * 4;
+  const int join = both ? 0 : width * 64 * 4;
   const int beside = join + kInt4RoomBytes + kInt4Alignment;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostInt4Slots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;

@@ -1,40 +1,35 @@
 // The kernel of 4-bit products of more than a few rows.
 //
-// Promise: tile_kernel<layout, width, gated>() is int4_matmul() for x in tiles of `width` rows. Two
-//   warpgroups multiply, a warp brings. W's numbers go from a slot to registers, as the e4m3
-//   numbers whose bits they are (int4_math.cuh), and are multiplied by 32 columns of up to 128 rows
-//   of x at a time; each group's sums join the float sums with the group's scale.
+// Promise: tile_kernel<layout, width, halves, gated>() is int4_matmul() for x in tiles of `width`
+//   rows and up to 4 * halves strips of W to a warpgroup. Two warpgroups multiply
+//   (int4_tile_slot.cuh), others bring. While one warpgroup adds its sums up, the other's product
+//   is under way.
 // Threads: as int4_matmul().
 #pragma once
-
-#include <type_traits>
 
 #include "backend/cuda/gate.cuh"
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_math.cuh"
 #include "backend/cuda/int4_plan.h"
+#include "backend/cuda/int4_tile_slot.cuh"
 #include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
-#include "backend/cuda/wgmma.cuh"
-#include "backend/cuda/wgmma_registers.cuh"
 
 namespace hangar::cuda::int4 {
 
-inline constexpr int kWarpgroup = 128;                    // threads
-inline constexpr int kTileConsumers = 2 * kWarpgroup;     // multiply,
-inline constexpr int kTileThreads = kTileConsumers + 32;  // and a warp brings
 inline constexpr int kConsumerWarps = kTileConsumers / 32;
 static_assert(kInt4RoomBytes == kConsumerWarps * kOutputRoom * static_cast<int>(sizeof(float)));
 
 struct TileArguments {
   std::int32_t strips = 0;  // of a warpgroup
-  bool both = false;        // each warpgroup has its own
+  bool both = false;        // each warpgroup has its own; gated: rows of its own
   std::int32_t per_slot = 0;
   std::int32_t blocks = 0;
   std::int32_t chunks = 0;  // of an item
   std::int32_t split = 1;
+  std::int32_t tiles = 0;  // of W
   std::int32_t x_tiles = 1;
-  std::int32_t items = 0;  // tiles of W, tiles of x, parts of the columns: the last change first
+  std::int32_t items = 0;  // as Item has them
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   bool zeros = false;
@@ -46,57 +41,78 @@ struct TileArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-// What one of a block's items is.
+// What one of a block's items is: parts of the columns change first, then tiles of x, up to so many
+// that they stay in the second-level cache, then tiles of W.
 struct Item {
+  static constexpr int kTilesOfX = 16;
   int tile;    // of W
   int x_tile;  // of x
   int first;   // slotful of its columns
-  __device__ Item(const TileArguments& a, int number)
-      : tile(number / a.split / a.x_tiles),
-        x_tile(number / a.split % a.x_tiles),
-        first(number % a.split * a.chunks) {}
+  __device__ Item(const TileArguments& a, int number) : first(number % a.split * a.chunks) {
+    const int at = number / a.split;
+    const int all = kTilesOfX * a.tiles;
+    const int begin = at / all * kTilesOfX;
+    const int wide = max(1, min(kTilesOfX, a.x_tiles - begin));  // behind the last: whatever
+    tile = at % all / wide;
+    x_tile = begin + at % all % wide;
+  }
 };
 
+// Whether a slot, blocks up to `end`, has x's sums with it: those of groups of 128 come by fours.
+template <Layout kLayout, int kFours>
+__device__ __forceinline__ bool brings_sums(const TileArguments& a, int end, int chunk) {
+  return kGroups<kLayout> > 1 || end % (kFours * kInt4SumFour) == 0 || chunk + 1 == a.chunks;
+}
+
 // One thread: copies, in order.
-template <Layout kLayout, int kWidth, bool kGated>
+template <Layout kLayout, int kWidth, int kFours, bool kGated>
 struct TileProducer {
   static constexpr int kBytes = kBlockBytes<kLayout>;
-  static constexpr int kSumBytes = kWidth * 4 * kGroups<kLayout>;
+  static constexpr bool kGathered = kGroups<kLayout> == 1;
   const TileArguments& a;
   const CUtensorMap& weight;
   const CUtensorMap& x;
   std::uint32_t memory;
   std::uint32_t full;
-  int item = static_cast<int>(blockIdx.x);
+  int number;  // of the item
+  int step_by;
+  Item item;
   int chunk = 0;
 
   __device__ int x_bytes() const { return a.per_slot * kWidth * 128; }
+  __device__ int sum_bytes() const {
+    const int first = (item.first + chunk) * a.per_slot;
+    const int count = min(a.per_slot, a.blocks - first);
+    if (!brings_sums<kLayout, kFours>(a, first + count, chunk)) return 0;
+    return int4_sum_bytes(kGathered ? kFours : count, kWidth);
+  }
   __device__ int tile_strips() const { return a.both ? 2 * a.strips : a.strips; }
   __device__ void step() {
     if (++chunk < a.chunks) return;
     chunk = 0;
-    item += static_cast<int>(gridDim.x);
+    number += step_by;
+    item = Item(a, number);
   }
   __device__ void bring_weight(int slot) const {
-    const Item of(a, item);
-    const int first = (of.first + chunk) * a.per_slot;
+    const int first = (item.first + chunk) * a.per_slot;
     const int strips = tile_strips();
-    const int sums = min(a.per_slot, a.blocks - first) * kSumBytes;
     // What lies outside W comes as zeros.
-    expect(full + 8 * slot, a.per_slot * strips * kBytes + sums + x_bytes());
+    expect(full + 8 * slot, a.per_slot * strips * kBytes + x_bytes() + sum_bytes());
     copy_box(memory + slot * a.slot_bytes + x_bytes(), &weight, full + 8 * slot, CacheFor::kOnce, 0,
-             first, of.tile * (kGated ? a.strips : strips), 0);
+             first, item.tile * (kGated ? a.strips : strips), 0);
   }
   __device__ void bring_x(int slot) const {
-    const Item of(a, item);
-    const int first = (of.first + chunk) * a.per_slot;
-    const int count = min(a.per_slot, a.blocks - first);
+    const int first = (item.first + chunk) * a.per_slot;
     const std::uint32_t to = memory + slot * a.slot_bytes;
-    copy_box(to, &x, full + 8 * slot, CacheFor::kOften, 0, of.x_tile * kWidth, first);
+    copy_box(to, &x, full + 8 * slot, CacheFor::kOften, 0, item.x_tile * kWidth, first);
+    const int bytes = sum_bytes();
+    if (bytes == 0) return;
+    const int fours = int4_sum_fours(kGroups<kLayout>, a.blocks);
+    const int four = kGathered ? first / (kFours * kInt4SumFour) * kFours : first;
     copy_bulk(to + x_bytes() + tile_strips() * a.per_slot * kBytes,
-              a.x_sums + (static_cast<std::int64_t>(of.x_tile) * a.blocks + first) *
-                             (kWidth * kGroups<kLayout>),
-              count * kSumBytes, full + 8 * slot, CacheFor::kOften);
+              a.x_sums +
+                  (static_cast<std::int64_t>(item.x_tile) * fours + four) * (kWidth * kInt4SumFour),
+              bytes, full + 8 * slot, CacheFor::kOften);
   }
   __device__ void run(std::uint32_t empty, int total) {
     const int first = min(a.slots, total);
@@ -124,49 +140,14 @@ struct TileProducer {
   }
 };
 
-// sums += a block of W times the same columns of x.
-template <Layout kLayout, int kWidth>
-__device__ __forceinline__ void multiply_strips(float (&sums)[kWidth / 2], const std::byte* weight,
-                                                std::uint64_t x, const float* x_sums, bool zeros) {
-  constexpr float kOne = 512.0F;  // u stands for u / 512 as e4m3
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  std::uint32_t a[16];
-  load_numbers(weight, lane, a);
-  const RowParameters<kLayout> low(weight, lane / 4);
-  const RowParameters<kLayout> high(weight, lane / 4 + 8);
-  constexpr int kGroupCount = kGroups<kLayout>;
-#pragma unroll
-  for (int group = 0; group < kGroupCount; ++group) {
-    float d[kWidth / 2];
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-#pragma unroll
-    for (int i = 0; i < 4 / kGroupCount; ++i) {
-      const int k = group * (4 / kGroupCount) + i;
-      wgmma::multiply_64(d, a + 4 * k, x + 2 * k, i > 0);
-    }
-    wgmma::end();
-    const Parameters p = low.at(group, zeros);
-    const Parameters q = high.at(group, zeros);
-#pragma unroll
-    for (int j = 0; j < kWidth / 8; ++j) {
-      const float2 sum =
-          *reinterpret_cast<const float2*>(x_sums + group * kWidth + 8 * j + 2 * (lane % 4));
-      sums[4 * j] += p.minimum * sum.x;
-      sums[4 * j + 1] += p.minimum * sum.y;
-      sums[4 * j + 2] += q.minimum * sum.x;
-      sums[4 * j + 3] += q.minimum * sum.y;
-    }
-    wgmma::wait(d);
-    const float low_scale = p.scale * kOne;
-    const float high_scale = q.scale * kOne;
-#pragma unroll
-    for (int j = 0; j < kWidth / 8; ++j) {
-      sums[4 * j] += d[4 * j] * low_scale;
-      sums[4 * j + 1] += d[4 * j + 1] * low_scale;
-      sums[4 * j + 2] += d[4 * j + 2] * high_scale;
-      sums[4 * j + 3] += d[4 * j + 3] * high_scale;
-    }
-  }
+// Registers of a thread, which a warpgroup gives up or takes over.
+template <int kCount>
+__device__ __forceinline__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+template <int kCount>
+__device__ __forceinline__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
 }
 
 enum TileBarrier { kSumsRead = 1, kSumsThere = 2 };  // of the block; 0 is __syncthreads
@@ -175,13 +156,80 @@ __device__ __forceinline__ void sync_tile(TileBarrier barrier) {
   asm volatile("bar.sync %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kTileConsumers) : "memory");
 }
 
+// The second warpgroup's sums to the first, through memory. False: this is the second.
+template <int kCount>
+__device__ __forceinline__ bool join_sums(float (&sums)[kCount], int group, std::byte* memory) {
+  float4* const room = reinterpret_cast<float4*>(memory) + threadIdx.x % kWarpgroup;
+  sync_tile(kSumsRead);
+  if (group == 1) {
+#pragma unroll
+    for (int i = 0; i < kCount / 4; ++i) {
+      room[i * kWarpgroup] =
+          make_float4(sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3]);
+    }
+  }
+  sync_tile(kSumsThere);
+  if (group == 1) return false;
+#pragma unroll
+  for (int i = 0; i < kCount / 4; ++i) {
+    const float4 other = room[i * kWarpgroup];
+    sums[4 * i] += other.x;
+    sums[4 * i + 1] += other.y;
+    sums[4 * i + 2] += other.z;
+    sums[4 * i + 3] += other.w;
+  }
+  return true;
+}
+
+// What a thread has of rows of x from x_row on and of outputs from `output` on. room: its warp's.
+template <int kWidth, bool kGated>
+__device__ __forceinline__ void put_sums(const float (&sums)[kWidth / 2], const TileArguments& a,
+                                         int x_row, int output, float* room) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const Gate gate(a.gate);
+  constexpr int kScales = kWidth > 64 ? kWidth / 8 : kWidth > 32 ? kWidth / 16 : 2;
+  float2 scales[kScales];  // asked for at once
+#pragma unroll
+  for (int j = 0; j < kWidth / 8; j += 2) {
+    if (j % kScales == 0) {
+#pragma unroll
+      for (int i = 0; i < kScales; ++i) {
+        scales[i] =
+            __ldcg(reinterpret_cast<const float2*>(a.x_scales + x_row + 8 * (j + i)) + lane % 4);
+      }
+    }
+    if (x_row + 8 * j >= a.y.rows) break;
+    float values[2][2][kGated ? 1 : 2];
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        const float2 both = scales[(j + e) % kScales];
+        const float scale = c == 0 ? both.x : both.y;
+        const float low = sums[4 * (j + e) + c] * scale;
+        const float high = sums[4 * (j + e) + 2 + c] * scale;
+        if constexpr (kGated) {
+          values[e][c][0] = gate(low, high);
+        } else {
+          values[e][c][0] = low;
+          values[e][c][1] = high;
+        }
+      }
+    }
+    put_rows<2, kGated ? 1 : 2>(a.y, room, x_row + 8 * j, output, values);
+  }
+}
+
 #endif
 
-template <Layout kLayout, int kWidth, bool kGated>
-__global__ void __launch_bounds__(kTileThreads, kWidth <= 64 ? 2 : 1)
-    tile_kernel(const __grid_constant__ CUtensorMap weights, const __grid_constant__ CUtensorMap x,
-                const __grid_constant__ TileArguments a) {
+template <Layout kLayout, int kWidth, int kHalves, bool kGated>
+__global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
+    __maxnreg__((TileBlock<kWidth, kHalves>::kRegisters))
+        tile_kernel(const __grid_constant__ CUtensorMap weights,
+                    const __grid_constant__ CUtensorMap x,
+                    const __grid_constant__ TileArguments a) {
 #if __CUDA_ARCH__ >= 900
+  using Block = TileBlock<kWidth, kHalves>;
   constexpr int kBytes = kBlockBytes<kLayout>;
   extern __shared__ std::byte dynamic[];
   __shared__ __align__(8) std::uint64_t barriers[2 * kMostInt4Slots];
@@ -203,43 +251,57 @@ __global__ void __launch_bounds__(kTileThreads, kWidth <= 64 ? 2 : 1)
   }
   __syncthreads();
   cudaTriggerProgrammaticLaunchCompletion();
-  const int grid = static_cast<int>(gridDim.x);
-  const int items = (a.items - static_cast<int>(blockIdx.x) + grid - 1) / grid;
-  if (warp == kConsumerWarps) {
-    if (lane == 0) {
-      TileProducer<kLayout, kWidth, kGated>{a, weights, x, begin + offset, full}.run(
-          empty, items * a.chunks);
+  const int step = static_cast<int>(gridDim.x);
+  const int number = static_cast<int>(blockIdx.x);
+  const int items = (a.items - number + step - 1) / step;
+  if (warp >= kConsumerWarps) {
+    if constexpr (Block::kWide) give_registers<Block::kOfBringer>();
+    if (threadIdx.x == kTileConsumers) {
+      TileProducer<kLayout, kWidth, Block::kFours, kGated>{a,    weights, x,    begin + offset,
+                                                           full, number,  step, Item(a, number)}
+          .run(empty, items * a.chunks);
     }
     return;
   }
+  if constexpr (Block::kWide) take_registers<Block::kOfConsumer>();
   const int group = warp / 4;
-  const bool has = warp % 4 < a.strips;
-  const int strip = (a.both ? group * a.strips : 0) + (has ? warp % 4 : 0);
+  // Warps beyond the strips repeat a half's first.
+  const auto strip_of = [&](int half) {
+    const int strip = 4 * half + warp % 4;
+    return strip < a.strips ? strip : 4 * half;
+  };
   const int x_bytes = a.per_slot * kWidth * 128;
-  const int weight_bytes = (a.both ? 2 : 1) * a.strips * a.per_slot * kBytes;
-  auto* const out = reinterpret_cast<float*>(memory + a.slots * a.slot_bytes) + warp * kOutputRoom;
-  auto* const room = reinterpret_cast<float4*>(memory + a.slots * a.slot_bytes + kInt4RoomBytes) +
-                     threadIdx.x % kWarpgroup;
+  const int strip_bytes = a.per_slot * kBytes;
+  const bool own = a.both && !kGated;  // strips
+  const int weight_bytes = (a.both ? 2 : 1) * a.strips * strip_bytes;
+  SlotPart<kLayout> part;
+  part.low_row = lane / 4 + (kGated ? 8 * group : 0);
+  part.high_row = kGated ? part.low_row : part.low_row + 8;
+  part.half_bytes = kHalves > 1 ? (strip_of(1) - strip_of(0)) * strip_bytes : 0;
+  part.step = a.both ? 1 : 2;
+  std::byte* const behind = memory + a.slots * a.slot_bytes;
+  auto* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
   int slot = 0;
   std::uint32_t parity = 0;
   bool waited = false;
   for (int i = 0; i < items; ++i) {
-    const Item of(a, static_cast<int>(blockIdx.x) + i * grid);
-    float sums[kWidth / 2] = {};
+    const Item of(a, number + i * step);
+    float sums[kHalves][kWidth / 2] = {};
+    GatheredMinimums<Block::kFours> minimums[kHalves];
     for (int chunk = 0; chunk < a.chunks; ++chunk) {
       wait_for(full + 8 * slot, parity);
-      const int first = (of.first + chunk) * a.per_slot;
-      const int count = min(a.per_slot, a.blocks - first);
       const std::byte* const here = memory + slot * a.slot_bytes;
-      const std::byte* const weight = here + x_bytes + strip * a.per_slot * kBytes;
-      const auto* x_sums = reinterpret_cast<const float*>(here + x_bytes + weight_bytes);
+      part.low = here + x_bytes + ((own ? group * a.strips : 0) + strip_of(0)) * strip_bytes;
+      part.high = kGated ? part.low + a.strips * strip_bytes : part.low;
+      part.x = shared_address(here);
+      part.x_sums = part.x + x_bytes + weight_bytes;
+      part.first = (of.first + chunk) * a.per_slot;
+      part.count = min(a.per_slot, a.blocks - part.first);
       // Where they share strips, each has the blocks of its own parity.
-      for (int block = a.both ? 0 : (group + first) % 2; block < count; block += a.both ? 1 : 2) {
-        multiply_strips<kLayout, kWidth>(
-            sums, weight + block * kBytes,
-            wgmma::descriptor(shared_address(here) + block * kWidth * 128),
-            x_sums + block * kWidth * kGroups<kLayout>, a.zeros);
-      }
+      part.begin = a.both ? 0 : (group + part.first) % 2;
+      part.starts = chunk == 0;
+      part.sums = brings_sums<kLayout, Block::kFours>(a, part.first + part.count, chunk);
+      multiply_slot<kWidth, kHalves, kGated>(sums, minimums, part, a.zeros);
       __syncwarp();
       if (lane == 0) arrive(empty + 8 * slot);
       if (++slot < a.slots) continue;
@@ -248,46 +310,17 @@ __global__ void __launch_bounds__(kTileThreads, kWidth <= 64 ? 2 : 1)
     }
     if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
     waited = true;
-    if (kGated || !a.both) {
-      sync_tile(kSumsRead);
-      if (group == 1) {
-#pragma unroll
-        for (int j = 0; j < kWidth / 8; ++j) {
-          room[j * kWarpgroup] =
-              make_float4(sums[4 * j], sums[4 * j + 1], sums[4 * j + 2], sums[4 * j + 3]);
-        }
-      }
-      sync_tile(kSumsThere);
-      if (group == 1) continue;
+    if constexpr (kHalves == 1 && !kGated) {
+      if (!a.both && !join_sums(sums[0], group, behind + kInt4RoomBytes)) continue;
     }
-    if (!has) continue;
-    const int output =
-        (kGated ? of.tile * a.strips + warp : of.tile * (a.both ? 2 : 1) * a.strips + strip) *
-        static_cast<int>(kInt4Strip);
-    const Gate gate(a.gate);
-    const int x_row = of.x_tile * kWidth;
 #pragma unroll
-    for (int j = 0; j < kWidth / 8; j += 2) {
-      if (x_row + 8 * j >= a.y.rows) break;
-      float values[2][2][2];
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        float4 other = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-        if (kGated || !a.both) other = room[(j + e) * kWarpgroup];
-        const float others[4] = {other.x, other.y, other.z, other.w};
-#pragma unroll
-        for (int c = 0; c < 2; ++c) {
-          const int row = x_row + 8 * (j + e) + 2 * (lane % 4) + c;
-          const float scale = row < a.y.rows ? __ldcg(a.x_scales + row) : 0.0F;
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const float mine = sums[4 * (j + e) + 2 * half + c];
-            const float its = others[2 * half + c];
-            values[e][c][half] = kGated ? gate(mine * scale, its * scale) : (mine + its) * scale;
-          }
-        }
-      }
-      put_rows<2, 2>(a.y, out, x_row + 8 * j, output, values);
+    for (int half = 0; half < kHalves; ++half) {
+      const int strip = 4 * half + warp % 4;
+      if (strip >= a.strips) break;
+      const int at = kGated ? of.tile * a.strips + strip
+                            : (of.tile * (a.both ? 2 : 1) + (own ? group : 0)) * a.strips + strip;
+      put_sums<kWidth, kGated>(sums[half], a, of.x_tile * kWidth,
+                               at * static_cast<int>(kInt4Strip) + (kGated ? 8 * group : 0), room);
     }
   }
 #endif

@@ -9,7 +9,7 @@
 
 namespace hangar::cuda::int4 {
 
-template <Layout kLayout, int kWidth, bool kGated>
+template <Layout kLayout, int kWidth, int kHalves, bool kGated>
 void launch_tiles(const Launch& launch, const Product& product, const Int4Way& way,
                   const Int4Plan& plan) {
   TileArguments a;
@@ -20,7 +20,8 @@ void launch_tiles(const Launch& launch, const Product& product, const Int4Way& w
   a.chunks = plan.chunks / way.split;
   a.split = way.split;
   a.x_tiles = plan.x_tiles;
-  a.items = plan.tiles * plan.x_tiles * way.split;
+  a.tiles = plan.tiles;
+  a.items = a.tiles * plan.x_tiles * way.split;
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.zeros = *product.int4 == Int4Form::kZero32;
@@ -35,28 +36,32 @@ void launch_tiles(const Launch& launch, const Product& product, const Int4Way& w
                   kGated ? way.strips : plan.tile_strips, way.per_slot);
   const CUtensorMap x =
       matrix_boxes(product.x, product.rows, row_bytes, product.x_stride, kWidth, way.per_slot);
-  const auto kernel = tile_kernel<kLayout, kWidth, kGated>;
+  using Block = TileBlock<kWidth, kHalves>;
+  const auto kernel = tile_kernel<kLayout, kWidth, kHalves, kGated>;
   constexpr int kMostShared = 226 << 10;
   HANGAR_CUDA(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
-  const int at_once = way.memory_kib <= kMostShared / 2048 && kWidth <= 64 ? 2 : 1;
+  const int at_once = way.memory_kib <= kMostShared / 2048 ? Block::kAtOnce : 1;
   const int blocks = std::min(launch.processors * at_once, a.items);
-  launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)), dim3(kTileThreads),
+  launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)), dim3(Block::kThreads),
                 static_cast<std::size_t>(plan.shared_bytes), weight, x, a);
 }
 
 template <Layout kLayout, bool kGated>
 void launch_width(const Launch& launch, const Product& product, const Int4Way& way,
                   const Int4Plan& plan) {
+  const bool two = way.strips > kInt4HalfStrips;
   switch (int4_tile_rows(product.rows)) {
     case 16:
-      return launch_tiles<kLayout, 16, kGated>(launch, product, way, plan);
+      return launch_tiles<kLayout, 16, 1, kGated>(launch, product, way, plan);
     case 32:
-      return launch_tiles<kLayout, 32, kGated>(launch, product, way, plan);
+      return launch_tiles<kLayout, 32, 1, kGated>(launch, product, way, plan);
     case 64:
-      return launch_tiles<kLayout, 64, kGated>(launch, product, way, plan);
+      if (two) return launch_tiles<kLayout, 64, 2, kGated>(launch, product, way, plan);
+      return launch_tiles<kLayout, 64, 1, kGated>(launch, product, way, plan);
     default:
-      return launch_tiles<kLayout, 128, kGated>(launch, product, way, plan);
+      if (two) return launch_tiles<kLayout, 128, 2, kGated>(launch, product, way, plan);
+      return launch_tiles<kLayout, 128, 1, kGated>(launch, product, way, plan);
   }
 }
 

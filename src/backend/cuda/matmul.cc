@@ -55,6 +55,7 @@ Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y)
   product.int4 = int4_of(weight);
   product.x_scales = x.scales;
   product.x_sums = x.sums;
+  product.norm = x.norm;
   product.outputs = weight.rows;
   product.columns = weight.columns;
   product.rows = x.rows;
@@ -98,6 +99,9 @@ Int4Rows Matmul::input_room(Activation x) const {
 
 MatmulInput Matmul::quantized(const Launch& launch, Activation x, DType work, InputKind kind,
                               NormOfInputs norm) const {
+  if (kind != InputKind::kFp8 && takes_direct(launch, x.rows, x.columns)) {
+    return {work, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, norm};
+  }
   const Int4Rows rows = input_room(x);
   if (kind == InputKind::kFp8) {
     const QuantizedRows fp8{rows.data, x.columns, rows.scales};
@@ -106,11 +110,11 @@ MatmulInput Matmul::quantized(const Launch& launch, Activation x, DType work, In
     } else {
       quantize_rows(launch, fp8, x);
     }
-    return {work, x.rows, x.columns, fp8.data, fp8.stride, fp8.scales, nullptr};
+    return {work, x.rows, x.columns, fp8.data, fp8.stride, fp8.scales, nullptr, {}};
   }
   const int groups = kind == InputKind::kInt4Sum ? 1 : 4;
   const Int4Rows made = quantize_inputs(launch, rows.data, x, groups, norm);
-  return {work, x.rows, x.columns, made.data, made.stride, made.scales, made.sums};
+  return {work, x.rows, x.columns, made.data, made.stride, made.scales, made.sums, {}};
 }
 
 MatmulInput Matmul::input(const Launch& launch, Activation x, InputKind kind) const {
@@ -118,7 +122,7 @@ MatmulInput Matmul::input(const Launch& launch, Activation x, InputKind kind) co
     throw std::invalid_argument("a product's input is of 16 bits on the card");
   }
   if (kind != InputKind::kPlain) return quantized(launch, x, x.dtype, kind, {});
-  return {x.dtype, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr};
+  return {x.dtype, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, {}};
 }
 
 MatmulInput Matmul::normed_input(const Launch& launch, Activation x, const float* norm_weight,
@@ -187,8 +191,14 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
   if (lie_together(both) && gate.rows == up.rows) {
     // As it is; what the input will be does not decide whether it is taken.
     Product gated = product_of(gate,
-                               {scratch.normed.dtype, x.rows, x.columns, scratch.normed.data,
-                                scratch.normed.row_stride(), nullptr, nullptr},
+                               {scratch.normed.dtype,
+                                x.rows,
+                                x.columns,
+                                scratch.normed.data,
+                                scratch.normed.row_stride(),
+                                nullptr,
+                                nullptr,
+                                {}},
                                scratch.gate);
     gated.gate = f;
     note_gated(launch, gated);
@@ -199,6 +209,7 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
       gated.x_stride = normed.stride;
       gated.x_scales = normed.scales;
       gated.x_sums = normed.sums;
+      gated.norm = normed.norm;
       products_.multiply(launch, gated);
       return matmul_add(launch, x, scratch.gate, down);
     }

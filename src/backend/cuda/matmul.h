@@ -4,9 +4,9 @@
 //   float32; each product as Products chooses. Several weights that lie together, with outputs side
 //   by side in rows of one stride, are one product; so are a gate and an up matrix, and what the
 //   gate does, where that can be (Products::takes_gated()). Inputs of FP8 weights are quantized row
-//   by row, those of 4-bit weights as int4_inputs.h says, an RMS norm on the way. Deterministic:
-//   for a given weight the way does not depend on the number of rows, and neither does a row's
-//   result.
+//   by row, those of 4-bit weights as int4_inputs.h says, an RMS norm on the way; one or two rows
+//   of 4-bit weights are multiplied as they are. Deterministic: for a given weight the way does not
+//   depend on the number of rows, and neither does a row's result.
 // Shapes: as Backend; x of matmul, gate and up are the work type, x of norm_matmul, matmul_add and
 //   gate_matmul_add float32, ys either.
 // Errors: CudaError.
@@ -35,7 +35,7 @@ inline constexpr std::size_t kMatmulWorkspaceBytes = std::size_t{32} << 20U;
 // As what weights want their inputs: 4 bits: with one or four sums of 128 columns.
 enum class InputKind : std::uint8_t { kPlain, kFp8, kInt4Sum, kInt4FourSums };
 
-// What is multiplied: x itself, or its rows in 8 bits.
+// What is multiplied: x itself, an RMS norm of it, or its rows in 8 bits.
 struct MatmulInput {
   DType type = DType::kBF16;  // the work type
   std::int64_t rows = 0;
@@ -44,6 +44,7 @@ struct MatmulInput {
   std::int64_t stride = 0;
   const float* scales = nullptr;  // of FP8 rows
   const float* sums = nullptr;    // of 4-bit weights' inputs
+  NormOfInputs norm;              // still to come: data is float32
 };
 
 // Bytes for inputs in 8 bits of so many rows and columns, and what goes with them.
@@ -88,7 +89,8 @@ class Matmul {
 
  private:
   Int4Rows input_room(Activation x) const;
-  // norm: of what is quantized, x {rows, columns} float32 then. work: the work type.
+  // As that kind takes it. norm: of what is quantized, x {rows, columns} float32 then. work: the
+  // work type.
   MatmulInput quantized(const Launch& launch, Activation x, DType work, InputKind kind,
                         NormOfInputs norm) const;
   MatmulInput input(const Launch& launch, Activation x, InputKind kind) const;

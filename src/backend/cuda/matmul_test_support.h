@@ -208,10 +208,11 @@ class ProductTest : public testing::TestWithParam<DType> {
     return product;
   }
 
-  // got {rows, outputs} is old + x W^T.
+  // got {rows, outputs} is old + x W^T. inputs: what may be off, of the terms' magnitudes; more: of
+  // each row.
   void expect_product(const Numbers& got, const Numbers& x, const Numbers& w, std::int64_t rows,
                       std::int64_t outputs, std::int64_t columns, DType to, const Numbers& old = {},
-                      double inputs = 0.0) {
+                      double inputs = 0.0, const std::vector<double>& more = {}) {
     ASSERT_EQ(std::ssize(got), rows * outputs);
     const double rounding = to == DType::kF32 ? 0x1p-23 : static_cast<double>(epsilon());
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -227,8 +228,9 @@ class ProductTest : public testing::TestWithParam<DType> {
         }
         const auto at = static_cast<std::size_t>(r * outputs + o);
         if (!old.empty()) sum += static_cast<double>(old[at]);
-        const double allowed =
-            (4e-6 + inputs) * magnitude + rounding * std::abs(sum) + 1e-6 * std::abs(sum);
+        const double allowed = (4e-6 + inputs) * magnitude + rounding * std::abs(sum) +
+                               1e-6 * std::abs(sum) +
+                               (more.empty() ? 0.0 : more[static_cast<std::size_t>(r)]);
         ASSERT_NEAR(got[at], sum, allowed) << "row " << r << " output " << o;
       }
     }

@@ -4,7 +4,7 @@
 // Promise: y = x W^T, sums in float32. `gate`: W is gate over up, one behind the other, and y = f(x
 //   Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times it,
 //   x's row r for x_scales[r] times it. 4 bits: W as int4.h, x as int4_inputs.h has it for so many
-//   rows.
+//   rows; `norm`: x is float32, and an RMS norm of it is what is multiplied.
 // Shapes: W {outputs, columns}, rows contiguous (gated: {2 outputs, columns}); x {rows, columns}; y
 //   {rows, outputs}; strides in elements.
 // Threads: a value.
@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "backend/cuda/int4.h"
+#include "backend/cuda/int4_inputs.h"
 #include "tensor/dtype.h"
 #include "tensor/gate_function.h"
 
@@ -40,6 +41,7 @@ struct Product {
   std::int64_t rows = 0;
   const void* x = nullptr;
   std::int64_t x_stride = 0;
+  NormOfInputs norm;  // where takes_direct() says so
   ProductOutput output = ProductOutput::kWork;
   void* y = nullptr;
   std::int64_t y_stride = 0;

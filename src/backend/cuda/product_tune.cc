@@ -111,8 +111,13 @@ void fill_inputs(const Launch& launch, const Product& product, std::int64_t rows
                 {numbers, rows, columns, product.type, columns});
 }
 
-// After place(): from numbers that lie where y will be and before it.
+// After place(): from numbers that lie where y will be and before it, if not as they are.
 void fill_int4_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
+  if (takes_direct(launch, product.rows, product.columns)) {
+    fill_random(scratch.data, product.type, product.rows * product.x_stride, 1, 1.0F,
+                RandomNumbers::kNormal, launch.stream);
+    return;
+  }
   const std::size_t bytes =
       row_bytes(product.type, product.columns) * static_cast<std::size_t>(product.rows);
   if (x_bytes(product) + bytes + 256 > scratch.bytes) return;

@@ -211,6 +211,14 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
   const bool halved = !kGated && 16 * warp + 8 >= place.rows;
   OutputTarget y = a.y;
   if (halved) y.outputs = min(y.outputs, first + 8);
+  float x_scales[kWidth / 8][2];  // all asked for at once
+  if constexpr (kScaled) {
+#pragma unroll
+    for (int i = 0; i < kWidth / 4; ++i) {
+      const int row = i / 2 * 8 + 2 * (lane % 4) + i % 2;
+      x_scales[i / 2][i % 2] = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
+    }
+  }
 #pragma unroll
   for (int j = 0; j < kWidth / 8; j += kEights) {
     if (8 * j >= y.rows) break;
@@ -222,10 +230,8 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
         float low = sums[4 * (j + e) + c];
         float high = sums[4 * (j + e) + 2 + c];
         if constexpr (kScaled) {
-          const int row = 8 * (j + e) + 2 * (lane % 4) + c;
-          const float x_scale = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
-          low *= low_scale * x_scale;
-          high *= high_scale * x_scale;
+          low *= low_scale * x_scales[j + e][c];
+          high *= high_scale * x_scales[j + e][c];
         }
         if constexpr (kGated) {  // 8 rows of the gate, then 8 of the other
           values[e][c][0] = gate(low, high);

@@ -34,10 +34,15 @@ __device__ __forceinline__ void pin(float (&sums)[kCount]) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
 }
-
 template <int kCount>
-__device__ __forceinline__ void begin(float (&sums)[kCount]) {
-  pin(sums);
+__device__ __forceinline__ void pin(std::uint32_t (&operand)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(operand[i])::"memory");
+}
+
+template <typename T, int kCount>
+__device__ __forceinline__ void begin(T (&registers)[kCount]) {
+  pin(registers);
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
 __device__ __forceinline__ void end() {

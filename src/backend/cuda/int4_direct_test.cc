@@ -1,0 +1,281 @@
+// 4-bit products of one or two rows in 16 bits against sums in double: by every way of cutting,
+// plain, gated, normed; and that rows do not know of one another.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "backend/cuda/int4_inputs.h"
+#include "backend/cuda/int4_matmul.h"
+#include "backend/cuda/int4_product_test_support.h"
+
+namespace hangar::cuda {
+namespace {
+
+struct Shape {
+  std::int64_t rows;
+  std::int64_t outputs;
+  std::int64_t columns;
+};
+
+class Int4DirectTest : public Int4ProductTest {
+ protected:
+  static constexpr float kEps = 1e-5F;
+
+  // x as it is multiplied: itself, or normed and rounded.
+  Numbers multiplied(const Numbers& x, const Numbers& norm, std::int64_t columns) const {
+    if (norm.empty()) return x;
+    Numbers normed = x;
+    for (std::size_t first = 0; first < x.size(); first += static_cast<std::size_t>(columns)) {
+      double squares = 0.0;
+      for (std::size_t c = 0; c < norm.size(); ++c) {
+        squares += static_cast<double>(x[first + c]) * static_cast<double>(x[first + c]);
+      }
+      const auto factor = static_cast<float>(
+          1.0 / std::sqrt(squares / static_cast<double>(columns) + static_cast<double>(kEps)));
+      for (std::size_t c = 0; c < norm.size(); ++c) {
+        normed[first + c] = round_to(type(), x[first + c] * factor * norm[c]);
+      }
+    }
+    return normed;
+  }
+
+  struct Sum {
+    double value = 0.0;
+    double allowed = 0.0;
+  };
+  // `inputs`: of the sum of magnitudes, beside what sums in float32 cost.
+  static Sum sum_of(const float* x, const float* w, std::int64_t columns, double inputs) {
+    Sum sum;
+    double magnitude = 0.0;
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const double term = static_cast<double>(x[c]) * static_cast<double>(w[c]);
+      sum.value += term;
+      magnitude += std::abs(term);
+    }
+    sum.allowed = (4e-6 + inputs) * magnitude + 1e-6 * std::abs(sum.value);
+    return sum;
+  }
+  static Sum gated(const Sum& gate, const Sum& up) {
+    const double silu = gate.value / (1.0 + std::exp(-gate.value));
+    constexpr double kSteepest = 1.1;
+    return {silu * up.value, kSteepest * gate.allowed * (std::abs(up.value) + up.allowed) +
+                                 std::abs(silu) * up.allowed + 1e-5 * std::abs(silu * up.value)};
+  }
+  // {rows, outputs} of x W^T, gated where W has rows for both.
+  std::vector<Sum> sums_of(const Numbers& x, const Numbers& w, const Shape& shape,
+                           double inputs) const {
+    std::vector<Sum> sums;
+    const std::int64_t columns = shape.columns;
+    const bool both = std::ssize(w) == 2 * shape.outputs * columns;
+    for (std::int64_t r = 0; r < shape.rows; ++r) {
+      for (std::int64_t o = 0; o < shape.outputs; ++o) {
+        const float* row = x.data() + r * columns;
+        const Sum sum = sum_of(row, w.data() + o * columns, columns, inputs);
+        if (!both) {
+          sums.push_back(sum);
+          continue;
+        }
+        const float* up = w.data() + (shape.outputs + o) * columns;
+        sums.push_back(gated(sum, sum_of(row, up, columns, inputs)));
+      }
+    }
+    return sums;
+  }
+
+  // x: of the work type, or, with a norm, of float32.
+  Product product_of(const Shape& shape, Int4Form form, const void* weight, bool gate,
+                     const Numbers& x, const Numbers& norm, ProductOutput output) {
+    const DType from = norm.empty() ? type() : DType::kF32;
+    const Activation input = put(x, shape.rows, shape.columns, from, shape.columns + 8);
+    Product product = ProductTest::product_of(
+        weight, type(), input, {nullptr, shape.rows, shape.outputs, y_type(output), 0}, output);
+    product.int4 = form;
+    if (gate) product.gate = GateFunction::kSilu;
+    if (!norm.empty()) {
+      product.norm = {put(norm, 1, shape.columns, DType::kF32).f32(), kEps};
+    }
+    return product;
+  }
+  DType y_type(ProductOutput output) const {
+    return output == ProductOutput::kWork ? type() : DType::kF32;
+  }
+  Numbers run(Product product, const Int4Way& way, const Numbers& old) {
+    const Activation y =
+        put(old, product.rows, product.outputs, product.y_type(), product.outputs + 8);
+    product.y = y.data;
+    product.y_stride = y.row_stride();
+    int4_matmul(launch_, product, way);
+    return get(y);
+  }
+
+  void expect_all_ways(const Product& product, const std::vector<Sum>& sums) {
+    const DType to = product.y_type();
+    const std::int64_t count = product.rows * product.outputs;
+    const Numbers old =
+        product.output == ProductOutput::kAdd ? random(count, to, 10.0F) : Numbers();
+    const double rounding = to == DType::kF32 ? 0x1p-23 : static_cast<double>(epsilon());
+    const double least = to == DType::kF16 ? 0x1p-25 : 0.0;  // half its smallest number
+    const std::vector<Int4Way> ways = int4_ways(launch_, product);
+    ASSERT_FALSE(ways.empty());
+    for (const Int4Way& way : ways) {
+      SCOPED_TRACE(fmt::format("strips {}, parts {}, {} a slot, {} KiB", way.strips, way.parts,
+                               way.per_slot, way.memory_kib));
+      const Numbers got = run(product, way, old);
+      ASSERT_EQ(std::ssize(got), count);
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const double want = sums[i].value + (old.empty() ? 0.0 : static_cast<double>(old[i]));
+        ASSERT_NEAR(got[i], want, sums[i].allowed + rounding * std::abs(want) + least)
+            << "number " << i;
+      }
+    }
+  }
+};
+
+constexpr Shape kShapes[] = {{1, 16, 32},    {2, 16, 32},    {1, 48, 160},
+                             {2, 48, 160},   {2, 16, 288},   {1, 208, 1024},
+                             {2, 208, 1024}, {1, 32, 14336}, {2, 32, 14336}};
+
+TEST_P(Int4DirectTest, EqualsSumsInDoubleByEveryWay) {
+  int turn = 0;
+  for (const Int4Form form : kInt4Forms) {
+    for (const Shape& shape : kShapes) {
+      for (const bool gate : {false, true}) {
+        for (const bool with_norm : {false, true}) {
+          start_over();
+          const auto output = static_cast<ProductOutput>(turn++ % 3);
+          SCOPED_TRACE(fmt::format("form {}, {} rows, {} x {}{}{}, output {}",
+                                   static_cast<int>(form), shape.rows, shape.outputs, shape.columns,
+                                   gate ? ", gated" : "", with_norm ? ", normed" : "",
+                                   static_cast<int>(output)));
+          HostStrips strips =
+              random_strips(form, gate ? 2 * shape.outputs : shape.outputs, shape.columns);
+          const Numbers x = random(shape.rows * shape.columns, with_norm ? DType::kF32 : type(),
+                                   with_norm ? 20.0F : 1.0F);
+          const Numbers norm = with_norm ? random(shape.columns, DType::kF32) : Numbers();
+          // A factor that differs in its last bit rounds a number the other way now and then.
+          const double inputs = with_norm ? static_cast<double>(epsilon()) / 8 : 0.0;
+          const std::vector<Sum> sums =
+              sums_of(multiplied(x, norm, shape.columns), strips.values(), shape, inputs);
+          const Product product =
+              product_of(shape, form, put_strips(strips), gate, x, norm, output);
+          ASSERT_TRUE(takes_direct(launch_, product.rows, product.columns));
+          expect_all_ways(product, sums);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+// Large beside small numbers, as far as F16 goes, and in BF16 as far as is promised; scales too.
+TEST_P(Int4DirectTest, NumbersAtTheEndsOfTheirRanges) {
+  const Shape shape{2, 32, 416};
+  const bool halves = type() == DType::kF16;
+  const int lowest = halves ? -24 : -40;
+  const int highest = halves ? 15 : 62;
+  const auto scale_of = [](std::int64_t r) {
+    return r % 3 == 0 ? 65504.0F : r % 3 == 1 ? 0x1p-24F : 1.0F;
+  };
+  for (const Int4Form form : kInt4Forms) {
+    start_over();
+    HostStrips strips(form, shape.outputs, shape.columns);
+    for (std::int64_t r = 0; r < shape.outputs; ++r) {
+      for (std::int64_t c = 0; c < shape.columns; ++c) {
+        const float scale = scale_of(r);
+        if (form == Int4Form::kSuper32) {
+          if (c % 128 == 0) strips.set_units(r, c, scale, r % 2 == 0 ? 65504.0F : 0.0F);
+          if (c % 32 == 0) strips.set_factors(r, c, r % 5 == 0 ? 0 : 255, 255);
+        } else if (c % (form == Int4Form::kZero128 ? 128 : 32) == 0) {
+          strips.set_pair(r, c, scale, r % 2 == 0 ? 15.0F : 0.0F);
+        }
+        strips.set_code(r, c, random_int(0, 3) == 0 ? static_cast<int>(random_int(0, 15)) : 15);
+      }
+    }
+    Numbers x;
+    for (std::int64_t i = 0; i < shape.rows * shape.columns; ++i) {
+      const float sign = random_int(0, 1) == 0 ? 1.0F : -1.0F;
+      const auto exponent = static_cast<int>(random_int(lowest, highest));
+      x.push_back(i % 7 == 0 ? 0.0F : round_to(type(), sign * std::ldexp(1.99F, exponent)));
+    }
+    if (halves) x[3] = 65504.0F;
+    std::vector<Sum> sums = sums_of(x, strips.values(), shape, 0.0);
+    // Numbers and minimums are added up by themselves, and may be larger than what they make.
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i) / shape.outputs;
+      double size = 0.0;
+      for (std::int64_t c = 0; c < shape.columns; ++c) {
+        size += std::abs(static_cast<double>(x[static_cast<std::size_t>(row * shape.columns + c)]));
+      }
+      const double largest = 15.0 * scale_of(static_cast<std::int64_t>(i) % shape.outputs) *
+                             (form == Int4Form::kSuper32 ? 255.0 : 1.0);
+      sums[i].allowed += 0x1p-22 * 2.0 * largest * size;
+    }
+    const Product product =
+        product_of(shape, form, put_strips(strips), false, x, {}, ProductOutput::kFull);
+    SCOPED_TRACE(fmt::format("form {}", static_cast<int>(form)));
+    expect_all_ways(product, sums);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Int4DirectTest, ARowDoesNotDependOnTheOther) {
+  for (const Int4Form form : kInt4Forms) {
+    for (const bool with_norm : {false, true}) {
+      start_over();
+      const Shape shape{2, 80, 5152};
+      const DType x_type = with_norm ? DType::kF32 : type();
+      const Numbers norm = with_norm ? random(shape.columns, DType::kF32) : Numbers();
+      const void* weight = put_strips(random_strips(form, shape.outputs, shape.columns));
+      const Numbers row = random(shape.columns, x_type);
+      const auto beside = [&](const Numbers& other) {
+        Numbers x = row;
+        x.insert(x.end(), other.begin(), other.end());
+        return product_of(shape, form, weight, false, x, norm, ProductOutput::kFull);
+      };
+      const Product one = beside(random(shape.columns, x_type));
+      const Product other = beside(random(shape.columns, x_type, 100.0F));
+      for (const Int4Way& way : int4_ways(launch_, one)) {
+        Numbers first = run(one, way, {});
+        Numbers second = run(other, way, {});
+        first.resize(static_cast<std::size_t>(shape.outputs));
+        second.resize(first.size());
+        ASSERT_EQ(first, second) << "form " << static_cast<int>(form);
+      }
+    }
+  }
+}
+
+// What is normed may be far beyond F16 before.
+TEST_P(Int4DirectTest, ANormTakesLargeAndSmallRows) {
+  const Shape shape{2, 48, 576};
+  for (const float size : {1e-6F, 3e6F}) {
+    start_over();
+    HostStrips strips = random_strips(Int4Form::kZero128, shape.outputs, shape.columns);
+    const Numbers x = random(shape.rows * shape.columns, DType::kF32, size);
+    const Numbers norm = random(shape.columns, DType::kF32);
+    const std::vector<Sum> sums = sums_of(multiplied(x, norm, shape.columns), strips.values(),
+                                          shape, static_cast<double>(epsilon()) / 8);
+    expect_all_ways(product_of(shape, Int4Form::kZero128, put_strips(strips), false, x, norm,
+                               ProductOutput::kFull),
+                    sums);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Int4DirectTest, InputsThatNobodyCouldReadAreRefused) {
+  const Shape shape{2, 16, 64};
+  const void* weight = put_strips(random_strips(Int4Form::kZero32, shape.outputs, shape.columns));
+  const Numbers x = random(shape.rows * shape.columns, type());
+  Product product =
+      product_of(shape, Int4Form::kZero32, weight, false, x, {}, ProductOutput::kFull);
+  const Int4Way way = int4_ways(launch_, product).front();
+  product.x_stride = shape.columns + 4;
+  EXPECT_THROW(run(product, way, {}), std::invalid_argument);
+}
+
+INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4DirectTest, kWorkTypes, work_type_name);
+
+}  // namespace
+}  // namespace hangar::cuda
