@@ -14,6 +14,7 @@
 #include "backend/cuda/int4_tile_slot.cuh"
 #include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
+#include "backend/cuda/tile_items.cuh"
 
 namespace hangar::cuda::int4 {
 
@@ -25,11 +26,7 @@ struct TileArguments {
   bool both = false;        // each warpgroup has its own; gated: rows of its own
   std::int32_t per_slot = 0;
   std::int32_t blocks = 0;
-  std::int32_t chunks = 0;  // of an item
-  std::int32_t split = 1;
-  std::int32_t tiles = 0;  // of W
-  std::int32_t x_tiles = 1;
-  std::int32_t items = 0;  // as Item has them
+  TileItems items;
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   bool zeros = false;
@@ -41,27 +38,10 @@ struct TileArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-// What one of a block's items is: parts of the columns change first, then tiles of x, up to so many
-// that they stay in the second-level cache, then tiles of W.
-struct Item {
-  static constexpr int kTilesOfX = 16;
-  int tile;    // of W
-  int x_tile;  // of x
-  int first;   // slotful of its columns
-  __device__ Item(const TileArguments& a, int number) : first(number % a.split * a.chunks) {
-    const int at = number / a.split;
-    const int all = kTilesOfX * a.tiles;
-    const int begin = at / all * kTilesOfX;
-    const int wide = max(1, min(kTilesOfX, a.x_tiles - begin));  // behind the last: whatever
-    tile = at % all / wide;
-    x_tile = begin + at % all % wide;
-  }
-};
-
 // Whether a slot, blocks up to `end`, has x's sums with it: those of groups of 128 come by fours.
 template <Layout kLayout, int kFours>
 __device__ __forceinline__ bool brings_sums(const TileArguments& a, int end, int chunk) {
-  return kGroups<kLayout> > 1 || end % (kFours * kInt4SumFour) == 0 || chunk + 1 == a.chunks;
+  return kGroups<kLayout> > 1 || end % (kFours * kInt4SumFour) == 0 || chunk + 1 == a.items.chunks;
 }
 
 // One thread: copies, in order.
@@ -88,10 +68,10 @@ struct TileProducer {
   }
   __device__ int tile_strips() const { return a.both ? 2 * a.strips : a.strips; }
   __device__ void step() {
-    if (++chunk < a.chunks) return;
+    if (++chunk < a.items.chunks) return;
     chunk = 0;
     number += step_by;
-    item = Item(a, number);
+    item = Item(a.items, number);
   }
   __device__ void bring_weight(int slot) const {
     const int first = (item.first + chunk) * a.per_slot;
@@ -253,13 +233,13 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
   cudaTriggerProgrammaticLaunchCompletion();
   const int step = static_cast<int>(gridDim.x);
   const int number = static_cast<int>(blockIdx.x);
-  const int items = (a.items - number + step - 1) / step;
+  const int items = items_of_block(a.items);
   if (warp >= kConsumerWarps) {
     if constexpr (Block::kWide) give_registers<Block::kOfBringer>();
     if (threadIdx.x == kTileConsumers) {
-      TileProducer<kLayout, kWidth, Block::kFours, kGated>{a,    weights, x,    begin + offset,
-                                                           full, number,  step, Item(a, number)}
-          .run(empty, items * a.chunks);
+      TileProducer<kLayout, kWidth, Block::kFours, kGated>{
+          a, weights, x, begin + offset, full, number, step, Item(a.items, number)}
+          .run(empty, items * a.items.chunks);
     }
     return;
   }
@@ -285,10 +265,10 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
   std::uint32_t parity = 0;
   bool waited = false;
   for (int i = 0; i < items; ++i) {
-    const Item of(a, number + i * step);
+    const Item of(a.items, number + i * step);
     float sums[kHalves][kWidth / 2] = {};
     GatheredMinimums<Block::kFours> minimums[kHalves];
-    for (int chunk = 0; chunk < a.chunks; ++chunk) {
+    for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
       wait_for(full + 8 * slot, parity);
       const std::byte* const here = memory + slot * a.slot_bytes;
       part.low = here + x_bytes + ((own ? group * a.strips : 0) + strip_of(0)) * strip_bytes;

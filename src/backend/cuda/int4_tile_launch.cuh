@@ -17,11 +17,7 @@ void launch_tiles(const Launch& launch, const Product& product, const Int4Way& w
   a.both = way.parts == 2;
   a.per_slot = way.per_slot;
   a.blocks = plan.blocks;
-  a.chunks = plan.chunks / way.split;
-  a.split = way.split;
-  a.x_tiles = plan.x_tiles;
-  a.tiles = plan.tiles;
-  a.items = a.tiles * plan.x_tiles * way.split;
+  a.items = {plan.tiles, plan.x_tiles, way.split, plan.chunks / way.split};
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.zeros = *product.int4 == Int4Form::kZero32;
@@ -42,7 +38,7 @@ void launch_tiles(const Launch& launch, const Product& product, const Int4Way& w
   HANGAR_CUDA(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
   const int at_once = way.memory_kib <= kMostShared / 2048 ? Block::kAtOnce : 1;
-  const int blocks = std::min(launch.processors * at_once, a.items);
+  const int blocks = std::min(launch.processors * at_once, a.items.count());
   launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)), dim3(Block::kThreads),
                 static_cast<std::size_t>(plan.shared_bytes), weight, x, a);
 }

@@ -202,7 +202,7 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
                                scratch.gate);
     gated.gate = f;
     note_gated(launch, gated);
-    if (Products::takes_gated(launch, gated)) {
+    if (products_.prefers_gated(launch, gated)) {
       const MatmulInput normed =
           normed_input(launch, x, norm_weight, eps, scratch.normed, kind_of(gate));
       gated.x = normed.data;

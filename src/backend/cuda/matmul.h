@@ -3,10 +3,10 @@
 // Promise: what Backend says of the operations of these names, weights in the work type, sums in
 //   float32; each product as Products chooses. Several weights that lie together, with outputs side
 //   by side in rows of one stride, are one product; so are a gate and an up matrix, and what the
-//   gate does, where that can be (Products::takes_gated()). Inputs of FP8 weights are quantized row
-//   by row, those of 4-bit weights as int4_inputs.h says, an RMS norm on the way; one or two rows
-//   of 4-bit weights are multiplied as they are. Deterministic: for a given weight the way does not
-//   depend on the number of rows, and neither does a row's result.
+//   gate does, where that is faster (Products::prefers_gated()). Inputs of FP8 weights are
+//   quantized row by row, those of 4-bit weights as int4_inputs.h says, an RMS norm on the way; one
+//   or two rows of 4-bit weights are multiplied as they are. Deterministic: for a given weight the
+//   way does not depend on the number of rows, and neither does a row's result.
 // Shapes: as Backend; x of matmul, gate and up are the work type, x of norm_matmul, matmul_add and
 //   gate_matmul_add float32, ys either.
 // Errors: CudaError.

@@ -28,12 +28,12 @@ std::uint64_t hash_of(std::string_view text) {
 
 std::string line_of(const ProductKey& key, const ProductChoice& choice) {
   std::string line = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {:.3f} {} {} {} {} {} {} {} {} {}", key.outputs, key.columns,
-      key.bucket, static_cast<int>(key.type), static_cast<int>(key.weight_type),
+      "{} {} {} {} {} {} {} {} {} {} {:.3f} {} {} {} {} {} {} {} {} {} {}", key.outputs,
+      key.columns, key.bucket, static_cast<int>(key.type), static_cast<int>(key.weight_type),
       static_cast<int>(key.y_type), key.add ? 1 : 0, key.gated ? 1 : 0, key.leaves_room ? 1 : 0,
       key.int4, choice.us, choice.tiles.rows, choice.tiles.boxes, choice.tiles.memory_kib,
-      choice.tiles.blocks, choice.int4.strips, choice.int4.parts, choice.int4.per_slot,
-      choice.int4.memory_kib, choice.int4.split);
+      choice.tiles.blocks, choice.tiles.split, choice.int4.strips, choice.int4.parts,
+      choice.int4.per_slot, choice.int4.memory_kib, choice.int4.split);
   for (const std::uint64_t word : choice.algorithm.data) line += fmt::format(" {:x}", word);
   return line + fmt::format(" {:x}", hash_of(line));
 }
@@ -51,7 +51,7 @@ std::optional<std::pair<ProductKey, ProductChoice>> parse(const std::string& lin
   in >> key.outputs >> key.columns >> key.bucket >> type >> weight_type >> y_type >> key.add >>
       key.gated >> key.leaves_room >> key.int4;
   in >> choice.us >> choice.tiles.rows >> choice.tiles.boxes >> choice.tiles.memory_kib >>
-      choice.tiles.blocks;
+      choice.tiles.blocks >> choice.tiles.split;
   in >> choice.int4.strips >> choice.int4.parts >> choice.int4.per_slot >> choice.int4.memory_kib >>
       choice.int4.split;
   key.type = static_cast<DType>(type);

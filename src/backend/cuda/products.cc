@@ -14,6 +14,10 @@ namespace {
 constexpr std::size_t kMostNotedWeights = 16;  // to measure on
 // Up to so many rows tiles are likelier than cuBLASLt, as long as nothing was measured.
 constexpr std::int64_t kLikelyTileRows = 32;
+constexpr std::int64_t kLikelyGatedRows = 64;
+// What a gate by itself takes: a kernel more, and its bytes.
+constexpr double kGateUs = 2.0;
+constexpr double kGateBytesPerUs = 3e6;
 
 // The card, the driver and the library: whose choices these are.
 std::string owner_of_choices() {
@@ -40,6 +44,24 @@ Products::Products(void* workspace, std::size_t workspace_bytes)
 bool Products::takes_gated(const Launch& launch, const Product& product) {
   if (!product.gate) return false;
   return can_multiply_int4(launch, product) || (!launch.deterministic && can_tile(launch, product));
+}
+
+bool Products::prefers_gated(const Launch& launch, const Product& product) const {
+  if (!takes_gated(launch, product)) return false;
+  if (product.int4 || launch.deterministic) return true;
+  Product plain = product;
+  plain.outputs = product.weight_rows();
+  plain.gate.reset();
+  const std::int64_t bucket = row_bucket(product.rows);
+  const ProductChoice* gated = choices_.find(key_of(product, bucket));
+  const ProductChoice* alone = choices_.find(key_of(plain, bucket));
+  if (gated == nullptr || alone == nullptr || gated->us == 0.0 || alone->us == 0.0) {
+    return product.rows <= kLikelyGatedRows;
+  }
+  // The gate reads two numbers and writes one.
+  const double moved = 3.0 * static_cast<double>(row_bytes(product.type, product.outputs)) *
+                       static_cast<double>(product.rows);
+  return gated->us <= alone->us + kGateUs + moved / kGateBytesPerUs;
 }
 
 void Products::note(const Product& product) {

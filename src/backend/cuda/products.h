@@ -41,6 +41,9 @@ class Products {
   void multiply(const Launch& launch, const Product& product);
   // Whether a gated product of these sizes, types and addresses can be multiplied in one.
   static bool takes_gated(const Launch& launch, const Product& product);
+  // Whether that is also faster than the product by itself with the gate behind it: as measured, or
+  // as is likely.
+  bool prefers_gated(const Launch& launch, const Product& product) const;
 
   // Says that there are such products (of those pointers only the weight and the types, sizes and
   // strides count). multiply() does so itself.

@@ -16,6 +16,7 @@
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
+#include "backend/cuda/tile_items.cuh"
 #include "backend/cuda/tile_matmul.h"
 #include "backend/cuda/tile_plan.h"
 #include "backend/cuda/wgmma.cuh"
@@ -32,8 +33,7 @@ static_assert(kTileRoomBytes == kConsumerWarps * kOutputRoom * static_cast<int>(
 struct TileArguments {
   std::int32_t tile_rows = 0;
   std::int32_t boxes = 0;
-  std::int32_t chunks = 0;
-  std::int32_t tiles = 0;
+  TileItems items;
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   OutputTarget y;
@@ -73,31 +73,33 @@ struct Ring {
 };
 
 // One thread: the copies, in order.
-template <bool kGated>
+template <int kWidth, bool kGated>
 struct Producer {
   const CUtensorMap& weight;
   const CUtensorMap& x;
   const TileArguments& a;
-  int tile;
+  int number;  // of the item
+  Item item;
   int chunk = 0;
 
   __device__ void bring_weight(const Ring& ring) const {
+    const int box = (item.first + chunk) * a.boxes;
     if constexpr (kGated) {
       copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, 0, 0,
-               tile * (a.tile_rows / 16), chunk * a.boxes);
+               item.tile * (a.tile_rows / 16), box);
     } else {
-      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, tile * a.tile_rows,
-               chunk * a.boxes);
+      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, item.tile * a.tile_rows, box);
     }
   }
   __device__ void bring_x(const Ring& ring) const {
     copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
-             0, 0, chunk * a.boxes);
+             0, item.x_tile * kWidth, (item.first + chunk) * a.boxes);
   }
   __device__ void step() {
-    if (++chunk < a.chunks) return;
+    if (++chunk < a.items.chunks) return;
     chunk = 0;
-    tile += static_cast<int>(gridDim.x);
+    number += static_cast<int>(gridDim.x);
+    item = Item(a.items, number);
   }
   __device__ void run(Ring ring, int slots_to_fill) {
     const int first = min(a.slots, slots_to_fill);
@@ -187,10 +189,11 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& pl
   return true;
 }
 
-// What a thread has of a tile; wgmma.cuh says what that is. room: its warp's.
+// What a thread has of a tile, of rows of x from x_row on; wgmma.cuh says what that is. room: its
+// warp's.
 template <typename Op, int kWidth, bool kGated>
 __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const TileArguments& a,
-                                         const Place& place, int tile, float* room) {
+                                         const Place& place, int tile, int x_row, float* room) {
   const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (16 * warp >= place.rows) return;
@@ -215,13 +218,13 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
   if constexpr (kScaled) {
 #pragma unroll
     for (int i = 0; i < kWidth / 4; ++i) {
-      const int row = i / 2 * 8 + 2 * (lane % 4) + i % 2;
+      const int row = x_row + i / 2 * 8 + 2 * (lane % 4) + i % 2;
       x_scales[i / 2][i % 2] = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
     }
   }
 #pragma unroll
   for (int j = 0; j < kWidth / 8; j += kEights) {
-    if (8 * j >= y.rows) break;
+    if (x_row + 8 * j >= y.rows) break;
     float values[kEights][2][kHalves];
 #pragma unroll
     for (int e = 0; e < kEights; ++e) {
@@ -241,7 +244,7 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
         }
       }
     }
-    put_rows<kEights, kHalves>(y, room, 8 * j, kGated ? first / 2 : first, values);
+    put_rows<kEights, kHalves>(y, room, x_row + 8 * j, kGated ? first / 2 : first, values);
   }
 }
 
@@ -277,12 +280,12 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
   }
   __syncthreads();
   cudaTriggerProgrammaticLaunchCompletion();
-  const int first_tile = static_cast<int>(blockIdx.x);
-  const int blocks = static_cast<int>(gridDim.x);
-  const int tiles = (a.tiles - first_tile + blocks - 1) / blocks;
+  const int number = static_cast<int>(blockIdx.x);
+  const int items = items_of_block(a.items);
   if (warp == kConsumerWarps) {
     if (threadIdx.x % 32 == 0) {
-      Producer<kGated>{weight, x, a, first_tile}.run(ring, tiles * a.chunks);
+      Producer<kWidth, kGated>{weight, x, a, number, Item(a.items, number)}.run(
+          ring, items * a.items.chunks);
     }
     return;
   }
@@ -292,9 +295,9 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
   float* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
   std::byte* const exchange = behind + kTileRoomBytes;
   bool waited = false;
-  for (int i = 0; i < tiles; ++i) {
+  for (int i = 0; i < items; ++i) {
     float sums[kWidth / 2] = {};
-    for (int chunk = 0; chunk < a.chunks; ++chunk) {
+    for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
       wait_for(ring.full(), ring.parity);
       if constexpr (kSumsBySlot<Op>) {
         float part[kWidth / 2] = {};
@@ -310,7 +313,8 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
     if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
     waited = true;
     if (place.shared && !join_sums(sums, place, exchange)) continue;
-    put_tile<Op, kWidth, kGated>(sums, a, place, first_tile + i * blocks, room);
+    const Item item(a.items, number + i * static_cast<int>(gridDim.x));
+    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, item.x_tile * kWidth, room);
   }
 #endif
 }
@@ -321,8 +325,7 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   TileArguments a;
   a.tile_rows = way.rows;
   a.boxes = way.boxes;
-  a.chunks = plan.chunks;
-  a.tiles = plan.tiles;
+  a.items = {plan.tiles, plan.x_tiles, way.split, plan.chunks / way.split};
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.gate = product.gate.value_or(GateFunction::kSilu);
@@ -341,7 +344,7 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   constexpr int kMostShared = 226 << 10;
   HANGAR_CUDA(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
-  const int blocks = std::min(launch.processors * way.blocks, plan.tiles);
+  const int blocks = std::min(launch.processors * way.blocks, a.items.count());
   launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)), dim3(kBlockThreads),
                 static_cast<std::size_t>(plan.shared_bytes), weight, x, a);
 }

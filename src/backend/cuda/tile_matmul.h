@@ -1,12 +1,13 @@
-// Tile products: 1 to 128 rows at the speed at which the card's memory gives the weights, on
+// Tile products: 1 to 256 rows at the speed at which the card's memory gives the weights, on
 //   Hopper.
 //
 // Promise: y = x W^T, or += in float32, or gated, sums in float32 by the matrix units. A block
 //   takes `rows` rows of W at a time and all of its columns; tensor copies bring W and x through a
 //   ring of slots in shared memory; the matrix units read both from there (W as their first
 //   operand, so that few rows of x waste nothing). The ring fills with weights before the kernel
-//   waits for the one before it (weights never change). No part of a sum leaves its block; the
-//   order of a sum depends on columns and way alone.
+//   waits for the one before it (weights never change). The order of a sum depends on columns and
+//   way alone, unless the way splits columns between blocks (+= only), whose sums are added as they
+//   come.
 // Shapes: columns a multiple of 64 (FP8: 128); gated: outputs of 8. x and W at multiples of 16
 //   bytes, rows of x too.
 // Errors: CudaError.
@@ -22,7 +23,7 @@
 
 namespace hangar::cuda {
 
-inline constexpr std::int64_t kMostTileRows = 128;
+inline constexpr std::int64_t kMostTileRows = 256;
 
 // How a product is cut. Of W: up to 64 rows a tile, a multiple of 8: two warpgroups take turns at
 // its columns; more, up to 128, a multiple of 16: each takes half of its rows. Gated: twice that.
@@ -31,6 +32,7 @@ struct TileWay {
   std::int32_t boxes = 0;  // of 128 bytes of a row, in a slot; even where a tile is up to 64 rows
   std::int32_t memory_kib = 0;  // of shared memory, for a block
   std::int32_t blocks = 1;      // on a multiprocessor
+  std::int32_t split = 1;       // of columns between blocks
 
   auto operator<=>(const TileWay&) const = default;
 };

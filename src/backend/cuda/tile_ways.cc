@@ -8,11 +8,14 @@ namespace hangar::cuda {
 namespace {
 
 // How much of the blocks' time is work, where tiles are dealt out in rounds.
-double evenness(const Launch& launch, std::int64_t weight_rows, const TileWay& way) {
-  const std::int64_t tiles = (weight_rows + way.rows - 1) / way.rows;
+// How much of the blocks' time is work, where items are dealt out in rounds.
+double evenness(const Launch& launch, const Product& product, const TileWay& way) {
+  const TilePlan plan = plan_tiles(product, way);
+  const std::int64_t items = std::int64_t{plan.tiles} * plan.x_tiles * way.split;
   const std::int64_t blocks = std::int64_t{launch.processors} * way.blocks;
-  const std::int64_t rounds = (tiles + blocks - 1) / blocks;
-  return static_cast<double>(weight_rows) / static_cast<double>(rounds * blocks * way.rows);
+  const std::int64_t rounds = (items + blocks - 1) / blocks;
+  return static_cast<double>(product.weight_rows() * plan.x_tiles * way.split) /
+         static_cast<double>(rounds * blocks * way.rows);
 }
 
 }  // namespace
@@ -20,8 +23,9 @@ double evenness(const Launch& launch, std::int64_t weight_rows, const TileWay& w
 std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
   constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
   constexpr int kLeastSlotBytes = 8 << 10;
-  constexpr int kMostSlotBytes = 40 << 10;
+  constexpr int kMostSlotBytes = 64 << 10;
   constexpr int kLeastSlots = 3;
+  constexpr int kSplitWidth = 32;
   constexpr int kRoomRows = 16;
   constexpr int kRoomKib = 112;  // of 227: the decode kernel's block fits beside
   std::vector<TileWay> ways;
@@ -37,28 +41,31 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
       if (shared && boxes < 2) continue;
       for (const auto& [kib, blocks] : {std::pair{224, 1}, {150, 1}, {112, 1}, {112, 2}}) {
         if (leaves_room && kib * blocks > kRoomKib) continue;
-        const TileWay way{rows, boxes, kib, blocks};
+        TileWay way{rows, boxes, kib, blocks};
         const TilePlan plan = plan_tiles(product, way);
         if (plan.slot_bytes < kLeastSlotBytes || plan.slot_bytes > kMostSlotBytes) continue;
         if (plan.slots < kLeastSlots) continue;
         if (!leaves_room && kib * blocks <= kRoomKib) continue;
         if (width >= 64 && shared && blocks > 1) continue;     // x comes twice as often
         if (width > 64 && eight_bits && blocks > 1) continue;  // registers for one
-        ways.push_back(way);
+        for (const int split : {1, 2, 4, 7}) {
+          // Few rows: the atomic additions cost more than they save.
+          if (split > 1 && (product.output != ProductOutput::kAdd || width < kSplitWidth)) break;
+          way.split = split;
+          if (plan.chunks % split == 0) ways.push_back(way);
+        }
       }
     }
   }
   double best = 0.0;
   for (const TileWay& way : ways) {
-    best = std::max(best, evenness(launch, product.weight_rows(), way));
+    best = std::max(best, evenness(launch, product, way));
   }
-  std::erase_if(ways, [&](const TileWay& way) {
-    return evenness(launch, product.weight_rows(), way) < kWorse * best;
-  });
-  constexpr std::size_t kMostWays = 16;
-  std::ranges::stable_sort(ways, std::greater<>(), [&](const TileWay& way) {
-    return evenness(launch, product.weight_rows(), way);
-  });
+  std::erase_if(ways,
+                [&](const TileWay& way) { return evenness(launch, product, way) < kWorse * best; });
+  constexpr std::size_t kMostWays = 24;
+  std::ranges::stable_sort(ways, std::greater<>(),
+                           [&](const TileWay& way) { return evenness(launch, product, way); });
   if (ways.size() > kMostWays) ways.resize(kMostWays);
   return ways;
 }

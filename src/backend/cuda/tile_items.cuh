@@ -1,0 +1,46 @@
+// What the blocks of a tile product share out: tiles of W by tiles of x by parts of the columns.
+//
+// Promise: Item(items, n) is the n-th. Parts of the columns change first, then tiles of x, up to so
+//   many that they stay in the second-level cache, then tiles of W. A block takes every
+//   gridDim.x-th, from its own number on.
+// Units: chunks: slotfuls of columns.
+// Threads: values; device functions.
+#pragma once
+
+#include <cstdint>
+
+namespace hangar::cuda {
+
+struct TileItems {
+  std::int32_t tiles = 0;  // of W
+  std::int32_t x_tiles = 1;
+  std::int32_t split = 1;   // of the columns
+  std::int32_t chunks = 0;  // of an item
+
+  int count() const { return tiles * x_tiles * split; }
+};
+
+#ifdef __CUDACC__
+struct Item {
+  static constexpr int kTilesOfX = 16;
+  int tile;    // of W
+  int x_tile;  // of x
+  int first;   // chunk of its columns
+  __device__ Item(const TileItems& items, int number) : first(number % items.split * items.chunks) {
+    const int at = number / items.split;
+    const int all = kTilesOfX * items.tiles;
+    const int begin = at / all * kTilesOfX;
+    const int wide = max(1, min(kTilesOfX, items.x_tiles - begin));  // behind the last: whatever
+    tile = at % all / wide;
+    x_tile = begin + at % all % wide;
+  }
+};
+
+__device__ __forceinline__ int items_of_block(const TileItems& items) {
+  const int blocks = static_cast<int>(gridDim.x);
+  const int all = items.tiles * items.x_tiles * items.split;
+  return (all - static_cast<int>(blockIdx.x) + blocks - 1) / blocks;
+}
+#endif
+
+}  // namespace hangar::cuda
