@@ -35,8 +35,8 @@ namespace {
 
 constexpr std::size_t kExpertBytes = std::size_t{8} << 20U;  // choices of a step
 // Numbers of rows that products are measured at.
-constexpr std::array<std::int64_t, 19> kTunedRows = {
-    1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192};
+constexpr std::array<std::int64_t, 20> kTunedRows = {
+    1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 8192};
 
 std::filesystem::path choices_path() {
   return cache_folder() / "cuda" / "matmul_choices";
@@ -92,8 +92,12 @@ class CudaBackend final : public Backend {
   }
   // Many at once is what throughput wants; their logits take a quarter of a gigabyte.
   StepSizes usual_step_sizes() const override {
-    constexpr std::uint64_t kLarge = std::uint64_t{48} << 30U;
-    return {.rows = 8192, .sequences = device_->memory_bytes() >= kLarge ? 512 : 256};
+    constexpr std::uint64_t kGib = std::uint64_t{1} << 30U;
+    const std::uint64_t memory = device_->memory_bytes();
+    return {.rows = 8192,
+            .sequences = memory >= 96 * kGib   ? 1024
+                         : memory >= 48 * kGib ? 512
+                                               : 256};
   }
 
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*16 bits*/) override {

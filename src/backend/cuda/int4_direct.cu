@@ -19,8 +19,7 @@ void launch_direct(const Launch& launch, const Product& product, const Int4Way& 
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.zeros = *product.int4 == Int4Form::kZero32;
-  a.x = {product.x, product.x_stride, static_cast<std::int32_t>(product.columns), product.norm.eps,
-         product.norm.weight};
+  a.x = direct::Source(product);
   a.y = OutputTarget(product);
   a.gate = product.gate.value_or(GateFunction::kSilu);
   const CUtensorMap weight =
@@ -61,10 +60,7 @@ void launch_direct(const Launch& launch, const Product& product, const Int4Way& 
 
 void multiply_direct(const Launch& launch, const Product& product, const Int4Way& way,
                      const Int4Plan& plan) {
-  const bool normed = product.norm.weight != nullptr;
-  const Activation x{const_cast<void*>(product.x), product.rows, product.columns,
-                     normed ? DType::kF32 : product.type, product.x_stride};
-  if (!wide(x, x.columns) || (normed && !wide(product.norm.weight)) || x.columns % 32 != 0) {
+  if (!direct::can_read(product) || product.columns % 32 != 0) {
     throw std::invalid_argument("inputs of 4-bit weights: rows at 16 bytes, columns by 32");
   }
   if (product.type == DType::kF16) return launch_direct<__half>(launch, product, way, plan);

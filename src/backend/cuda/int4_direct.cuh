@@ -12,6 +12,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include "backend/cuda/direct_ring.cuh"
 #include "backend/cuda/gate.cuh"
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_direct_inputs.cuh"
@@ -34,7 +35,7 @@ struct DirectArguments {
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   bool zeros = false;  // of pairs: the second is a zero
-  DirectSource x;
+  direct::Source x;
   OutputTarget y;
   GateFunction gate = GateFunction::kSilu;
 };
@@ -107,30 +108,6 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kRows][2], const st
   }
 }
 
-// One thread: W's copies, in order.
-__device__ inline void bring_direct(const DirectArguments& a, const CUtensorMap& weight,
-                                    std::uint32_t memory, std::uint32_t full, std::uint32_t empty,
-                                    int bytes, int total) {
-  int tile = static_cast<int>(blockIdx.x);
-  int chunk = 0;
-  int slot = 0;
-  std::uint32_t parity = 1;  // the first time round nothing is waited for
-  for (int i = 0; i < total; ++i) {
-    wait_for(empty + 8 * slot, parity);
-    // What lies outside W comes as zeros.
-    expect(full + 8 * slot, bytes);
-    copy_box(memory + slot * a.slot_bytes, &weight, full + 8 * slot, CacheFor::kOnce, 0,
-             chunk * a.per_slot, tile * a.strips, 0);
-    if (++chunk == a.chunks) {
-      chunk = 0;
-      tile += static_cast<int>(gridDim.x);
-    }
-    if (++slot < a.slots) continue;
-    slot = 0;
-    parity ^= 1;
-  }
-}
-
 #endif
 
 template <typename T, Layout kLayout, int kRows>
@@ -143,37 +120,34 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
   using Sums = DirectSums<kGroups<kLayout> * kRows>;
   using Units = DirectUnits<T>;
   extern __shared__ __align__(128) std::byte memory[];
-  __shared__ __align__(8) std::uint64_t barriers[2 * kMostInt4Slots];
-  const std::uint32_t full = shared_address(barriers);
-  const std::uint32_t empty = full + 8 * kMostInt4Slots;
+  __shared__ __align__(8) std::uint64_t barriers[2 * direct::kMostSlots];
+  direct::Ring ring{shared_address(barriers)};
   const int strips = a.gated ? 2 * a.strips : a.strips;
   const int warps = strips * a.parts;
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (threadIdx.x == 0) {
-    for (int i = 0; i < a.slots; ++i) {
-      init_barrier(full + 8 * i);
-      init_barrier(empty + 8 * i, warps);
-    }
-    publish_barriers();
+    ring.init(a.slots, warps);
     prefetch_map(&weight);
   }
   __syncthreads();
   cudaTriggerProgrammaticLaunchCompletion();
-  const int blocks = static_cast<int>(gridDim.x);
-  const int tiles = (a.tiles - static_cast<int>(blockIdx.x) + blocks - 1) / blocks;
+  const int tiles = direct::tiles_of_block(a.tiles);
   if (warp == warps) {
-    if (lane == 0) {  // without a wait for the kernel before: W is nobody's output
-      bring_direct(a, weight, shared_address(memory), full, empty, a.per_slot * strips * kBytes,
-                   tiles * a.chunks);
-    }
+    if (lane != 0) return;
+    const std::uint32_t begin = shared_address(memory);
+    ring.fill(a.slots, a.per_slot * strips * kBytes, tiles, a.chunks,
+              [&](int slot, std::uint32_t full, int tile, int chunk) {
+                copy_box(begin + slot * a.slot_bytes, &weight, full, CacheFor::kOnce, 0,
+                         chunk * a.per_slot, tile * a.strips, 0);
+              });
     return;
   }
   std::byte* const numbers = memory + a.slots * a.slot_bytes;
   const auto* const x_sums =
       reinterpret_cast<const Sums*>(numbers + a.blocks * Inputs::kBlockBytes);
   Inputs(numbers, a.blocks, warps * 32).fill(a.x);
-  sync_direct(warps * 32);
+  direct::sync(warps * 32);
   const int strip = warp % strips;
   const int part = warp / strips;
   // Of each piece of x a lane takes its quad's numbers, of row lane / 4 modulo rows.
@@ -182,26 +156,22 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
   // where lane % 2 is 1, of row lane % 4 / 2.
   const bool high = lane % 2 != 0;
   const int row = lane % 4 / 2;
-  int slot = 0;
-  std::uint32_t parity = 0;
   for (int i = 0; i < tiles; ++i) {
     float sums[kRows][2] = {};
     int block = part;  // of all blocks those whose number is `part` modulo parts
     for (int chunk = 0; chunk < a.chunks; ++chunk) {
-      wait_for(full + 8 * slot, parity);
+      wait_for(ring.full(), ring.parity);
       const int first = chunk * a.per_slot;
       const int end = min(first + a.per_slot, a.blocks);
-      const std::byte* const here = memory + slot * a.slot_bytes + strip * a.per_slot * kBytes;
+      const std::byte* const here = memory + ring.at * a.slot_bytes + strip * a.per_slot * kBytes;
       for (; block < end; block += a.parts) {
         multiply_block<T, kLayout, kRows>(sums, here + (block - first) * kBytes,
                                           x + block * Inputs::kBlockBytes, x_sums[block], lane,
                                           a.zeros);
       }
       __syncwarp();
-      if (lane == 0) arrive(empty + 8 * slot);
-      if (++slot < a.slots) continue;
-      slot = 0;
-      parity ^= 1;
+      if (lane == 0) arrive(ring.empty());
+      ring.step(a.slots);
     }
     float value = high ? sums[0][1] : sums[0][0];
     if (kRows == 2 && row != 0) value = high ? sums[kRows - 1][1] : sums[kRows - 1][0];
@@ -213,14 +183,14 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
                                    a.blocks * int4_direct_block_bytes(kRows, kGroups<kLayout>)) +
           (i & 1) * warps * 32 + lane;
       room[warp * 32] = value;
-      sync_direct(warps * 32);
+      direct::sync(warps * 32);
       if (warp >= a.strips) continue;
       for (int p = 1; p < a.parts; ++p) value += room[(p * strips + warp) * 32];
       if (a.gated) {
         for (int p = 0; p < a.parts; ++p) up += room[(p * strips + a.strips + warp) * 32];
       }
     }
-    const int tile = static_cast<int>(blockIdx.x) + i * blocks;
+    const int tile = static_cast<int>(blockIdx.x) + i * static_cast<int>(gridDim.x);
     const int output =
         (tile * a.strips + strip) * static_cast<int>(kInt4Strip) + lane / 4 + (high ? 8 : 0);
     if (row >= kRows || output >= a.y.outputs) continue;

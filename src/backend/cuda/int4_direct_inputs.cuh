@@ -18,8 +18,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include "backend/cuda/direct_rows.cuh"
 #include "backend/cuda/element_io.cuh"
-#include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_plan.h"
 
 namespace hangar::cuda::int4 {
@@ -39,20 +39,7 @@ struct DirectUnits<__half> {
   static constexpr float kHigh = 0x1p-20F;
 };
 
-struct DirectSource {
-  const void* data = nullptr;  // of T, or, normed, of float32
-  std::int64_t stride = 0;
-  std::int32_t columns = 0;
-  float eps = 0.0F;
-  const float* norm = nullptr;
-};
-
 #if __CUDA_ARCH__ >= 900
-
-// Of the threads that multiply.
-__device__ __forceinline__ void sync_direct(int threads) {
-  asm volatile("bar.sync 1, %0;" ::"r"(threads) : "memory");
-}
 
 template <typename T, int kRows, int kGroups>
 class DirectInputs {
@@ -67,11 +54,15 @@ class DirectInputs {
         thread_(static_cast<int>(threadIdx.x)) {}
 
   // Waits for the kernel before. What is there may be read after the next barrier.
-  __device__ __forceinline__ void fill(const DirectSource& x) const {
-    if (x.norm != nullptr) {
-      bring_normed(x);
+  __device__ __forceinline__ void fill(const direct::Source& x) const {
+    const auto place = [this](int row, int piece) { return four(row, piece) + piece % 4 * 16; };
+    if (x.norm == nullptr) {
+      direct::copy_rows<kRows>(x, pieces_, threads_, place);
     } else {
-      bring(x);
+      const auto put = [&](int row, int piece, const float(&normed)[8]) {
+        store<8>(reinterpret_cast<T*>(place(row, piece)), normed);
+      };
+      direct::norm_rows<kRows, false>(x, pieces_, threads_, nullptr, put);
     }
     // A thread goes on with the pieces that it brought.
 #pragma unroll 1
@@ -87,116 +78,6 @@ class DirectInputs {
   // Where four pieces lie, in their order at first.
   __device__ __forceinline__ std::byte* four(int row, int piece) const {
     return numbers_ + piece / 4 * (64 * kRows) + row * 64;
-  }
-
-  __device__ __forceinline__ void bring(const DirectSource& x) const {
-    cudaGridDependencySynchronize();
-    for (int piece = thread_; piece < pieces_; piece += threads_) {
-      const int column = 8 * piece;
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) {
-        const T* from = static_cast<const T*>(x.data) + row * x.stride;
-        const bool inside = column < x.columns;
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                         shared_address(four(row, piece) + piece % 4 * 16)),
-                     "l"(from + (inside ? column : 0)), "r"(inside ? 16 : 0)
-                     : "memory");
-      }
-    }
-    asm volatile("cp.async.wait_all;" ::: "memory");
-  }
-
-  __device__ __forceinline__ void bring_normed(const DirectSource& x) const {
-    constexpr int kKept = 2 / kRows;  // pieces; others are read again
-    float weights[kKept][8];          // nobody's output
-#pragma unroll
-    for (int k = 0; k < kKept; ++k) read(x.norm, x.columns, thread_ + k * threads_, weights[k]);
-    cudaGridDependencySynchronize();
-    const auto read_x = [&](int row, int piece, float(&values)[8]) {
-      read(static_cast<const float*>(x.data) + row * x.stride, x.columns, piece, values);
-    };
-    float held[kKept][kRows][8];
-#pragma unroll
-    for (int k = 0; k < kKept; ++k) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) read_x(row, thread_ + k * threads_, held[k][row]);
-    }
-    float squares[kRows] = {};
-#pragma unroll
-    for (int k = 0; k < kKept; ++k) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) add_squares(squares[row], held[k][row]);
-    }
-    float values[8];
-    for (int piece = thread_ + kKept * threads_; piece < pieces_; piece += threads_) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) {
-        read_x(row, piece, values);
-        add_squares(squares[row], values);
-      }
-    }
-    join_threads(squares);
-    float factors[kRows];
-#pragma unroll
-    for (int row = 0; row < kRows; ++row) {
-      factors[row] = 1.0F / sqrtf(squares[row] / static_cast<float>(x.columns) + x.eps);
-    }
-#pragma unroll
-    for (int k = 0; k < kKept; ++k) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) {
-        put_normed(row, thread_ + k * threads_, held[k][row], factors[row], weights[k]);
-      }
-    }
-    for (int piece = thread_ + kKept * threads_; piece < pieces_; piece += threads_) {
-      float more[8];
-      read(x.norm, x.columns, piece, more);
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) {
-        read_x(row, piece, values);
-        put_normed(row, piece, values, factors[row], more);
-      }
-    }
-  }
-
-  __device__ static __forceinline__ void read(const float* row, int columns, int piece,
-                                              float (&values)[8]) {
-#pragma unroll
-    for (float& value : values) value = 0.0F;
-    if (8 * piece < columns) load<8>(row + 8 * piece, values);
-  }
-
-  __device__ static __forceinline__ void add_squares(float& squares, const float (&values)[8]) {
-#pragma unroll
-    for (const float value : values) squares += value * value;
-  }
-
-  // Over all threads, the same in each.
-  __device__ __forceinline__ void join_threads(float (&sums)[kRows]) const {
-    __shared__ float of_warps[kRows][kMostInt4DirectWarps];
-#pragma unroll
-    for (int row = 0; row < kRows; ++row) {
-#pragma unroll
-      for (int offset = 16; offset > 0; offset /= 2) {
-        sums[row] += __shfl_xor_sync(~0U, sums[row], offset);
-      }
-      if (thread_ % 32 == 0) of_warps[row][thread_ / 32] = sums[row];
-    }
-    sync_direct(threads_);
-#pragma unroll
-    for (int row = 0; row < kRows; ++row) {
-      sums[row] = 0.0F;
-      for (int warp = 0; warp < threads_ / 32; ++warp) sums[row] += of_warps[row][warp];
-    }
-  }
-
-  __device__ __forceinline__ void put_normed(int row, int piece, const float (&values)[8],
-                                             float factor, const float (&weights)[8]) const {
-    if (piece >= pieces_) return;
-    float normed[8];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) normed[i] = values[i] * factor * weights[i];
-    store<8>(reinterpret_cast<T*>(four(row, piece) + piece % 4 * 16), normed);
   }
 
   // Of whole warps, whose threads have pieces side by side: into the matrix unit's order, and sums.

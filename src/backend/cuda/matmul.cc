@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/gate.cuh"
 
 namespace hangar::cuda {
 namespace {
@@ -158,7 +159,12 @@ void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
                         const CudaWeight& weight) {
   assert(x.dtype == DType::kF32);
   if (x.rows == 0) return;
-  Product product = product_of(weight, input(launch, y, kind_of(weight)), x);
+  add_product(launch, x, input(launch, y, kind_of(weight)), weight);
+}
+
+void Matmul::add_product(const Launch& launch, Activation x, const MatmulInput& y,
+                         const CudaWeight& weight) {
+  Product product = product_of(weight, y, x);
   product.output = ProductOutput::kAdd;
   products_.multiply(launch, product);
 }
@@ -179,8 +185,17 @@ void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate
                              GateFunction f, const CudaWeight& weight) {
   assert(x.dtype == DType::kF32 && gate.columns == up.columns && gate.rows == up.rows);
   if (x.rows == 0) return;
-  gate_mul(launch, gate, gate, up, f);
-  matmul_add(launch, x, gate, weight);
+  if (kind_of(weight) != InputKind::kFp8 || !Gate::knows(f)) {
+    gate_mul(launch, gate, gate, up, f);
+    return matmul_add(launch, x, gate, weight);
+  }
+  const Int4Rows room = input_room(gate);
+  const QuantizedRows rows{room.data, gate.columns, room.scales};
+  quantize_gated_rows(launch, rows, gate, up, f);
+  add_product(
+      launch, x,
+      {gate.dtype, gate.rows, gate.columns, rows.data, rows.stride, rows.scales, nullptr, {}},
+      weight);
 }
 
 void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm_weight, float eps,

@@ -99,6 +99,9 @@ class Matmul {
   void multiply(const Launch& launch, std::span<const Activation> ys, const MatmulInput& x,
                 std::span<const CudaWeight* const> weights);
 
+  void add_product(const Launch& launch, Activation x, const MatmulInput& y,
+                   const CudaWeight& weight);
+
   void note_gated(const Launch& launch, const Product& gated);
 
   Products products_;

@@ -20,8 +20,9 @@ constexpr double kMeasuredUs = 400.0;  // of each candidate, about
 constexpr double kLongUs = 1000.0;
 constexpr double kHopeless = 1.5;  // times the best so far
 // What a tile product saves in a step, where it begins while the kernel before it ends: cuBLASLt's
-// do not.
+// do not. Of more rows, what it could do by then is little, and it is measured by itself.
 constexpr double kOverlapUs = 1.5;
+constexpr std::int64_t kOverlappedRows = 64;
 constexpr double kRefused = 1e9;  // how slow is one that does not run
 
 // A graph of what `body` puts on the stream: its runs follow one another without the host.
@@ -190,11 +191,13 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   for (const TileWay& way : tile_ways(launch, product)) found.push_back({way, {}, {}, 0.0});
   for (const Int4Way& way : int4_ways(launch, product)) found.push_back({{}, way, {}, 0.0});
   ProductChoice best;
-  const auto in_a_step = [](const ProductChoice& choice) {
-    return choice.us - (choice.tiles.rows > 0 ? kOverlapUs : 0.0);
+  Launch measured = launch;
+  measured.overlap = launch.overlap && product.rows <= kOverlappedRows;
+  const auto in_a_step = [&](const ProductChoice& choice) {
+    return choice.us - (measured.overlap && choice.tiles.rows > 0 ? kOverlapUs : 0.0);
   };
   for (ProductChoice& choice : found) {
-    choice.us = measure(launch, product, weights, choice, best.us);
+    choice.us = measure(measured, product, weights, choice, best.us);
     if (choice.us == 0.0) continue;
     if (best.us == 0.0 || in_a_step(choice) < in_a_step(best)) best = choice;
   }

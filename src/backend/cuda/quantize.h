@@ -13,6 +13,7 @@
 
 #include "backend/cuda/launch.h"
 #include "tensor/activation.h"
+#include "tensor/gate_function.h"
 
 namespace hangar::cuda {
 
@@ -26,5 +27,8 @@ void quantize_rows(const Launch& launch, const QuantizedRows& out, Activation x)
 // Of an RMS norm of x, as rms_norm() without its rounding.
 void quantize_normed_rows(const Launch& launch, const QuantizedRows& out, Activation x,
                           const float* weight, float eps);
+// Of f(gate) * up, as gate_mul() without its rounding; f: as Gate::knows().
+void quantize_gated_rows(const Launch& launch, const QuantizedRows& out, Activation gate,
+                         Activation up, GateFunction f);
 
 }  // namespace hangar::cuda

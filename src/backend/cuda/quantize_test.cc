@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "backend/cuda/matmul_test_support.h"
 
 namespace hangar::cuda {
@@ -75,6 +77,35 @@ TEST_P(QuantizeTest, RowsKeepTheirNumbers) {
       if (HasFailure()) return;
     }
   }
+}
+
+TEST_P(QuantizeTest, AGateGoesOnTheWay) {
+  for (const GateFunction f : {GateFunction::kSilu, GateFunction::kGeluTanh}) {
+    for (const auto& [rows, columns] : kSizes) {
+      SCOPED_TRACE(fmt::format("{} x {}", rows, columns));
+      start_over();
+      const Numbers gate = random(rows * columns, type(), 2.0F);
+      const Numbers up = random(rows * columns, type(), 3.0F);
+      Numbers want;
+      for (std::size_t i = 0; i < gate.size(); ++i) {
+        const auto x = static_cast<double>(gate[i]);
+        const double u = 1.5957691216 * (x + 0.044715 * x * x * x);
+        const double in = f == GateFunction::kSilu ? x : u;
+        want.push_back(static_cast<float>(x / (1.0 + std::exp(-in)) * static_cast<double>(up[i])));
+      }
+      const Activation gates = put(gate, rows, columns, type(), columns + 8);
+      const Activation ups = put(up, rows, columns, type(), columns + 8);
+      const Made made = make(rows, columns, (columns + 15) / 16 * 16, [&](const QuantizedRows& to) {
+        quantize_gated_rows(launch_, to, gates, ups, f);
+      });
+      expect_rows(made, want, rows, columns);
+      if (HasFailure()) return;
+    }
+  }
+  const Activation one = put(Numbers(16, 1.0F), 1, 16, type());
+  const QuantizedRows nowhere{nullptr, 16, nullptr};
+  EXPECT_THROW(quantize_gated_rows(launch_, nowhere, one, one, GateFunction::kGelu),
+               std::invalid_argument);
 }
 
 TEST_P(QuantizeTest, ARowOfZerosStaysSo) {
