@@ -135,10 +135,11 @@ class Bench {
   bool head_is_out_ = false;
 };
 
-// One file each: matmul_bench.cc, int4_bench.cc, attention_bench.cc, elementwise_bench.cc (norms,
+// One file each: matmul_bench.cc, quant_bench.cc, attention_bench.cc, elementwise_bench.cc (norms,
 // RoPE, gates, embedding), sampling_bench.cc, weights_bench.cc.
 void matmul_benchmarks(Bench& bench);
 void int4_benchmarks(Bench& bench);
+void fp8_benchmarks(Bench& bench);
 void attention_benchmarks(Bench& bench);
 void elementwise_benchmarks(Bench& bench);
 void sampling_benchmarks(Bench& bench);

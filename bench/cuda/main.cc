@@ -21,6 +21,7 @@ struct Group {
 constexpr Group kGroups[] = {
     {"matmul", hangar::cuda::bench::matmul_benchmarks},
     {"int4", hangar::cuda::bench::int4_benchmarks},
+    {"fp8", hangar::cuda::bench::fp8_benchmarks},
     {"attention", hangar::cuda::bench::attention_benchmarks},
     {"elementwise", hangar::cuda::bench::elementwise_benchmarks},
     {"sampling", hangar::cuda::bench::sampling_benchmarks},

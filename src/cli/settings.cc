@@ -42,7 +42,7 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "none|static|dynamic|continuous", "How requests share the model; see docs/scheduling.md"},
     {Setting::kMaxRunning, "max_running", SettingKind::kInteger, "0", 0, 4096, "N",
      "Sequences computed at once at most; a batch's size for static and dynamic; 0: 64, on a card "
-     "256 or, with 48 GiB or more, 512, with 96 GiB 1024"},
+     "256 or, with 48 GiB or more, 512"},
     {Setting::kStepTokens, "step_tokens", SettingKind::kInteger, "0", 0, 1 << 16, "TOKENS",
      "Tokens of one step at most: prompts go in chunks that leave room for the others' tokens; 0: "
      "256, "

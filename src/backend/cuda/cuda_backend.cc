@@ -92,12 +92,8 @@ class CudaBackend final : public Backend {
   }
   // Many at once is what throughput wants; their logits take a quarter of a gigabyte.
   StepSizes usual_step_sizes() const override {
-    constexpr std::uint64_t kGib = std::uint64_t{1} << 30U;
-    const std::uint64_t memory = device_->memory_bytes();
-    return {.rows = 8192,
-            .sequences = memory >= 96 * kGib   ? 1024
-                         : memory >= 48 * kGib ? 512
-                                               : 256};
+    constexpr std::uint64_t kLarge = std::uint64_t{48} << 30U;
+    return {.rows = 8192, .sequences = device_->memory_bytes() >= kLarge ? 512 : 256};
   }
 
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*16 bits*/) override {

@@ -1,20 +1,20 @@
 // The ring of slots of a product of one or two rows: a thread fills it with W, the other warps
 // multiply.
 //
-// Promise: fill() has the ring filled tile after tile of the block's, chunk after chunk, without a
-//   wait for the kernel before: W is nobody's output. Who multiplies waits at full(), and says
-//   done() once a warp, then step().
-// Units: bytes; addresses in shared memory; barriers: kMostSlots full ones, then as many empty
-// ones. Threads: device functions.
+// Promise: fill() has the ring filled tile after tile of the block's (from its own number on every
+//   gridDim.x-th), chunk after chunk, without a wait for the kernel before: W is nobody's output.
+//   Whoever multiplies waits for full(), arrives at empty() once a warp, and takes a step(). at:
+//   the slot; barriers: kMostDirectSlots full ones, then as many empty ones.
+// Units: bytes; addresses in shared memory.
+// Threads: device functions.
 #pragma once
 
 #include <cstdint>
 
+#include "backend/cuda/direct.h"
 #include "backend/cuda/hopper.cuh"
 
 namespace hangar::cuda::direct {
-
-inline constexpr int kMostSlots = 32;
 
 #if __CUDA_ARCH__ >= 900
 
@@ -24,7 +24,7 @@ struct Ring {
   std::uint32_t parity = 0;
 
   __device__ __forceinline__ std::uint32_t full() const { return barriers + 8 * at; }
-  __device__ __forceinline__ std::uint32_t empty() const { return full() + 8 * kMostSlots; }
+  __device__ __forceinline__ std::uint32_t empty() const { return full() + 8 * kMostDirectSlots; }
   __device__ __forceinline__ void step(int slots) {
     if (++at < slots) return;
     at = 0;
@@ -34,7 +34,7 @@ struct Ring {
   __device__ __forceinline__ void init(int slots, int warps) const {
     for (int i = 0; i < slots; ++i) {
       init_barrier(barriers + 8 * i);
-      init_barrier(barriers + 8 * (kMostSlots + i), warps);
+      init_barrier(barriers + 8 * (kMostDirectSlots + i), warps);
     }
     publish_barriers();
   }
@@ -43,25 +43,18 @@ struct Ring {
   template <typename Bring>
   __device__ __forceinline__ void fill(int slots, int bytes, int tiles, int chunks,
                                        const Bring& bring) {
-    int tile = static_cast<int>(blockIdx.x);
     parity = 1;  // the first time round nothing is waited for
-    for (int i = 0; i < tiles; ++i) {
+    for (int tile = static_cast<int>(blockIdx.x); tile < tiles;
+         tile += static_cast<int>(gridDim.x)) {
       for (int chunk = 0; chunk < chunks; ++chunk) {
         wait_for(empty(), parity);
         expect(full(), bytes);
         bring(at, full(), tile, chunk);
         step(slots);
       }
-      tile += static_cast<int>(gridDim.x);
     }
   }
 };
-
-// Of so many tiles, a block's: from its own number on every gridDim.x-th.
-__device__ __forceinline__ int tiles_of_block(int tiles) {
-  const int blocks = static_cast<int>(gridDim.x);
-  return (tiles - static_cast<int>(blockIdx.x) + blocks - 1) / blocks;
-}
 
 #endif
 

@@ -9,13 +9,12 @@
 
 #include <cstdint>
 
+#include "backend/cuda/direct.h"
 #include "backend/cuda/element_io.cuh"
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/product.h"
 
 namespace hangar::cuda::direct {
-
-inline constexpr int kMostWarps = 12;  // that multiply: 72 registers a thread
 
 struct Source {
   const void* data = nullptr;  // of 16 bits, or, normed, of float32
@@ -51,7 +50,7 @@ __device__ __forceinline__ void sync(int threads) {
 // as the largest.
 template <int kSums, int kCount>
 __device__ __forceinline__ void join_threads(float (&values)[kCount], int threads) {
-  __shared__ float of_warps[kCount][kMostWarps];
+  __shared__ float of_warps[kCount][kMostDirectWarps];
   const int thread = static_cast<int>(threadIdx.x);
   const auto join = [](int i, float a, float b) { return i < kSums ? a + b : fmaxf(a, b); };
 #pragma unroll

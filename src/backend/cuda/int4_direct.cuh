@@ -22,7 +22,7 @@
 
 namespace hangar::cuda::int4 {
 
-inline constexpr int kDirectThreads = 32 * (kMostInt4DirectWarps + 1);
+inline constexpr int kDirectThreads = 32 * (kMostDirectWarps + 1);
 
 struct DirectArguments {
   std::int32_t strips = 0;  // of a tile, of one matrix
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
   using Sums = DirectSums<kGroups<kLayout> * kRows>;
   using Units = DirectUnits<T>;
   extern __shared__ __align__(128) std::byte memory[];
-  __shared__ __align__(8) std::uint64_t barriers[2 * direct::kMostSlots];
+  __shared__ __align__(8) std::uint64_t barriers[2 * kMostDirectSlots];
   direct::Ring ring{shared_address(barriers)};
   const int strips = a.gated ? 2 * a.strips : a.strips;
   const int warps = strips * a.parts;
@@ -132,11 +132,10 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
   }
   __syncthreads();
   cudaTriggerProgrammaticLaunchCompletion();
-  const int tiles = direct::tiles_of_block(a.tiles);
   if (warp == warps) {
     if (lane != 0) return;
     const std::uint32_t begin = shared_address(memory);
-    ring.fill(a.slots, a.per_slot * strips * kBytes, tiles, a.chunks,
+    ring.fill(a.slots, a.per_slot * strips * kBytes, a.tiles, a.chunks,
               [&](int slot, std::uint32_t full, int tile, int chunk) {
                 copy_box(begin + slot * a.slot_bytes, &weight, full, CacheFor::kOnce, 0,
                          chunk * a.per_slot, tile * a.strips, 0);
@@ -156,7 +155,9 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
   // where lane % 2 is 1, of row lane % 4 / 2.
   const bool high = lane % 2 != 0;
   const int row = lane % 4 / 2;
-  for (int i = 0; i < tiles; ++i) {
+  int turn = 0;
+  for (int tile = static_cast<int>(blockIdx.x); tile < a.tiles;
+       tile += static_cast<int>(gridDim.x), turn ^= 1) {
     float sums[kRows][2] = {};
     int block = part;  // of all blocks those whose number is `part` modulo parts
     for (int chunk = 0; chunk < a.chunks; ++chunk) {
@@ -181,7 +182,7 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
       auto* const room =
           reinterpret_cast<float*>(numbers +
                                    a.blocks * int4_direct_block_bytes(kRows, kGroups<kLayout>)) +
-          (i & 1) * warps * 32 + lane;
+          turn * warps * 32 + lane;
       room[warp * 32] = value;
       direct::sync(warps * 32);
       if (warp >= a.strips) continue;
@@ -190,7 +191,6 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
         for (int p = 0; p < a.parts; ++p) up += room[(p * strips + a.strips + warp) * 32];
       }
     }
-    const int tile = static_cast<int>(blockIdx.x) + i * static_cast<int>(gridDim.x);
     const int output =
         (tile * a.strips + strip) * static_cast<int>(kInt4Strip) + lane / 4 + (high ? 8 : 0);
     if (row >= kRows || output >= a.y.outputs) continue;

@@ -56,13 +56,13 @@ class DirectInputs {
   // Waits for the kernel before. What is there may be read after the next barrier.
   __device__ __forceinline__ void fill(const direct::Source& x) const {
     const auto place = [this](int row, int piece) { return four(row, piece) + piece % 4 * 16; };
-    if (x.norm == nullptr) {
-      direct::copy_rows<kRows>(x, pieces_, threads_, place);
-    } else {
+    if (x.norm != nullptr) {
       const auto put = [&](int row, int piece, const float(&normed)[8]) {
         store<8>(reinterpret_cast<T*>(place(row, piece)), normed);
       };
       direct::norm_rows<kRows, false>(x, pieces_, threads_, nullptr, put);
+    } else {
+      direct::copy_rows<kRows>(x, pieces_, threads_, place);
     }
     // A thread goes on with the pieces that it brought.
 #pragma unroll 1

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backend/cuda/direct_test_support.h"
 #include "backend/cuda/int4_inputs.h"
 #include "backend/cuda/int4_matmul.h"
 #include "backend/cuda/int4_product_test_support.h"
@@ -13,75 +14,16 @@
 namespace hangar::cuda {
 namespace {
 
-struct Shape {
-  std::int64_t rows;
-  std::int64_t outputs;
-  std::int64_t columns;
-};
+using Shape = DirectShape;
 
 class Int4DirectTest : public Int4ProductTest {
  protected:
-  static constexpr float kEps = 1e-5F;
-
   // x as it is multiplied: itself, or normed and rounded.
-  Numbers multiplied(const Numbers& x, const Numbers& norm, std::int64_t columns) const {
+  Numbers multiplied(const Numbers& x, const Numbers& norm) const {
     if (norm.empty()) return x;
-    Numbers normed = x;
-    for (std::size_t first = 0; first < x.size(); first += static_cast<std::size_t>(columns)) {
-      double squares = 0.0;
-      for (std::size_t c = 0; c < norm.size(); ++c) {
-        squares += static_cast<double>(x[first + c]) * static_cast<double>(x[first + c]);
-      }
-      const auto factor = static_cast<float>(
-          1.0 / std::sqrt(squares / static_cast<double>(columns) + static_cast<double>(kEps)));
-      for (std::size_t c = 0; c < norm.size(); ++c) {
-        normed[first + c] = round_to(type(), x[first + c] * factor * norm[c]);
-      }
-    }
+    Numbers normed = normed_rows(x, norm);
+    for (float& value : normed) value = round_to(type(), value);
     return normed;
-  }
-
-  struct Sum {
-    double value = 0.0;
-    double allowed = 0.0;
-  };
-  // `inputs`: of the sum of magnitudes, beside what sums in float32 cost.
-  static Sum sum_of(const float* x, const float* w, std::int64_t columns, double inputs) {
-    Sum sum;
-    double magnitude = 0.0;
-    for (std::int64_t c = 0; c < columns; ++c) {
-      const double term = static_cast<double>(x[c]) * static_cast<double>(w[c]);
-      sum.value += term;
-      magnitude += std::abs(term);
-    }
-    sum.allowed = (4e-6 + inputs) * magnitude + 1e-6 * std::abs(sum.value);
-    return sum;
-  }
-  static Sum gated(const Sum& gate, const Sum& up) {
-    const double silu = gate.value / (1.0 + std::exp(-gate.value));
-    constexpr double kSteepest = 1.1;
-    return {silu * up.value, kSteepest * gate.allowed * (std::abs(up.value) + up.allowed) +
-                                 std::abs(silu) * up.allowed + 1e-5 * std::abs(silu * up.value)};
-  }
-  // {rows, outputs} of x W^T, gated where W has rows for both.
-  std::vector<Sum> sums_of(const Numbers& x, const Numbers& w, const Shape& shape,
-                           double inputs) const {
-    std::vector<Sum> sums;
-    const std::int64_t columns = shape.columns;
-    const bool both = std::ssize(w) == 2 * shape.outputs * columns;
-    for (std::int64_t r = 0; r < shape.rows; ++r) {
-      for (std::int64_t o = 0; o < shape.outputs; ++o) {
-        const float* row = x.data() + r * columns;
-        const Sum sum = sum_of(row, w.data() + o * columns, columns, inputs);
-        if (!both) {
-          sums.push_back(sum);
-          continue;
-        }
-        const float* up = w.data() + (shape.outputs + o) * columns;
-        sums.push_back(gated(sum, sum_of(row, up, columns, inputs)));
-      }
-    }
-    return sums;
   }
 
   // x: of the work type, or, with a norm, of float32.
@@ -94,7 +36,7 @@ class Int4DirectTest : public Int4ProductTest {
     product.int4 = form;
     if (gate) product.gate = GateFunction::kSilu;
     if (!norm.empty()) {
-      product.norm = {put(norm, 1, shape.columns, DType::kF32).f32(), kEps};
+      product.norm = {put(norm, 1, shape.columns, DType::kF32).f32(), kDirectEps};
     }
     return product;
   }
@@ -110,25 +52,18 @@ class Int4DirectTest : public Int4ProductTest {
     return get(y);
   }
 
-  void expect_all_ways(const Product& product, const std::vector<Sum>& sums) {
+  void expect_all_ways(const Product& product, const std::vector<DirectSum>& sums) {
     const DType to = product.y_type();
     const std::int64_t count = product.rows * product.outputs;
     const Numbers old =
         product.output == ProductOutput::kAdd ? random(count, to, 10.0F) : Numbers();
-    const double rounding = to == DType::kF32 ? 0x1p-23 : static_cast<double>(epsilon());
-    const double least = to == DType::kF16 ? 0x1p-25 : 0.0;  // half its smallest number
     const std::vector<Int4Way> ways = int4_ways(launch_, product);
     ASSERT_FALSE(ways.empty());
     for (const Int4Way& way : ways) {
       SCOPED_TRACE(fmt::format("strips {}, parts {}, {} a slot, {} KiB", way.strips, way.parts,
                                way.per_slot, way.memory_kib));
-      const Numbers got = run(product, way, old);
-      ASSERT_EQ(std::ssize(got), count);
-      for (std::size_t i = 0; i < got.size(); ++i) {
-        const double want = sums[i].value + (old.empty() ? 0.0 : static_cast<double>(old[i]));
-        ASSERT_NEAR(got[i], want, sums[i].allowed + rounding * std::abs(want) + least)
-            << "number " << i;
-      }
+      expect_sums(run(product, way, old), sums, old, to, epsilon());
+      if (testing::Test::HasFatalFailure()) return;
     }
   }
 };
@@ -156,8 +91,8 @@ TEST_P(Int4DirectTest, EqualsSumsInDoubleByEveryWay) {
           const Numbers norm = with_norm ? random(shape.columns, DType::kF32) : Numbers();
           // A factor that differs in its last bit rounds a number the other way now and then.
           const double inputs = with_norm ? static_cast<double>(epsilon()) / 8 : 0.0;
-          const std::vector<Sum> sums =
-              sums_of(multiplied(x, norm, shape.columns), strips.values(), shape, inputs);
+          const std::vector<DirectSum> sums =
+              sums_of(multiplied(x, norm), strips.values(), shape, inputs);
           const Product product =
               product_of(shape, form, put_strips(strips), gate, x, norm, output);
           ASSERT_TRUE(takes_direct(launch_, product.rows, product.columns));
@@ -200,7 +135,7 @@ TEST_P(Int4DirectTest, NumbersAtTheEndsOfTheirRanges) {
       x.push_back(i % 7 == 0 ? 0.0F : round_to(type(), sign * std::ldexp(1.99F, exponent)));
     }
     if (halves) x[3] = 65504.0F;
-    std::vector<Sum> sums = sums_of(x, strips.values(), shape, 0.0);
+    std::vector<DirectSum> sums = sums_of(x, strips.values(), shape, 0.0);
     // Numbers and minimums are added up by themselves, and may be larger than what they make.
     for (std::size_t i = 0; i < sums.size(); ++i) {
       const auto row = static_cast<std::int64_t>(i) / shape.outputs;
@@ -255,8 +190,8 @@ TEST_P(Int4DirectTest, ANormTakesLargeAndSmallRows) {
     HostStrips strips = random_strips(Int4Form::kZero128, shape.outputs, shape.columns);
     const Numbers x = random(shape.rows * shape.columns, DType::kF32, size);
     const Numbers norm = random(shape.columns, DType::kF32);
-    const std::vector<Sum> sums = sums_of(multiplied(x, norm, shape.columns), strips.values(),
-                                          shape, static_cast<double>(epsilon()) / 8);
+    const std::vector<DirectSum> sums =
+        sums_of(multiplied(x, norm), strips.values(), shape, static_cast<double>(epsilon()) / 8);
     expect_all_ways(product_of(shape, Int4Form::kZero128, put_strips(strips), false, x, norm,
                                ProductOutput::kFull),
                     sums);

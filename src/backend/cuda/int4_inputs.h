@@ -19,14 +19,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/cuda/direct.h"
 #include "backend/cuda/int4.h"
 #include "backend/cuda/launch.h"
 #include "tensor/activation.h"
 
 namespace hangar::cuda {
 
-inline constexpr std::int64_t kInt4DirectRows = 2;
-inline constexpr std::int64_t kMostInt4DirectNumbers = 1 << 16;  // that lie in shared memory
 inline constexpr std::int64_t kInt4FewRows = 8;
 inline constexpr std::int64_t kMostInt4TileRows = 128;
 
@@ -34,13 +33,6 @@ inline constexpr std::int64_t kMostInt4TileRows = 128;
 // way.
 inline bool takes_few(const Launch& launch, std::int64_t rows) {
   return rows <= kInt4FewRows && !launch.deterministic;
-}
-
-// Whether so many rows are taken directly: x as it is, in 16 bits, or with its norm to come;
-// nothing is quantized.
-inline bool takes_direct(const Launch& launch, std::int64_t rows, std::int64_t columns) {
-  return rows <= kInt4DirectRows && rows * columns <= kMostInt4DirectNumbers &&
-         !launch.deterministic;
 }
 
 // How many sums a form wants of a block.

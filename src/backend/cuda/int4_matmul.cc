@@ -42,7 +42,7 @@ std::vector<Int4Way> direct_ways(const Product& product) {
                               {3, 2}, {2, 3},  {1, 4}, {4, 3}, {6, 2}, {6, 1}};
   std::vector<Int4Way> ways;
   for (const auto& [strips, parts] : kWarps) {
-    if ((product.gate ? 2 : 1) * strips * parts > kMostInt4DirectWarps) continue;
+    if ((product.gate ? 2 : 1) * strips * parts > kMostDirectWarps) continue;
     for (const int per_slot : {8, 16, 4, 2}) {
       for (const int kib : {112, 224}) ways.push_back({strips, parts, per_slot, kib, 1});
     }

@@ -119,7 +119,7 @@ TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
 
 // Their numbers would not find room in shared memory.
 TEST_P(Int4MatmulTest, OneOrTwoLongRowsAreFewRows) {
-  const std::int64_t columns = kMostInt4DirectNumbers / 2 + 160;
+  const std::int64_t columns = kNumbersTakenDirectly / 2 + 160;
   EXPECT_TRUE(takes_direct(launch_, 1, columns));
   EXPECT_FALSE(takes_direct(launch_, 2, columns));
   for (const Int4Form form : kInt4Forms) {
@@ -213,7 +213,7 @@ class Int4BackendTest : public Int4MatmulTest {
 // the usual here, 7 / 127 / sqrt(12); of BF16 as input and as output, 1 / 256 / sqrt(3) at most
 // each.
 double allowed_off(std::int64_t rows) {
-  if (rows <= kInt4DirectRows) return 0.0035;
+  if (rows <= kRowsTakenDirectly) return 0.0035;
   return rows <= kInt4FewRows ? 0.025 : 0.035;
 }
 

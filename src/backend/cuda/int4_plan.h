@@ -18,7 +18,6 @@
 namespace hangar::cuda {
 
 inline constexpr int kMostInt4Slots = 32;
-inline constexpr int kMostInt4DirectWarps = 12;         // that multiply: 72 registers a thread
 inline constexpr int kInt4Alignment = 1024;             // of what is swizzled
 inline constexpr int kInt4FewAlignment = 128;           // of a box
 inline constexpr int kInt4RoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
@@ -45,7 +44,7 @@ inline Int4Plan plan_direct(const Product& product, const Int4Way& way) {
   plan.slot_bytes = (slot + kInt4FewAlignment - 1) / kInt4FewAlignment * kInt4FewAlignment;
   const int join = 2 * way.parts * plan.tile_strips * 128;
   const int beside = plan.blocks * int4_direct_block_bytes(product.rows, int4_groups(form)) + join;
-  plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostInt4Slots);
+  plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostDirectSlots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   return plan;
 }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/fp8_direct.h"
 #include "backend/cuda/gate.cuh"
 
 namespace hangar::cuda {
@@ -34,6 +35,12 @@ InputKind kind_of(const CudaWeight& weight) {
       break;
   }
   return InputKind::kPlain;
+}
+
+// Whether x of these weights is not quantized.
+bool stays(const Launch& launch, Activation x, InputKind kind) {
+  return kind == InputKind::kFp8 ? takes_fp8_direct(launch, x.rows, x.columns)
+                                 : takes_direct(launch, x.rows, x.columns);
 }
 
 bool same_kind(std::span<const CudaWeight* const> weights) {
@@ -100,7 +107,7 @@ Int4Rows Matmul::input_room(Activation x) const {
 
 MatmulInput Matmul::quantized(const Launch& launch, Activation x, DType work, InputKind kind,
                               NormOfInputs norm) const {
-  if (kind != InputKind::kFp8 && takes_direct(launch, x.rows, x.columns)) {
+  if (stays(launch, x, kind)) {
     return {work, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, norm};
   }
   const Int4Rows rows = input_room(x);
@@ -185,7 +192,8 @@ void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate
                              GateFunction f, const CudaWeight& weight) {
   assert(x.dtype == DType::kF32 && gate.columns == up.columns && gate.rows == up.rows);
   if (x.rows == 0) return;
-  if (kind_of(weight) != InputKind::kFp8 || !Gate::knows(f)) {
+  const InputKind kind = kind_of(weight);
+  if (kind != InputKind::kFp8 || stays(launch, gate, kind) || !Gate::knows(f)) {
     gate_mul(launch, gate, gate, up, f);
     return matmul_add(launch, x, gate, weight);
   }

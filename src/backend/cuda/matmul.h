@@ -5,8 +5,9 @@
 //   by side in rows of one stride, are one product; so are a gate and an up matrix, and what the
 //   gate does, where that is faster (Products::prefers_gated()). Inputs of FP8 weights are
 //   quantized row by row, those of 4-bit weights as int4_inputs.h says, an RMS norm on the way; one
-//   or two rows of 4-bit weights are multiplied as they are. Deterministic: for a given weight the
-//   way does not depend on the number of rows, and neither does a row's result.
+//   or two rows of either are multiplied as they are (but FP8's of columns that are no multiple of
+//   128). Deterministic: for a given weight the way does not depend on the number of rows, and
+//   neither does a row's result.
 // Shapes: as Backend; x of matmul, gate and up are the work type, x of norm_matmul, matmul_add and
 //   gate_matmul_add float32, ys either.
 // Errors: CudaError.

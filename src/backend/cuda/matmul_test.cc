@@ -379,6 +379,7 @@ class ProductChoicesTest : public testing::Test {
     for (std::size_t i = 0; i < 8; ++i) choice_.algorithm.data[i] = 0x123456789ABCDEFU * (i + 1);
     choice_.tiles = {48, 4, 224, 1};
     choice_.int4 = {2, 4, 8, 112, 7};
+    choice_.fp8_direct = {3, 4, 16, 224};
     choice_.us = 12.5;
   }
   ~ProductChoicesTest() override { std::filesystem::remove(path_); }
@@ -399,7 +400,7 @@ TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   made.set(key_, choice_);
   ProductKey guessed = key_;
   guessed.bucket = 8;
-  made.set(guessed, {{}, {}, choice_.algorithm, 0.0});
+  made.set(guessed, {.algorithm = choice_.algorithm});
   ASSERT_TRUE(made.save(path_, "card A").has_value());
   ProductChoices read;
   read.load(path_, "card A");
@@ -409,6 +410,7 @@ TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   EXPECT_DOUBLE_EQ(choice->us, 12.5);
   EXPECT_EQ(choice->tiles, (TileWay{48, 4, 224, 1}));
   EXPECT_EQ(choice->int4, (Int4Way{2, 4, 8, 112, 7}));
+  EXPECT_EQ(choice->fp8_direct, (Fp8DirectWay{3, 4, 16, 224}));
   EXPECT_THAT(choice->algorithm.data, testing::ElementsAreArray(choice_.algorithm.data));
   key_.add = false;
   EXPECT_EQ(read.find(key_), nullptr);

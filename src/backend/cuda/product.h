@@ -3,8 +3,9 @@
 //
 // Promise: y = x W^T, sums in float32. `gate`: W is gate over up, one behind the other, and y = f(x
 //   Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times it,
-//   x's row r for x_scales[r] times it. 4 bits: W as int4.h, x as int4_inputs.h has it for so many
-//   rows; `norm`: x is float32, and an RMS norm of it is what is multiplied.
+//   x's row r for x_scales[r] times it; where is_fp8_direct() says so, x is of the work type. 4
+//   bits: W as int4.h, x as int4_inputs.h has it for so many rows; `norm`: x is float32, and an RMS
+//   norm of it is what is multiplied.
 // Shapes: W {outputs, columns}, rows contiguous (gated: {2 outputs, columns}); x {rows, columns}; y
 //   {rows, outputs}; strides in elements.
 // Threads: a value.
@@ -30,7 +31,7 @@ enum class ProductOutput : std::uint8_t {
 struct Product {
   DType type = DType::kBF16;  // kBF16 or kF16: of x, and of a y of kWork
   const void* weight = nullptr;
-  // `type`; kF8E4M3, x's too then; or kF32, which the plain way alone takes.
+  // `type`; kF8E4M3, x's too then, if it is quantized; or kF32, which the plain way alone takes.
   DType weight_type = DType::kBF16;
   const float* weight_scales = nullptr;  // [weight_rows()], FP8
   std::optional<Int4Form> int4;          // weight_type says nothing then
@@ -41,7 +42,7 @@ struct Product {
   std::int64_t rows = 0;
   const void* x = nullptr;
   std::int64_t x_stride = 0;
-  NormOfInputs norm;  // where takes_direct() says so
+  NormOfInputs norm;  // where takes_direct() or is_fp8_direct() says so
   ProductOutput output = ProductOutput::kWork;
   void* y = nullptr;
   std::int64_t y_stride = 0;
@@ -49,6 +50,7 @@ struct Product {
   // What comes behind it reads much that is there already: its blocks are to find room beside.
   bool leaves_room = false;
 
+  // Where x is not taken directly.
   DType x_type() const { return weight_type == DType::kF8E4M3 ? weight_type : type; }
   DType y_type() const { return output == ProductOutput::kWork ? type : DType::kF32; }
   std::int64_t weight_rows() const { return gate ? 2 * outputs : outputs; }

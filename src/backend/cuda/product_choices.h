@@ -18,6 +18,7 @@
 #include <map>
 #include <string>
 
+#include "backend/cuda/fp8_direct.h"
 #include "backend/cuda/int4_matmul.h"
 #include "backend/cuda/product.h"
 #include "backend/cuda/tile_matmul.h"
@@ -48,9 +49,11 @@ struct ProductKey {
 ProductKey key_of(const Product& product, std::int64_t bucket);
 
 struct ProductChoice {
-  TileWay tiles;  // no rows: not by tiles
-  Int4Way int4;   // no strips: not of 4 bits; if both: cuBLASLt, by `algorithm`
-  cublasLtMatmulAlgo_t algorithm{};
+  // One of these; none of the first three (no rows, no strips): cuBLASLt, by `algorithm`.
+  TileWay tiles = {};
+  Int4Way int4 = {};
+  Fp8DirectWay fp8_direct = {};
+  cublasLtMatmulAlgo_t algorithm = {};
   double us = 0.0;  // as measured; 0: taken from the library's own order
 };
 

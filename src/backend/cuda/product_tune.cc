@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/cuda/event.h"
+#include "backend/cuda/fp8_direct.h"
 #include "backend/cuda/int4_inputs.h"
 #include "backend/cuda/products.h"
 #include "backend/cuda/quantize.h"
@@ -53,14 +54,14 @@ constexpr std::size_t round_up(std::size_t value, std::size_t to) {
   return (value + to - 1) / to * to;
 }
 
-std::size_t x_bytes(const Product& product) {
+std::size_t x_bytes(const Launch& launch, const Product& product) {
   if (product.int4) return int4_input_bytes(product.rows, product.columns);
-  return round_up(
-      row_bytes(product.x_type(), product.x_stride) * static_cast<std::size_t>(product.rows), 256);
+  const DType type = is_fp8_direct(launch, product) ? product.type : product.x_type();
+  return round_up(row_bytes(type, product.x_stride) * static_cast<std::size_t>(product.rows), 256);
 }
 // Of x, FP8; behind it.
-std::size_t x_scale_bytes(const Product& product) {
-  if (product.x_type() != DType::kF8E4M3) return 0;
+std::size_t x_scale_bytes(const Launch& launch, const Product& product) {
+  if (product.x_type() != DType::kF8E4M3 || is_fp8_direct(launch, product)) return 0;
   return round_up(sizeof(float) * static_cast<std::size_t>(product.rows), 256);
 }
 std::size_t y_bytes(const Product& product) {
@@ -70,10 +71,11 @@ std::size_t y_bytes(const Product& product) {
 
 // Puts x of `rows` rows at the scratch's begin and y at its end; false: they do not fit. So no y is
 // written where an x of more rows will be.
-bool place(Product& product, std::int64_t rows, DeviceScratch scratch) {
+bool place(const Launch& launch, Product& product, std::int64_t rows, DeviceScratch scratch) {
   product.rows = rows;
   const std::size_t end = scratch.bytes / 256 * 256;
-  if (x_bytes(product) + x_scale_bytes(product) + y_bytes(product) > end) return false;
+  const std::size_t scale_bytes = x_scale_bytes(launch, product);
+  if (x_bytes(launch, product) + scale_bytes + y_bytes(product) > end) return false;
   product.x = scratch.data;
   if (product.int4) {
     const Int4Rows x = int4_rows_in(scratch.data, rows, product.columns);
@@ -81,9 +83,9 @@ bool place(Product& product, std::int64_t rows, DeviceScratch scratch) {
     product.x_scales = x.scales;
     product.x_sums = x.sums;
   }
-  if (x_scale_bytes(product) > 0) {
-    product.x_scales =
-        reinterpret_cast<const float*>(static_cast<std::byte*>(scratch.data) + x_bytes(product));
+  if (scale_bytes > 0) {
+    product.x_scales = reinterpret_cast<const float*>(static_cast<std::byte*>(scratch.data) +
+                                                      x_bytes(launch, product));
   }
   product.y = static_cast<std::byte*>(scratch.data) + (end - y_bytes(product));
   return true;
@@ -112,16 +114,20 @@ void fill_inputs(const Launch& launch, const Product& product, std::int64_t rows
                 {numbers, rows, columns, product.type, columns});
 }
 
+// After place(): of 16 bits, where x lies.
+void fill_direct_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
+  fill_random(scratch.data, product.type, product.rows * product.x_stride, 1, 1.0F,
+              RandomNumbers::kNormal, launch.stream);
+}
+
 // After place(): from numbers that lie where y will be and before it, if not as they are.
 void fill_int4_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
   if (takes_direct(launch, product.rows, product.columns)) {
-    fill_random(scratch.data, product.type, product.rows * product.x_stride, 1, 1.0F,
-                RandomNumbers::kNormal, launch.stream);
-    return;
+    return fill_direct_inputs(launch, product, scratch);
   }
   const std::size_t bytes =
       row_bytes(product.type, product.columns) * static_cast<std::size_t>(product.rows);
-  if (x_bytes(product) + bytes + 256 > scratch.bytes) return;
+  if (x_bytes(launch, product) + bytes + 256 > scratch.bytes) return;
   auto* numbers = static_cast<std::byte*>(scratch.data) + (scratch.bytes - bytes) / 256 * 256;
   const Activation x{numbers, product.rows, product.columns, product.type};
   fill_random(numbers, product.type, product.rows * product.columns, 1, 1.0F,
@@ -182,14 +188,20 @@ double Products::measure(const Launch& launch, Product product, const Weights& w
 
 bool Products::tune_bucket(const Launch& launch, const Product& product, const Weights& weights) {
   std::vector<ProductChoice> found;
-  if (Blas::suits(product)) {
+  const bool direct = is_fp8_direct(launch, product);
+  if (!direct && Blas::suits(product)) {
     const int most = product.rows >= kManyRows ? kMostOfManyRows : kMostCandidates;
     for (const auto& algorithm : blas_.candidates(product, true, most)) {
-      found.push_back({{}, {}, algorithm, 0.0});
+      found.push_back({.algorithm = algorithm});
     }
   }
-  for (const TileWay& way : tile_ways(launch, product)) found.push_back({way, {}, {}, 0.0});
-  for (const Int4Way& way : int4_ways(launch, product)) found.push_back({{}, way, {}, 0.0});
+  if (!direct) {
+    for (const TileWay& way : tile_ways(launch, product)) found.push_back({.tiles = way});
+  }
+  for (const Fp8DirectWay& way : fp8_direct_ways(launch, product)) {
+    found.push_back({.fp8_direct = way});
+  }
+  for (const Int4Way& way : int4_ways(launch, product)) found.push_back({.int4 = way});
   ProductChoice best;
   Launch measured = launch;
   measured.overlap = launch.overlap && product.rows <= kOverlappedRows;
@@ -210,7 +222,7 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
 bool Products::rows_are_independent(const Launch& launch, Product product,
                                     const ProductChoice& choice, DeviceScratch scratch) {
   constexpr std::int64_t kMany = 300;
-  if (!place(product, kMany, scratch)) return false;
+  if (!place(launch, product, kMany, scratch)) return false;
   const auto result = [&](std::int64_t rows, std::int64_t compared) {
     Product part = product;
     part.rows = rows;
@@ -236,7 +248,7 @@ bool Products::tune_fixed(const Launch& launch, Product product, const Weights& 
   std::vector<ProductChoice> found;
   if (Blas::suits(product)) {
     for (const auto& algorithm : blas_.fixed_candidates(product)) {
-      found.push_back({{}, {}, algorithm, 0.0});
+      found.push_back({.algorithm = algorithm});
     }
   }
   // How much slower than the best of them each is, summed over these numbers of rows.
@@ -244,7 +256,7 @@ bool Products::tune_fixed(const Launch& launch, Product product, const Weights& 
   std::vector<double> sum_us(found.size(), 0.0);
   for (const std::int64_t rows :
        {std::int64_t{8}, std::int64_t{64}, std::int64_t{256}, std::int64_t{2048}}) {
-    if (!place(product, rows, scratch)) continue;
+    if (!place(launch, product, rows, scratch)) continue;
     std::vector<double> us;
     double best = 0.0;
     for (const ProductChoice& choice : found) {
@@ -262,7 +274,7 @@ bool Products::tune_fixed(const Launch& launch, Product product, const Weights& 
   for (const std::size_t i : order) {
     if (slower[i] >= kRefused || !rows_are_independent(launch, product, found[i], scratch))
       continue;
-    choices_.set(key_of(product, 0), {{}, {}, found[i].algorithm, sum_us[i]});
+    choices_.set(key_of(product, 0), {.algorithm = found[i].algorithm, .us = sum_us[i]});
     return true;
   }
   return false;
@@ -277,7 +289,11 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
     Product product = product_of(key);
     const std::int64_t most_rows =
         std::max<std::int64_t>(buckets.empty() ? 0 : *buckets.rbegin(), 2048);
-    fill_inputs(launch, product, most_rows, scratch);
+    bool filled = false;
+    const auto fill = [&] {
+      if (!filled) fill_inputs(launch, product, most_rows, scratch);
+      filled = true;
+    };
     const auto known = [&](std::int64_t bucket) {
       ProductKey at = key;
       at.bucket = bucket;
@@ -286,15 +302,22 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
     };
     if (launch.deterministic && product.int4) continue;  // there is one way
     if (launch.deterministic) {
+      fill();
       if (!known(0) && tune_fixed(launch, product, weights, scratch)) ++made;
       continue;
     }
     for (const std::int64_t bucket : buckets) {
-      if (known(bucket) || !place(product, bucket, scratch)) continue;
+      if (known(bucket) || !place(launch, product, bucket, scratch)) continue;
       if (product.output == ProductOutput::kAdd) {
         HANGAR_CUDA(cudaMemsetAsync(product.y, 0, y_bytes(product), launch.stream));
       }
-      if (product.int4) fill_int4_inputs(launch, product, scratch);
+      if (product.int4) {
+        fill_int4_inputs(launch, product, scratch);
+      } else if (is_fp8_direct(launch, product)) {
+        fill_direct_inputs(launch, product, scratch);  // before the others' lie in their place
+      } else {
+        fill();
+      }
       if (tune_bucket(launch, product, weights)) ++made;
     }
   }

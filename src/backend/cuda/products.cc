@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "backend/cuda/fp8_direct.h"
 #include "backend/cuda/int4_matmul.h"
 #include "backend/cuda/plain_matmul.h"
 
@@ -43,12 +44,13 @@ Products::Products(void* workspace, std::size_t workspace_bytes)
 
 bool Products::takes_gated(const Launch& launch, const Product& product) {
   if (!product.gate) return false;
+  if (is_fp8_direct(launch, product)) return can_multiply_fp8_direct(launch, product);
   return can_multiply_int4(launch, product) || (!launch.deterministic && can_tile(launch, product));
 }
 
 bool Products::prefers_gated(const Launch& launch, const Product& product) const {
   if (!takes_gated(launch, product)) return false;
-  if (product.int4 || launch.deterministic) return true;
+  if (product.int4 || launch.deterministic || is_fp8_direct(launch, product)) return true;
   Product plain = product;
   plain.outputs = product.weight_rows();
   plain.gate.reset();
@@ -82,6 +84,10 @@ const ProductChoice* Products::choose(const Launch& launch, const Product& produ
     const std::vector<Int4Way> ways = int4_ways(launch, usual);
     if (ways.empty()) return nullptr;
     choice.int4 = ways.front();
+  } else if (is_fp8_direct(launch, product)) {
+    const std::vector<Fp8DirectWay> ways = fp8_direct_ways(launch, product);
+    if (ways.empty()) return nullptr;
+    choice.fp8_direct = ways.front();
   } else if (tiles_are_likely(launch, usual)) {
     const std::vector<TileWay> ways = tile_ways(launch, usual);
     if (ways.empty()) return nullptr;
@@ -103,6 +109,10 @@ bool Products::run(const Launch& launch, const Product& product, const ProductCh
     int4_matmul(launch, product, choice.int4);
     return true;
   }
+  if (is_fp8_direct(launch, product)) {
+    fp8_direct_matmul(launch, product, choice.fp8_direct);
+    return true;
+  }
   if (choice.tiles.rows == 0) {
     return Blas::suits(product) && blas_.run(launch, product, choice.algorithm);
   }
@@ -119,6 +129,13 @@ void Products::multiply(const Launch& launch, const Product& product) {
     return;
   }
   if (product.int4) throw std::invalid_argument("no way takes this product of 4-bit weights");
+  if (is_fp8_direct(launch, product)) {
+    const ProductChoice* choice = choose(launch, product);
+    if (choice == nullptr) throw std::invalid_argument("no way takes this gated product");
+    note(product);
+    run(launch, product, *choice);
+    return;
+  }
   if (Blas::suits(product) || can_tile(launch, product)) {
     note(product);
     const ProductChoice* choice = choose(launch, product);

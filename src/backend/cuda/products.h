@@ -1,13 +1,13 @@
 // Products: each product of the backend by the way that was measured to be the fastest.
 //
 // Promise: multiply() takes a tile product (tile_matmul.h) or one of cuBLASLt's algorithms
-//   (blas.h), of 4-bit weights a way of cutting int4_matmul.h's, whichever was the fastest for
-//   about so many rows (tune(), or the file of an earlier start), or else what is likeliest; what
-//   neither takes is done plainly (plain_matmul.h). Deterministic launches take one algorithm of
-//   cuBLASLt for every number of rows, one that does not split K between blocks, or the scalar way:
-//   a row is then summed by the same instructions in the same order whatever rows are beside it.
-//   tune() runs each such algorithm with few and with many rows and takes none whose results differ
-//   in a bit.
+//   (blas.h), of 4-bit weights a way of cutting int4_matmul.h's, of one or two rows of FP8 one of
+//   fp8_direct.h's, whichever was the fastest for about so many rows (tune(), or the file of an
+//   earlier start), or else what is likeliest; what neither takes is done plainly (plain_matmul.h).
+//   Deterministic launches take one algorithm of cuBLASLt for every number of rows, one that does
+//   not split K between blocks, or the scalar way: a row is then summed by the same instructions in
+//   the same order whatever rows are beside it. tune() runs each such algorithm with few and with
+//   many rows and takes none whose results differ in a bit.
 // Shapes: as Product.
 // Errors: CudaError.
 // Threads: as Backend. multiply may be captured in a graph; tune may not.

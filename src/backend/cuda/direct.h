@@ -1,0 +1,27 @@
+// Products of one or two rows whose x is not quantized: what 4 bits and FP8 share.
+//
+// Promise: takes_direct(): x is taken as it is, in 16 bits, or with its norm to come, and lies in
+//   shared memory as long as the kernel runs. Deterministic: never, so that all numbers of rows go
+//   one way.
+// Threads: values.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/cuda/launch.h"
+
+namespace hangar::cuda {
+
+// At most; numbers: of all rows.
+inline constexpr std::int64_t kRowsTakenDirectly = 2;
+inline constexpr std::int64_t kNumbersTakenDirectly = 1 << 16;
+
+inline constexpr int kMostDirectWarps = 12;  // that multiply: 72 registers a thread
+inline constexpr int kMostDirectSlots = 32;
+
+inline bool takes_direct(const Launch& launch, std::int64_t rows, std::int64_t columns) {
+  return rows <= kRowsTakenDirectly && rows * columns <= kNumbersTakenDirectly &&
+         !launch.deterministic;
+}
+
+}  // namespace hangar::cuda

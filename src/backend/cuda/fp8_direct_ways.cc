@@ -1,0 +1,75 @@
+// Which FP8 products of one or two rows there are, and which ways of cutting them are worth
+// measuring.
+#include <algorithm>
+#include <array>
+
+#include "backend/cuda/fp8_direct.h"
+#include "backend/cuda/fp8_direct_plan.h"
+#include "backend/cuda/gate.cuh"
+
+namespace hangar::cuda {
+namespace {
+
+// A copy of less is slow to ask for, a ring of few slots slow to refill.
+constexpr int kLeastSlotBytes = 8 << 10;
+constexpr int kMostSlotBytes = 56 << 10;
+constexpr int kLeastSlots = 3;
+constexpr std::size_t kMostWays = 32;
+constexpr int kHalfKib = 112;  // of 227: the next kernel's block fits beside
+constexpr int kWholeKib = 224;
+
+// How much of the blocks' time is work, where tiles are dealt out in rounds.
+double evenness(const Launch& launch, const Product& product, const Fp8DirectWay& way) {
+  const int tiles = plan_fp8_direct(product, way).tiles;
+  const std::int64_t rounds = (tiles + launch.processors - 1) / launch.processors;
+  return static_cast<double>(product.weight_rows()) /
+         static_cast<double>(rounds * launch.processors * way.strips * kFp8Strip);
+}
+
+}  // namespace
+
+bool takes_fp8_direct(const Launch& launch, std::int64_t rows, std::int64_t columns) {
+  return launch.hopper && rows >= 1 && columns % kBoxBytes == 0 &&
+         takes_direct(launch, rows, columns);
+}
+
+bool is_fp8_direct(const Launch& launch, const Product& product) {
+  return !product.int4 && product.weight_type == DType::kF8E4M3 &&
+         takes_fp8_direct(launch, product.rows, product.columns);
+}
+
+bool can_multiply_fp8_direct(const Launch& launch, const Product& product) {
+  return is_fp8_direct(launch, product) &&
+         (!product.gate || (product.outputs % 8 == 0 && Gate::knows(*product.gate)));
+}
+
+std::vector<Fp8DirectWay> fp8_direct_ways(const Launch& launch, const Product& product) {
+  using Warps = std::array<std::int32_t, 2>;
+  constexpr Warps kWarps[] = {{2, 4}, {3, 4}, {2, 6}, {4, 3}, {1, 8}, {1, 12}, {3, 2},
+                              {4, 2}, {2, 3}, {6, 2}, {1, 6}, {1, 4}, {7, 1},  {8, 1}};
+  std::vector<Fp8DirectWay> ways;
+  if (!can_multiply_fp8_direct(launch, product)) return ways;
+  for (const auto& [strips, parts] : kWarps) {
+    for (const int boxes : {8, 4, 16, 2}) {
+      for (const int kib : {kHalfKib, kWholeKib}) {
+        if (product.leaves_room && kib > kHalfKib) continue;
+        const Fp8DirectWay way{strips, parts, boxes, kib};
+        const Fp8DirectPlan plan = plan_fp8_direct(product, way);
+        if (plan.slots < kLeastSlots || way.boxes > plan.boxes) continue;
+        if (plan.slot_bytes < kLeastSlotBytes || plan.slot_bytes > kMostSlotBytes) continue;
+        ways.push_back(way);
+      }
+    }
+  }
+  // Small matrices: what fits at all.
+  if (ways.empty()) return {{1, 1, 1, product.leaves_room ? kHalfKib : kWholeKib}};
+  const auto even = [&](const Fp8DirectWay& way) { return evenness(launch, product, way); };
+  double best = 0.0;
+  for (const Fp8DirectWay& way : ways) best = std::max(best, even(way));
+  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
+  std::erase_if(ways, [&](const Fp8DirectWay& way) { return even(way) < kWorse * best; });
+  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  return ways;
+}
+
+}  // namespace hangar::cuda
