@@ -73,7 +73,7 @@ struct Ring {
 };
 
 // One thread: the copies, in order.
-template <int kWidth, bool kGated>
+template <bool kGated>
 struct Producer {
   const CUtensorMap& weight;
   const CUtensorMap& x;
@@ -93,7 +93,7 @@ struct Producer {
   }
   __device__ void bring_x(const Ring& ring) const {
     copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
-             0, item.x_tile * kWidth, (item.first + chunk) * a.boxes);
+             0, 0, (item.first + chunk) * a.boxes);
   }
   __device__ void step() {
     if (++chunk < a.items.chunks) return;
@@ -189,11 +189,10 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& pl
   return true;
 }
 
-// What a thread has of a tile, of rows of x from x_row on; wgmma.cuh says what that is. room: its
-// warp's.
+// What a thread has of a tile; wgmma.cuh says what that is. room: its warp's.
 template <typename Op, int kWidth, bool kGated>
 __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const TileArguments& a,
-                                         const Place& place, int tile, int x_row, float* room) {
+                                         const Place& place, int tile, float* room) {
   const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (16 * warp >= place.rows) return;
@@ -218,13 +217,13 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
   if constexpr (kScaled) {
 #pragma unroll
     for (int i = 0; i < kWidth / 4; ++i) {
-      const int row = x_row + i / 2 * 8 + 2 * (lane % 4) + i % 2;
+      const int row = i / 2 * 8 + 2 * (lane % 4) + i % 2;
       x_scales[i / 2][i % 2] = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
     }
   }
 #pragma unroll
   for (int j = 0; j < kWidth / 8; j += kEights) {
-    if (x_row + 8 * j >= y.rows) break;
+    if (8 * j >= y.rows) break;
     float values[kEights][2][kHalves];
 #pragma unroll
     for (int e = 0; e < kEights; ++e) {
@@ -244,7 +243,7 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
         }
       }
     }
-    put_rows<kEights, kHalves>(y, room, x_row + 8 * j, kGated ? first / 2 : first, values);
+    put_rows<kEights, kHalves>(y, room, 8 * j, kGated ? first / 2 : first, values);
   }
 }
 
@@ -284,8 +283,8 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
   const int items = items_of_block(a.items);
   if (warp == kConsumerWarps) {
     if (threadIdx.x % 32 == 0) {
-      Producer<kWidth, kGated>{weight, x, a, number, Item(a.items, number)}.run(
-          ring, items * a.items.chunks);
+      Producer<kGated>{weight, x, a, number, Item(a.items, number)}.run(ring,
+                                                                        items * a.items.chunks);
     }
     return;
   }
@@ -314,7 +313,7 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
     waited = true;
     if (place.shared && !join_sums(sums, place, exchange)) continue;
     const Item item(a.items, number + i * static_cast<int>(gridDim.x));
-    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, item.x_tile * kWidth, room);
+    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, room);
   }
 #endif
 }
@@ -325,7 +324,7 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   TileArguments a;
   a.tile_rows = way.rows;
   a.boxes = way.boxes;
-  a.items = {plan.tiles, plan.x_tiles, way.split, plan.chunks / way.split};
+  a.items = {plan.tiles, 1, way.split, plan.chunks / way.split};
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.gate = product.gate.value_or(GateFunction::kSilu);

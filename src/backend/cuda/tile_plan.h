@@ -23,7 +23,6 @@ inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps writ
 struct TilePlan {
   int chunks = 0;  // slots that a tile's columns fill
   int tiles = 0;
-  int x_tiles = 1;
   int slots = 0;
   int slot_bytes = 0;
   int shared_bytes = 0;
@@ -35,11 +34,9 @@ inline std::int64_t tile_box_columns(const Product& product) {
 }
 
 // Columns of the instruction: rows of x, rounded up.
-// Rows of x that are multiplied at a time.
 constexpr int tile_width(std::int64_t rows) {
-  constexpr int kWidest = 128;
   int width = 8;
-  while (width < rows && width < kWidest) width *= 2;
+  while (width < rows) width *= 2;
   return width;
 }
 
@@ -56,7 +53,6 @@ inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   const std::int64_t columns = way.boxes * tile_box_columns(product);
   plan.chunks = static_cast<int>((product.columns + columns - 1) / columns);
-  plan.x_tiles = static_cast<int>((product.rows + width - 1) / width);
   plan.tiles = static_cast<int>((product.weight_rows() + way.rows - 1) / way.rows);
   return plan;
 }
