@@ -1,7 +1,7 @@
 // A warpgroup's arithmetic of 4-bit products of more than a few rows, a slot of the ring at a time.
 //
-// Promise: multiply_slot() adds a slot's columns to the sums of up to 64 rows of W by `width` rows
-//   of x, one wgmma row block ("half") or two. W's numbers go from the slot to registers, as the
+// Promise: multiply_slot() adds a slot's columns to the sums of 64 rows of W by `width` rows of x,
+//   once or twice ("halves"). W's numbers go from the slot to registers, as the
 //   e4m3 numbers whose bits they are (int4_math.cuh), and are multiplied by 32 columns at a time;
 //   each group's sums join the float sums with the group's scale. The minimums times x's sums are a
 //   product of tf32 numbers, added by the matrix unit too.
@@ -56,7 +56,7 @@ struct SlotPart {
   int begin;  // its own: the first, and how far apart they are, 1 or 2
   int step;
   bool starts;  // an item
-  bool sums;    // has x's sums: always, or of groups of 128 those of eight blocks, at their end
+  bool sums;    // has x's sums: always, or of groups of 128 those of whole fours, with the last
 
   __device__ int at(int block, int half) const {
     return half * half_bytes + block * kBlockBytes<kLayout>;
