@@ -406,10 +406,10 @@ TEST_P(Fp8BackendTest, TuningChoosesForEveryNumberOfRows) {
   const Loaded loaded = load({256}, columns);
   const CudaWeight* const one[] = {&loaded.weights[0]};
   matmul_->note(one, type(), DType::kF32, true);
-  const std::int64_t row_counts[] = {1, 2, 8, 64};
+  const std::int64_t row_counts[] = {1, 2, 8, 64, 300};  // the last by cuBLASLt alone
   const auto scratch_bytes = std::size_t{16} << 20U;
-  EXPECT_EQ(matmul_->tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes}), 4);
-  for (const std::int64_t rows : {1, 2, 8}) {
+  EXPECT_EQ(matmul_->tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes}), 5);
+  for (const std::int64_t rows : {1, 2, 8, 300}) {
     const Numbers y = random(rows * columns, type());
     const Activation x =
         put(Numbers(static_cast<std::size_t>(rows * 256), 0.0F), rows, 256, DType::kF32);

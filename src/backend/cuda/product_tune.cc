@@ -84,8 +84,10 @@ bool place(const Launch& launch, Product& product, std::int64_t rows, DeviceScra
     product.x_sums = x.sums;
   }
   if (scale_bytes > 0) {
-    product.x_scales = reinterpret_cast<const float*>(static_cast<std::byte*>(scratch.data) +
-                                                      x_bytes(launch, product));
+    auto* scales =
+        reinterpret_cast<float*>(static_cast<std::byte*>(scratch.data) + x_bytes(launch, product));
+    fill_constant(scales, DType::kF32, rows, 1.0F, launch.stream);
+    product.x_scales = scales;
   }
   product.y = static_cast<std::byte*>(scratch.data) + (end - y_bytes(product));
   return true;
@@ -287,6 +289,9 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
   int made = 0;
   for (const auto& [key, weights] : noted_) {
     Product product = product_of(key);
+    // One of them: cuBLASLt proposes nothing for FP8 without scales, and nothing runs without W.
+    product.weight = weights.front().weight;
+    product.weight_scales = weights.front().scales;
     const std::int64_t most_rows =
         std::max<std::int64_t>(buckets.empty() ? 0 : *buckets.rbegin(), 2048);
     bool filled = false;
