@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+import functools
 import io
 import json
 import os
@@ -291,8 +292,10 @@ class TroubleTest(Bench):
         """As a process of its own, with the tests' own lock."""
         program = (f"import sys; sys.path.insert(0, {str(HERE)!r}); import gpu_table; from gpu import runs;"
                    f" runs.LOCK = {runs.LOCK!r}; sys.exit(gpu_table.guarded(sys.argv[1:]))")
+        # Who began these tests behind a shell's & has SIGINT ignored, and it would be.
+        heeds = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen([sys.executable, "-c", program, *self.arguments(*more)], stdout=stdout,
-                                stderr=subprocess.PIPE, text=True)
+                                stderr=subprocess.PIPE, text=True, preexec_fn=heeds)
 
     def test_standard_output_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="utf-8") as full, self.start(full, "--only", "b1,bf16") as process:
