@@ -20,6 +20,7 @@
 #include <cstdint>
 
 #include "backend/cuda/direct.h"
+#include "backend/cuda/input_norm.h"
 #include "backend/cuda/int4.h"
 #include "backend/cuda/launch.h"
 #include "tensor/activation.h"
@@ -79,11 +80,6 @@ struct Int4Rows {
 // Bytes that the inputs of so many rows and columns take at most; where they lie in that much.
 std::size_t int4_input_bytes(std::int64_t rows, std::int64_t columns);
 Int4Rows int4_rows_in(void* room, std::int64_t rows, std::int64_t columns);
-
-struct NormOfInputs {
-  const float* weight = nullptr;  // nullptr: none
-  float eps = 0.0F;
-};
 
 // As takes_few() says, in int4_input_bytes() of `room`. Few: data alone.
 Int4Rows quantize_inputs(const Launch& launch, void* room, Activation x, int groups,

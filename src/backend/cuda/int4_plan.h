@@ -1,7 +1,6 @@
 // Int4Plan: the numbers of a 4-bit product's launch (int4_matmul.h).
 //
-// Promise: plan_direct(), plan_few() and plan_tiles() divide way.memory_kib into slots and what
-// lies
+// Promise: plan_direct(), plan_few() and plan_tiles() divide way.memory_kib into slots and what is
 //   beside them (x of a direct product, what sums are joined in); slots is 0 where it does not fit.
 // Units: bytes of shared memory.
 // Threads: values.

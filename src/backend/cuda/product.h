@@ -15,8 +15,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "backend/cuda/input_norm.h"
 #include "backend/cuda/int4.h"
-#include "backend/cuda/int4_inputs.h"
 #include "tensor/dtype.h"
 #include "tensor/gate_function.h"
 

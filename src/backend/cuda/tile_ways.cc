@@ -7,7 +7,6 @@
 namespace hangar::cuda {
 namespace {
 
-// How much of the blocks' time is work, where tiles are dealt out in rounds.
 // How much of the blocks' time is work, where items are dealt out in rounds.
 double evenness(const Launch& launch, const Product& product, const TileWay& way) {
   const TilePlan plan = plan_tiles(product, way);
