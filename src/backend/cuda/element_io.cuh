@@ -1,8 +1,9 @@
 // Reading and writing elements of an activation, and choosing a kernel by their types.
 //
 // Promise: load and store move kWidth elements, 1 or 8, through float32; 8 as 16-byte accesses,
-//   which wide() says are allowed. with_types() and its kin call f with an ElementType for each
-//   operand. A kernel calls begin_reading() before it reads or writes what other kernels do.
+//   which wide() says are allowed; RawElements brings them and leaves them as they lie.
+//   with_types() and its kin call f with an ElementType for each operand. A kernel calls
+//   begin_reading() before it reads or writes what other kernels do.
 // Errors: with_*: std::invalid_argument for other types.
 // Threads: pure functions.
 #pragma once
@@ -62,21 +63,33 @@ __device__ inline T from_float(float x) {
   }
 }
 
+// 1 or 8 elements of a row as they lie in memory: what several loads under way bring.
+template <typename T, int kWidth>
+struct RawElements {
+  static constexpr int kBytes = static_cast<int>(sizeof(T)) * kWidth;
+  struct alignas(kBytes < 16 ? kBytes : 16) Storage {
+    T of[kWidth];
+  } storage;
+
+  __device__ __forceinline__ void load(const T* from) {
+    if constexpr (kBytes < 16) {
+      storage.of[0] = *from;
+    } else {
+      uint4 words[kBytes / 16];
+#pragma unroll
+      for (int i = 0; i < kBytes / 16; ++i) words[i] = reinterpret_cast<const uint4*>(from)[i];
+      memcpy(static_cast<void*>(&storage), words, sizeof(words));
+    }
+  }
+  __device__ __forceinline__ float operator[](int i) const { return to_float(storage.of[i]); }
+};
+
 template <int kWidth, typename T>
 __device__ inline void load(const T* from, float (&values)[kWidth]) {
-  if constexpr (kWidth == 1) {
-    values[0] = to_float(*from);
-  } else {
-    static_assert(kWidth == kWideElements);
-    constexpr int kLoads = static_cast<int>(sizeof(T)) * kWidth / 16;
-    uint4 words[kLoads];
+  RawElements<T, kWidth> raw;
+  raw.load(from);
 #pragma unroll
-    for (int i = 0; i < kLoads; ++i) words[i] = reinterpret_cast<const uint4*>(from)[i];
-    T elements[kWidth];
-    memcpy(static_cast<void*>(elements), words, sizeof(words));
-#pragma unroll
-    for (int i = 0; i < kWidth; ++i) values[i] = to_float(elements[i]);
-  }
+  for (int i = 0; i < kWidth; ++i) values[i] = raw[i];
 }
 
 template <int kWidth, typename T>
