@@ -11,13 +11,16 @@ namespace {
 
 constexpr int kThreads = 128;
 constexpr int kWarps = kThreads / 32;
-constexpr int kPairs = 8;  // a thread's, where vectors are used: two chunks of 8 elements
+constexpr int kMostThreads = 384;  // where there are many rows: all heads of a row at once
+constexpr int kPairs = 8;          // a thread's, where vectors are used: two chunks of 8 elements
+constexpr int kMostPairs = 128;    // of a head, where vectors are used
+constexpr int kManyRows = 4;       // of a block, where there are many
 
 // q_heads of q are turned; kv_heads of k are turned and stored, of v stored.
 struct Arguments {
   void* q;
   void* k;
-  const void* v;
+  void* v;  // not written
   std::int64_t q_stride;
   std::int64_t k_stride;
   std::int64_t v_stride;
@@ -25,6 +28,8 @@ struct Arguments {
   std::int32_t kv_heads;
   std::int32_t head_dim;
   std::int32_t head_threads;  // of rope_vectors, side by side
+  bool few;                   // rows: one to a block
+  std::int64_t rows;
   const std::int32_t* positions;
   RopeAngles angles;
   KvLayer layer;
@@ -112,8 +117,8 @@ __device__ inline void store_scale(const KvLayer& layer, const RowScale& row, st
 
 // Where a row's keys and values go in the cache.
 struct Place {
-  std::int64_t block = 0;
-  std::int32_t slot = 0;
+  std::int64_t block;
+  std::int32_t slot;
 };
 
 __device__ inline Place place_of(const Arguments& a, std::int64_t row, std::int32_t position) {
@@ -124,31 +129,41 @@ __device__ inline Place place_of(const Arguments& a, std::int64_t row, std::int3
 
 // Heads are numbered: q's, k's, v's.
 template <typename T>
+__device__ inline T* source_of(const Arguments& a, std::int64_t row, std::int32_t head) {
+  const std::int32_t key = head - a.q_heads;
+  if (key < 0) return static_cast<T*>(a.q) + row * a.q_stride + head * a.head_dim;
+  const std::int32_t value = key - a.kv_heads;
+  if (value < 0) return static_cast<T*>(a.k) + row * a.k_stride + key * a.head_dim;
+  return static_cast<T*>(a.v) + row * a.v_stride + value * a.head_dim;
+}
+
+template <typename T>
 __device__ inline Head<T> head_of(const Arguments& a, std::int64_t row, std::int32_t head,
                                   const Place& place) {
-  if (head < a.q_heads) {
-    T* q = static_cast<T*>(a.q) + row * a.q_stride + head * a.head_dim;
-    return {q, q, nullptr};
-  }
+  T* from = source_of<T>(a, row, head);
   const std::int32_t kv_head = head - a.q_heads;
+  if (kv_head < 0) return {from, from, nullptr};
   const bool is_key = kv_head < a.kv_heads;
   const std::int32_t index = is_key ? kv_head : kv_head - a.kv_heads;
   const std::int64_t at = (place.block * a.layer.block_stride() + index * a.layer.head_stride()) *
                           a.layer.element_bytes();
-  if (is_key) {
-    T* k = static_cast<T*>(a.k) + row * a.k_stride + index * a.head_dim;
-    return {k, k, static_cast<std::byte*>(a.layer.keys) + at};
-  }
-  return {static_cast<const T*>(a.v) + row * a.v_stride + index * a.head_dim, nullptr,
-          static_cast<std::byte*>(a.layer.values) + at};
+  if (is_key) return {from, from, static_cast<std::byte*>(a.layer.keys) + at};
+  return {from, nullptr, static_cast<std::byte*>(a.layer.values) + at};
 }
 
 // One thread for each 16 elements of a head; it goes through heads that are as far apart as a block
-// has heads at once, and turns all of them by the same angles. Block y of the grid has part of a
-// row's heads. In FP8 a head's threads are a power of 2, so that they are of one warp.
+// has heads at once, of one row or several. Angles and places are worked out once in a block. Block
+// y of the grid has part of a row's heads. In FP8 a head's threads are a power of 2, so that they
+// are of one warp.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) rope_vectors(const __grid_constant__ Arguments a) {
-  const std::int64_t row = blockIdx.x;
+__global__ void __launch_bounds__(kMostThreads, 3)
+    rope_vectors(const __grid_constant__ Arguments a) {
+  __shared__ __align__(16) float sines[kManyRows][kMostPairs];
+  __shared__ __align__(16) float cosines[kManyRows][kMostPairs];
+  __shared__ Place places[kManyRows];
+  const int rows_of_block = a.few ? 1 : kManyRows;
+  const std::int64_t first_row = static_cast<std::int64_t>(blockIdx.x) * rows_of_block;
+  const int rows = static_cast<int>(min(std::int64_t{rows_of_block}, a.rows - first_row));
   const std::int32_t piece = threadIdx.x % a.head_threads;
   const bool idle = 2 * kPairs * piece >= a.head_dim;
   const std::int32_t heads_at_once = blockDim.x / a.head_threads;
@@ -164,33 +179,67 @@ __global__ void __launch_bounds__(kThreads) rope_vectors(const __grid_constant__
     at[0] = kPairs * piece;
     at[1] = at[0] + a.angles.pairs;
   }
-  std::int32_t position = 0;
-  if (a.positions != nullptr) position = a.positions[row];
-  Place place;
-  if (a.kv_heads > 0) place = place_of(a, row, position);
-  float sine[kPairs];
-  float cosine[kPairs];
-  if (turned && first_head < turned_heads) {
-#pragma unroll
-    for (int i = 0; i < kPairs; ++i) {
-      sine_and_cosine(a.angles, position, kPairs * piece + i, sine[i], cosine[i]);
+  const auto find_places_and_angles = [&] {
+    const auto thread = static_cast<std::int32_t>(threadIdx.x);
+    const auto position_of = [&](int r) {
+      return a.positions != nullptr ? a.positions[first_row + r] : 0;
+    };
+    if (thread < rows && a.kv_heads > 0) {
+      places[thread] = place_of(a, first_row + thread, position_of(thread));
     }
-  }
+    if (block_head >= turned_heads) return;
+    for (std::int32_t i = thread; i < rows * a.angles.pairs;
+         i += static_cast<std::int32_t>(blockDim.x)) {
+      const std::int32_t r = i / a.angles.pairs;
+      const std::int32_t pair = i % a.angles.pairs;
+      sine_and_cosine(a.angles, position_of(r), pair, sines[r][pair], cosines[r][pair]);
+    }
+  };
+  // Few rows: while the kernel before still runs. Many: while what is to be turned comes.
+  if (a.few) find_places_and_angles();
   begin_reading();
 
+  RawElements<T, kPairs> raw[2];
+  const auto bring = [&](int r, std::int32_t head) {
+    if (r >= rows || head >= heads || idle) return;
+    const T* from = source_of<T>(a, first_row + r, head);
+    raw[0].load(from + at[0]);
+    raw[1].load(from + at[1]);
+  };
+  bring(0, first_head);
+  if (!a.few) find_places_and_angles();
+  __syncthreads();
   const std::int32_t step = heads_at_once * gridDim.y;
-  for (std::int32_t done = 0; block_head + done < heads; done += step) {  // of all the block
+  int r = 0;
+  std::int32_t done = 0;
+  while (r < rows) {  // all of the block together
     const std::int32_t head = first_head + done;
+    const std::int64_t row = first_row + r;
+    const int now = r;
+    const Place place = places[r];
+    done += step;
+    if (block_head + done >= heads) {
+      done = 0;
+      ++r;
+    }
     Head<T> h;
     if (head < heads && !idle) h = head_of<T>(a, row, head, place);
     const bool turns = h.from != nullptr && turned && head < turned_heads;
     float low[kPairs] = {};
     float high[kPairs] = {};
     if (turns || h.cached != nullptr) {
-      load<kPairs>(h.from + at[0], low);
-      load<kPairs>(h.from + at[1], high);
+#pragma unroll
+      for (int i = 0; i < kPairs; ++i) {
+        low[i] = raw[0][i];
+        high[i] = raw[1][i];
+      }
     }
+    bring(r, first_head + done);
     if (turns) {
+      float sine[kPairs];
+      float cosine[kPairs];
+      load<kPairs>(sines[now] + kPairs * piece, sine);
+      load<kPairs>(cosines[now] + kPairs * piece, cosine);
       if (a.angles.interleaved) {
 #pragma unroll
         for (int i = 0; i < kPairs / 2; ++i) {
@@ -266,7 +315,7 @@ __global__ void __launch_bounds__(kThreads) rope_elements(const __grid_constant_
   const int lane = threadIdx.x % 32;
   std::int32_t position = 0;
   if (a.positions != nullptr) position = a.positions[row];
-  Place place;
+  Place place{};
   if (a.kv_heads > 0) place = place_of(a, row, position);
   begin_reading();
   for (std::int32_t head = blockIdx.y * kWarps + threadIdx.x / 32; head < heads;
@@ -299,15 +348,23 @@ __global__ void __launch_bounds__(kThreads) rope_elements(const __grid_constant_
 }
 
 template <typename T>
-void launch_rope(const Launch& launch, std::int64_t rows, bool vectors, const Arguments& a) {
+void launch_rope(const Launch& launch, std::int64_t rows, bool vectors, Arguments a) {
   const std::int64_t heads = a.q_heads + 2 * std::int64_t{a.kv_heads};
-  const std::int32_t heads_at_once = vectors ? kThreads / a.head_threads : kWarps;
+  // Few rows: their heads are shared out, so that every thread has one.
+  a.rows = rows;
+  a.few = rows < 2 * std::int64_t{launch.processors};
+  std::int64_t heads_at_once = kWarps;
+  if (vectors) {
+    const std::int64_t of_warp = 32 % a.head_threads == 0 ? 32 / a.head_threads : 1;
+    heads_at_once =
+        std::clamp<std::int64_t>((a.few ? kThreads : kMostThreads) / a.head_threads, 1,
+                                 (heads + of_warp - 1) / of_warp * of_warp);  // FP8: whole warps
+  }
   const auto threads =
       static_cast<unsigned>(vectors ? heads_at_once * a.head_threads : kWarps * 32);
-  // Few rows: their heads are shared out, so that every thread has one.
-  const bool share_out = rows < 2 * std::int64_t{launch.processors};
-  const std::int64_t parts = share_out ? (heads + heads_at_once - 1) / heads_at_once : 1;
-  const dim3 grid(static_cast<unsigned>(rows),
+  const std::int64_t parts = a.few ? (heads + heads_at_once - 1) / heads_at_once : 1;
+  const std::int64_t rows_of_block = vectors && !a.few ? kManyRows : 1;
+  const dim3 grid(static_cast<unsigned>((rows + rows_of_block - 1) / rows_of_block),
                   static_cast<unsigned>(std::clamp<std::int64_t>(parts, 1, 1024)));
   launch_kernel(launch, vectors ? rope_vectors<T> : rope_elements<T>, grid, dim3(threads), 0, a);
 }
@@ -320,7 +377,7 @@ void run(const Launch& launch, std::initializer_list<Activation> operands, Argum
   const auto pieces = static_cast<std::uint32_t>(a.head_dim / (2 * kPairs));
   a.head_threads = static_cast<std::int32_t>(fp8 ? std::bit_ceil(pieces) : pieces);
   bool vectors = a.head_dim % (2 * kPairs) == 0 && a.angles.pairs % kPairs == 0 &&
-                 a.head_threads <= (fp8 ? 32 : kThreads) &&
+                 a.head_threads <= (fp8 ? 32 : kThreads) && a.angles.pairs <= kMostPairs &&
                  reinterpret_cast<std::uintptr_t>(a.layer.keys) % 16 == 0 &&
                  reinterpret_cast<std::uintptr_t>(a.layer.values) % 16 == 0;
   for (const Activation& x : operands) {
