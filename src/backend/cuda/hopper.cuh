@@ -111,6 +111,16 @@ __device__ __forceinline__ void copy_box(std::uint32_t to, const void* map, std:
       "l"(map), "r"(barrier), "r"(i0), "r"(i1), "r"(i2), "r"(i3)
       : "memory");
 }
+// Registers of a thread, which a warpgroup gives up or takes over.
+template <int kCount>
+__device__ __forceinline__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+template <int kCount>
+__device__ __forceinline__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+
 // The map itself, from the kernel's parameters, before its first use.
 __device__ __forceinline__ void prefetch_map(const void* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");

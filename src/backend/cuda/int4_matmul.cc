@@ -125,6 +125,9 @@ void int4_matmul(const Launch& launch, const Product& product, const Int4Way& wa
     return int4::multiply_direct(launch, product, way, plan);
   }
   if (takes_few(launch, product.rows)) return int4::multiply_few(launch, product, way, plan);
+  if (int4::takes_halves(product, way, plan)) {
+    return int4::multiply_halves(launch, product, way, plan);
+  }
   switch (int4::layout_of(*product.int4)) {
     case int4::Layout::kGroup128:
       return int4::multiply_group128(launch, product, way, plan);

@@ -70,9 +70,10 @@ class Int4MatmulTest : public Int4ProductTest {
     return product;
   }
 
-  // By every way; few rows' sums are exact but for float32.
-  void expect_all_ways(Int4Form form, std::int64_t rows, std::int64_t outputs, std::int64_t columns,
-                       ProductOutput output) {
+  // By each of these ways, or by every one that is offered; few rows' sums are exact but for
+  // float32.
+  void expect_ways(Int4Form form, std::int64_t rows, std::int64_t outputs, std::int64_t columns,
+                   ProductOutput output, std::vector<Int4Way> ways = {}) {
     start_over();
     const HostStrips strips = random_strips(form, outputs, columns);
     HostStrips readable = strips;
@@ -85,7 +86,7 @@ class Int4MatmulTest : public Int4ProductTest {
     Product product =
         product_of_rows(input, {nullptr, rows, outputs, to, 0}, form, put_strips(strips));
     product.output = output;
-    const std::vector<Int4Way> ways = int4_ways(launch_, product);
+    if (ways.empty()) ways = int4_ways(launch_, product);
     ASSERT_FALSE(ways.empty());
     for (const Int4Way& way : ways) {
       SCOPED_TRACE(fmt::format("strips {}, parts {}, {} a slot, {} KiB, split {}", way.strips,
@@ -110,8 +111,63 @@ TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
         SCOPED_TRACE(fmt::format("form {}, {} rows, {} x {}", static_cast<int>(form), rows, outputs,
                                  columns));
         const auto output = static_cast<ProductOutput>((rows + outputs / 16) % 3);
-        expect_all_ways(form, rows, outputs, columns, output);
+        expect_ways(form, rows, outputs, columns, output);
         if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// int4_tile_halves.cuh: strips that a tile lacks or that W lacks, several tiles, parts of the
+// columns that begin in the middle of eight.
+TEST_P(Int4MatmulTest, ManyRowsInHalves) {
+  for (const std::int64_t rows : {65, 128, 200, 257}) {
+    for (const auto& [outputs, columns] :
+         {std::pair<std::int64_t, std::int64_t>{16, 512}, {208, 1536}, {1040, 2048}}) {
+      for (const std::int32_t split : {1, 2, 3, 4}) {
+        if (columns % (512 * split) != 0) continue;
+        SCOPED_TRACE(fmt::format("{} rows, {} x {}", rows, outputs, columns));
+        const ProductOutput output = split > 1       ? ProductOutput::kAdd
+                                     : rows % 2 == 0 ? ProductOutput::kFull
+                                                     : ProductOutput::kWork;
+        expect_ways(Int4Form::kZero128, rows, outputs, columns, output,
+                    {{4, 2, 1, 224, split}, {3, 2, 1, 224, split}, {1, 2, 1, 224, split}});
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Against the tiles' other kernel, which is held to an MLP's parts elsewhere: the same sums.
+TEST_P(Int4MatmulTest, ManyGatedRowsInHalves) {
+  for (const std::int64_t rows : {65, 200, 257}) {
+    for (const auto& [outputs, columns] :
+         {std::pair<std::int64_t, std::int64_t>{16, 512}, {208, 1536}, {560, 1024}}) {
+      start_over();
+      const HostStrips strips = random_strips(Int4Form::kZero128, 2 * outputs, columns);
+      const Activation input = put(exact_inputs(rows, columns), rows, columns, type());
+      Product product = product_of_rows(input, {nullptr, rows, outputs, DType::kF32, 0},
+                                        Int4Form::kZero128, put_strips(strips));
+      product.outputs = outputs;
+      product.output = ProductOutput::kFull;
+      product.gate = GateFunction::kSilu;
+      const auto run = [&](const Int4Way& way) {
+        const Activation y = put({}, rows, outputs, DType::kF32, outputs + 8);
+        product.y = y.data;
+        product.y_stride = y.row_stride();
+        int4_matmul(launch_, product, way);
+        return get(y);
+      };
+      const Numbers want = run({8, 2, 2, 224, 1});
+      double largest = 0.0;
+      for (const float value : want) largest = std::max(largest, std::abs(double{value}));
+      for (const std::int32_t count : {4, 3, 1}) {
+        const Numbers got = run({count, 2, 1, 224, 1});
+        for (std::size_t i = 0; i < want.size(); ++i) {
+          ASSERT_NEAR(got[i], want[i], 1e-4 * largest)
+              << count << " strips, " << rows << " rows, " << outputs << " x " << columns
+              << ", output " << i;
+        }
       }
     }
   }
@@ -124,7 +180,7 @@ TEST_P(Int4MatmulTest, OneOrTwoLongRowsAreFewRows) {
   EXPECT_FALSE(takes_direct(launch_, 2, columns));
   for (const Int4Form form : kInt4Forms) {
     for (const std::int64_t rows : {1, 2}) {
-      expect_all_ways(form, rows, 16, columns, ProductOutput::kFull);
+      expect_ways(form, rows, 16, columns, ProductOutput::kFull);
       if (HasFatalFailure()) return;
     }
   }

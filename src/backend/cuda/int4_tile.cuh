@@ -7,19 +7,15 @@
 // Threads: as int4_matmul().
 #pragma once
 
-#include "backend/cuda/gate.cuh"
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_math.cuh"
 #include "backend/cuda/int4_plan.h"
+#include "backend/cuda/int4_tile_output.cuh"
 #include "backend/cuda/int4_tile_slot.cuh"
-#include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
 #include "backend/cuda/tile_items.cuh"
 
 namespace hangar::cuda::int4 {
-
-inline constexpr int kConsumerWarps = kTileConsumers / 32;
-static_assert(kInt4RoomBytes == kConsumerWarps * kOutputRoom * static_cast<int>(sizeof(float)));
 
 struct TileArguments {
   std::int32_t strips = 0;  // of a warpgroup
@@ -30,10 +26,8 @@ struct TileArguments {
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   bool zeros = false;
-  const float* x_scales = nullptr;
   const float* x_sums = nullptr;
-  OutputTarget y;
-  GateFunction gate = GateFunction::kSilu;
+  TileOutput out;
 };
 
 #if __CUDA_ARCH__ >= 900
@@ -120,16 +114,6 @@ struct TileProducer {
   }
 };
 
-// Registers of a thread, which a warpgroup gives up or takes over.
-template <int kCount>
-__device__ __forceinline__ void give_registers() {
-  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
-}
-template <int kCount>
-__device__ __forceinline__ void take_registers() {
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
-}
-
 enum TileBarrier { kSumsRead = 1, kSumsThere = 2 };  // of the block; 0 is __syncthreads
 
 __device__ __forceinline__ void sync_tile(TileBarrier barrier) {
@@ -159,45 +143,6 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], int group, std:
     sums[4 * i + 3] += other.w;
   }
   return true;
-}
-
-// What a thread has of rows of x from x_row on and of outputs from `output` on. room: its warp's.
-template <int kWidth, bool kGated>
-__device__ __forceinline__ void put_sums(const float (&sums)[kWidth / 2], const TileArguments& a,
-                                         int x_row, int output, float* room) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const Gate gate(a.gate);
-  constexpr int kScales = kWidth > 64 ? kWidth / 8 : kWidth > 32 ? kWidth / 16 : 2;
-  float2 scales[kScales];  // asked for at once
-#pragma unroll
-  for (int j = 0; j < kWidth / 8; j += 2) {
-    if (j % kScales == 0) {
-#pragma unroll
-      for (int i = 0; i < kScales; ++i) {
-        scales[i] =
-            __ldcg(reinterpret_cast<const float2*>(a.x_scales + x_row + 8 * (j + i)) + lane % 4);
-      }
-    }
-    if (x_row + 8 * j >= a.y.rows) break;
-    float values[2][2][kGated ? 1 : 2];
-#pragma unroll
-    for (int e = 0; e < 2; ++e) {
-#pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        const float2 both = scales[(j + e) % kScales];
-        const float scale = c == 0 ? both.x : both.y;
-        const float low = sums[4 * (j + e) + c] * scale;
-        const float high = sums[4 * (j + e) + 2 + c] * scale;
-        if constexpr (kGated) {
-          values[e][c][0] = gate(low, high);
-        } else {
-          values[e][c][0] = low;
-          values[e][c][1] = high;
-        }
-      }
-    }
-    put_rows<2, kGated ? 1 : 2>(a.y, room, x_row + 8 * j, output, values);
-  }
 }
 
 #endif
@@ -299,7 +244,7 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
       if (strip >= a.strips) break;
       const int at = kGated ? of.tile * a.strips + strip
                             : (of.tile * (a.both ? 2 : 1) + (own ? group : 0)) * a.strips + strip;
-      put_sums<kWidth, kGated>(sums[half], a, of.x_tile * kWidth,
+      put_sums<kWidth, kGated>(sums[half], a.out, of.x_tile * kWidth,
                                at * static_cast<int>(kInt4Strip) + (kGated ? 8 * group : 0), room);
     }
   }

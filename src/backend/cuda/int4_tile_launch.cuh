@@ -21,10 +21,8 @@ void launch_tiles(const Launch& launch, const Product& product, const Int4Way& w
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.zeros = *product.int4 == Int4Form::kZero32;
-  a.x_scales = product.x_scales;
   a.x_sums = product.x_sums;
-  a.y = OutputTarget(product);
-  a.gate = product.gate.value_or(GateFunction::kSilu);
+  a.out = TileOutput(product);
   const std::int64_t row_bytes = plan.blocks * kInt4Columns;
   const CUtensorMap weight =
       strip_boxes(product.weight, product.outputs / kInt4Strip, plan.blocks, kBlockBytes<kLayout>,

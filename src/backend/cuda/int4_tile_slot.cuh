@@ -14,13 +14,11 @@
 
 #include "backend/cuda/int4_math.cuh"
 #include "backend/cuda/int4_plan.h"
+#include "backend/cuda/int4_tile_output.cuh"
 #include "backend/cuda/wgmma.cuh"
 #include "backend/cuda/wgmma_registers.cuh"
 
 namespace hangar::cuda::int4 {
-
-inline constexpr int kWarpgroup = 128;                 // threads
-inline constexpr int kTileConsumers = 2 * kWarpgroup;  // multiply
 
 // A block by the width of its tiles of x, and the halves of a warpgroup. Wide: it has a
 // multiprocessor to itself, and a warpgroup brings and leaves the others its registers. Else two

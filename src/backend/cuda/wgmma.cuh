@@ -3,7 +3,8 @@
 // Promise: multiply_64<N>() begins sums {64, N} += A {64, 32 bytes} B {N, 32 bytes}^T, both in
 //   shared memory as tensor_map.h brings them: rows of 128 bytes, 16-byte chunks swizzled by the
 //   row's number modulo 8. begin() before the first of several, end() after the last; wait() until
-//   they are done, before the sums or the memory are touched.
+//   they are done, wait_but_one() until all but the last that was ended are, before the sums or the
+//   memory are touched. Without `add`: sums = A B^T.
 // Fragments: of thread t of the warpgroup, w = t / 32, l = t % 32: sums[4 j + 2 h + c] is row 16 w
 //   + l / 4 + 8 h, column 8 j + 2 (l % 4) + c.
 // Source: PTX ISA 9.0, "Asynchronous warpgroup level matrix multiply-accumulate".
@@ -51,6 +52,12 @@ __device__ __forceinline__ void end() {
 template <int kCount>
 __device__ __forceinline__ void wait(float (&sums)[kCount]) {
   asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+  pin(sums);
+}
+
+template <int kCount>
+__device__ __forceinline__ void wait_but_one(float (&sums)[kCount]) {
+  asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
   pin(sums);
 }
 
@@ -239,8 +246,11 @@ __device__ __forceinline__ void multiply_64(float (&d)[64], std::uint64_t a, std
       : "l"(a), "l"(b));
 }
 __device__ __forceinline__ void multiply_64(float (&d)[64], std::uint64_t a, std::uint64_t b,
-                                            __nv_fp8_e4m3) {
+                                            __nv_fp8_e4m3, bool add = true) {
   asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      "setp.ne.b32 p, %66, 0;\n"
       "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 {"
       "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, "
       "%12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, "
@@ -248,7 +258,8 @@ __device__ __forceinline__ void multiply_64(float (&d)[64], std::uint64_t a, std
       "%36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
       "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, "
       "%60, %61, %62, %63}, "
-      "%64, %65, 1, 1, 1;"
+      "%64, %65, p, 1, 1;\n"
+      "}\n"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]),
         "+f"(d[7]), "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]),
         "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]),
@@ -259,7 +270,7 @@ __device__ __forceinline__ void multiply_64(float (&d)[64], std::uint64_t a, std
         "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
         "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]),
         "+f"(d[63])
-      : "l"(a), "l"(b));
+      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
 }
 
 // Products for attention: the first operand may be in registers, the second may lie across. Sums
