@@ -16,119 +16,20 @@
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
-#include "backend/cuda/tile_items.cuh"
 #include "backend/cuda/tile_matmul.h"
 #include "backend/cuda/tile_plan.h"
+#include "backend/cuda/tile_ring.cuh"
+#include "backend/cuda/tile_turns.cuh"
 #include "backend/cuda/wgmma.cuh"
 
 namespace hangar::cuda::tiles {
 
-inline constexpr int kWarpgroup = 128;                 // threads
-inline constexpr int kConsumers = 2 * kWarpgroup;      // two warpgroups multiply,
-inline constexpr int kBlockThreads = kConsumers + 32;  // a warp brings
-inline constexpr int kConsumerWarps = kConsumers / 32;
-inline constexpr int kStepBytes = 32;  // of a row, to an instruction
-static_assert(kTileRoomBytes == kConsumerWarps * kOutputRoom * static_cast<int>(sizeof(float)));
-
-struct TileArguments {
-  std::int32_t tile_rows = 0;
-  std::int32_t boxes = 0;
-  TileItems items;
-  std::int32_t slots = 0;
-  std::int32_t slot_bytes = 0;
-  OutputTarget y;
-  GateFunction gate = GateFunction::kSilu;
-  const float* weight_scales = nullptr;
-  const float* x_scales = nullptr;
-};
+// Sums of 8-bit products are kept to few bits within the instruction: they are added up in float32
+// slot by slot, which takes registers.
+template <typename Op>
+inline constexpr bool kSumsBySlot = sizeof(Op) == 1;
 
 #if __CUDA_ARCH__ >= 900
-
-enum NamedBarrier { kSumsThere = 1, kSumsRead = 2 };  // of the block; 0 is __syncthreads
-
-__device__ __forceinline__ void sync_at(NamedBarrier barrier) {
-  asm volatile("bar.sync %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
-}
-__device__ __forceinline__ void arrive_at(NamedBarrier barrier) {
-  asm volatile("bar.arrive %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
-}
-
-// The ring of slots; producer and consumers step through it in the same order.
-struct Ring {
-  std::uint32_t memory;
-  std::uint32_t barriers;
-  int slots;
-  int slot_bytes;
-  int at = 0;
-  std::uint32_t parity = 0;
-
-  __device__ std::uint32_t slot() const { return memory + at * slot_bytes; }
-  __device__ std::uint32_t full() const { return barriers + 16 * at; }
-  __device__ std::uint32_t empty() const { return barriers + 16 * at + 8; }
-  __device__ void step() {
-    if (++at < slots) return;
-    at = 0;
-    parity ^= 1;
-  }
-};
-
-// One thread: the copies, in order.
-template <bool kGated>
-struct Producer {
-  const CUtensorMap& weight;
-  const CUtensorMap& x;
-  const TileArguments& a;
-  int number;  // of the item
-  Item item;
-  int chunk = 0;
-
-  __device__ void bring_weight(const Ring& ring) const {
-    const int box = (item.first + chunk) * a.boxes;
-    if constexpr (kGated) {
-      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, 0, 0,
-               item.tile * (a.tile_rows / 16), box);
-    } else {
-      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, item.tile * a.tile_rows, box);
-    }
-  }
-  __device__ void bring_x(const Ring& ring) const {
-    copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
-             0, 0, (item.first + chunk) * a.boxes);
-  }
-  __device__ void step() {
-    if (++chunk < a.items.chunks) return;
-    chunk = 0;
-    number += static_cast<int>(gridDim.x);
-    item = Item(a.items, number);
-  }
-  __device__ void run(Ring ring, int slots_to_fill) {
-    const int first = min(a.slots, slots_to_fill);
-    // Weights are nobody's output: they come before the wait.
-    Producer ahead = *this;
-    Ring filled = ring;
-    for (int i = 0; i < first; ++i) {
-      expect(filled.full(), a.slot_bytes);
-      ahead.bring_weight(filled);
-      ahead.step();
-      filled.step();
-    }
-    cudaGridDependencySynchronize();
-    for (int i = 0; i < first; ++i) {
-      bring_x(ring);
-      step();
-      ring.step();
-    }
-    ring.parity = 0;  // of the first time that the slots are empty again
-    for (int i = first; i < slots_to_fill; ++i) {
-      wait_for(ring.empty(), ring.parity);
-      expect(ring.full(), a.slot_bytes);
-      bring_weight(ring);
-      bring_x(ring);
-      step();
-      ring.step();
-    }
-  }
-};
 
 // Where a block's warpgroup is.
 struct Place {
@@ -189,10 +90,11 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& pl
   return true;
 }
 
-// What a thread has of a tile; wgmma.cuh says what that is. room: its warp's.
+// What a thread has of a tile, of rows of x from x_row on; wgmma.cuh says what that is. room: its
+// warp's.
 template <typename Op, int kWidth, bool kGated>
 __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const TileArguments& a,
-                                         const Place& place, int tile, float* room) {
+                                         const Place& place, int tile, int x_row, float* room) {
   const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (16 * warp >= place.rows) return;
@@ -217,13 +119,13 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
   if constexpr (kScaled) {
 #pragma unroll
     for (int i = 0; i < kWidth / 4; ++i) {
-      const int row = i / 2 * 8 + 2 * (lane % 4) + i % 2;
+      const int row = x_row + i / 2 * 8 + 2 * (lane % 4) + i % 2;
       x_scales[i / 2][i % 2] = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
     }
   }
 #pragma unroll
   for (int j = 0; j < kWidth / 8; j += kEights) {
-    if (8 * j >= y.rows) break;
+    if (x_row + 8 * j >= y.rows) break;
     float values[kEights][2][kHalves];
 #pragma unroll
     for (int e = 0; e < kEights; ++e) {
@@ -243,21 +145,25 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
         }
       }
     }
-    put_rows<kEights, kHalves>(y, room, 8 * j, kGated ? first / 2 : first, values);
+    put_rows<kEights, kHalves>(y, room, x_row + 8 * j, kGated ? first / 2 : first, values);
   }
 }
 
 #endif
 
-// Op: what is multiplied. Sums of 8-bit products are kept to few bits within the
-// instruction: they are added up in float32 slot by slot, which takes registers.
-template <typename Op>
-inline constexpr bool kSumsBySlot = sizeof(Op) == 1;
+// A block by the width of its tiles of x. Where registers are for one only, a warpgroup brings and
+// leaves the others its own; else a warp does.
 template <typename Op, int kWidth>
-inline constexpr int kMostBlocks = kSumsBySlot<Op> && kWidth > 64 ? 1 : 2;
+struct TileBlock {
+  static constexpr bool kWide = kSumsBySlot<Op> && kWidth > 64;
+  static constexpr int kAtOnce = kWide ? 1 : 2;
+  static constexpr int kThreads = kConsumers + (kWide ? kWarpgroup : 32);
+  static constexpr int kOfBringer = 24;  // registers of a thread, wide
+  static constexpr int kOfConsumer = 240;
+};
 
 template <typename Op, int kWidth, bool kGated>
-__global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
+__global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op, kWidth>::kAtOnce)
     tile_kernel(const __grid_constant__ CUtensorMap weight, const __grid_constant__ CUtensorMap x,
                 const __grid_constant__ TileArguments a) {
 #if __CUDA_ARCH__ >= 900
@@ -281,19 +187,42 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
   cudaTriggerProgrammaticLaunchCompletion();
   const int number = static_cast<int>(blockIdx.x);
   const int items = items_of_block(a.items);
-  if (warp == kConsumerWarps) {
-    if (threadIdx.x % 32 == 0) {
-      Producer<kGated>{weight, x, a, number, Item(a.items, number)}.run(ring,
-                                                                        items * a.items.chunks);
+  using Block = TileBlock<Op, kWidth>;
+  if (warp >= kConsumerWarps) {
+    if constexpr (Block::kWide) give_registers<Block::kOfBringer>();
+    if (threadIdx.x == kConsumers) {
+      Producer<kWidth, kGated>{weight, x, a, number, Item(a.items, number)}.run(
+          ring, items * a.items.chunks);
     }
     return;
   }
+  if constexpr (Block::kWide) take_registers<Block::kOfConsumer>();
   Place place{warp / 4, a.tile_rows <= kSharedTileRows, a.tile_rows};
   if (!place.shared) place.rows /= 2;
   std::byte* const behind = dynamic + offset + a.slots * a.slot_bytes;
   float* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
   std::byte* const exchange = behind + kTileRoomBytes;
   bool waited = false;
+  const auto put = [&](const float(&sums)[kWidth / 2], int i) {
+    const Item item(a.items, number + i * static_cast<int>(gridDim.x));
+    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, item.x_tile * kWidth, room);
+  };
+  const auto wait_once = [&] {  // before y is written: others may read it still
+    if (!waited) cudaGridDependencySynchronize();
+    waited = true;
+  };
+  if constexpr (Block::kWide) {
+    if (Turns<Op>::suit(a)) {
+      Turns<Op> turns(ring, place.group);
+      for (int i = 0; i < items; ++i) {
+        float sums[kWidth / 2] = {};
+        turns.run(sums, a.items.chunks);
+        wait_once();
+        put(sums, i);
+      }
+      return;
+    }
+  }
   for (int i = 0; i < items; ++i) {
     float sums[kWidth / 2] = {};
     for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
@@ -309,11 +238,9 @@ __global__ void __launch_bounds__(kBlockThreads, kMostBlocks<Op, kWidth>)
       if (threadIdx.x % 32 == 0) arrive(ring.empty());
       ring.step();
     }
-    if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
-    waited = true;
+    wait_once();
     if (place.shared && !join_sums(sums, place, exchange)) continue;
-    const Item item(a.items, number + i * static_cast<int>(gridDim.x));
-    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, room);
+    put(sums, i);
   }
 #endif
 }
@@ -324,7 +251,7 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   TileArguments a;
   a.tile_rows = way.rows;
   a.boxes = way.boxes;
-  a.items = {plan.tiles, 1, way.split, plan.chunks / way.split};
+  a.items = {plan.tiles, plan.x_tiles, way.split, plan.chunks / way.split};
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.gate = product.gate.value_or(GateFunction::kSilu);
@@ -344,8 +271,9 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   HANGAR_CUDA(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
   const int blocks = std::min(launch.processors * way.blocks, a.items.count());
-  launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)), dim3(kBlockThreads),
-                static_cast<std::size_t>(plan.shared_bytes), weight, x, a);
+  launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)),
+                dim3(TileBlock<Op, kWidth>::kThreads), static_cast<std::size_t>(plan.shared_bytes),
+                weight, x, a);
 }
 
 template <typename Op, bool kGated>

@@ -1,4 +1,4 @@
-// Tile products: 1 to 128 rows at the speed at which the card's memory gives the weights, on
+// Tile products: 1 to 256 rows at the speed at which the card's memory gives the weights, on
 //   Hopper.
 //
 // Promise: y = x W^T, or += in float32, or gated, sums in float32 by the matrix units. A block
@@ -23,7 +23,7 @@
 
 namespace hangar::cuda {
 
-inline constexpr std::int64_t kMostTileRows = 128;
+inline constexpr std::int64_t kMostTileRows = 256;
 
 // How a product is cut. Of W: up to 64 rows a tile, a multiple of 8: two warpgroups take turns at
 // its columns; more, up to 128, a multiple of 16: each takes half of its rows. Gated: twice that.

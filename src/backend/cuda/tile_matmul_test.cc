@@ -80,19 +80,23 @@ TEST_P(TileMatmulTest, BlocksTakeSeveralTiles) {
   }
 }
 
-// Columns in parts, whose sums are added up.
-TEST_P(TileMatmulTest, TakesPartsOfTheColumns) {
-  for (const std::int64_t rows : {40, 128}) {
+// Several tiles of x; columns in parts, whose sums are added up.
+TEST_P(TileMatmulTest, TakesMoreRowsThanATileAndPartsOfTheColumns) {
+  for (const std::int64_t rows : {129, 256}) {
+    for (const ProductOutput output : {ProductOutput::kWork, ProductOutput::kAdd}) {
+      check({300, 448}, rows, output, {128, 1, 224, 1});
+      check({300, 448}, rows, output, {32, 2, 224, 1});
+    }
     check({300, 1792}, rows, ProductOutput::kAdd, {96, 2, 224, 1, 7});
-    check({300, 1792}, rows, ProductOutput::kAdd, {64, 2, 224, 1, 2});
   }
+  check({300, 1792}, 40, ProductOutput::kAdd, {64, 2, 224, 1, 2});
 }
 
 TEST_P(TileMatmulTest, EveryWayThatIsOfferedIsRight) {
-  for (const std::int64_t rows : {1, 24, 64, 128}) {
+  for (const std::int64_t rows : {1, 24, 64, 128, 200}) {
     for (const auto& [shape, output] : {std::pair{Shape{768, 576}, ProductOutput::kWork},
                                         {Shape{4096, 256}, ProductOutput::kWork},
-                                        {Shape{1040, 896}, ProductOutput::kAdd}}) {
+                                        {Shape{4096, 1792}, ProductOutput::kAdd}}) {
       Product product;
       product.output = output;
       product.type = product.weight_type = type();
@@ -113,7 +117,7 @@ TEST_P(TileMatmulTest, EveryWayThatIsOfferedIsRight) {
 TEST_P(TileMatmulTest, GatesWhatItMultiplies) {
   for (const GateFunction f : {GateFunction::kSilu, GateFunction::kGeluTanh}) {
     for (const Shape shape : {Shape{8, 64}, Shape{40, 576}, Shape{1536, 576}, Shape{5000, 256}}) {
-      for (const std::int64_t rows : {1, 9, 32, 61, 128}) {
+      for (const std::int64_t rows : {1, 9, 32, 61, 128, 190}) {
         for (const TileWay way : {TileWay{32, 4, 224, 1}, {64, 2, 224, 1}, {128, 1, 112, 2}}) {
           SCOPED_TRACE(fmt::format("{} x {}, {} rows, tiles of {}", shape.outputs, shape.columns,
                                    rows, way.rows));
@@ -282,7 +286,7 @@ TEST_P(TileMatmulTest, SaysWhatItDoesNotTake) {
     change(other);
     return !can_tile(launch_, other) && tile_ways(launch_, other).empty();
   };
-  EXPECT_TRUE(refuses([](Product& p) { p.rows = 129; }));
+  EXPECT_TRUE(refuses([](Product& p) { p.rows = 257; }));
   EXPECT_TRUE(refuses([](Product& p) { p.columns = 96; }));
   EXPECT_TRUE(refuses([](Product& p) { p.x_stride = 132; }));
   EXPECT_TRUE(refuses([&](Product& p) { p.x = memory + 8; }));

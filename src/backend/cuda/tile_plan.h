@@ -16,6 +16,8 @@ namespace hangar::cuda {
 
 inline constexpr int kSharedTileRows = 64;  // up to so many, both warpgroups take the same rows
 inline constexpr int kMostTileSlots = 32;
+inline constexpr int kWidestTile = 128;                 // rows of x
+inline constexpr int kMostTileKib = 224;                // of a block, beside barriers and scales
 inline constexpr int kTileBoxBytes = 128;               // of a row
 inline constexpr int kTileAlignment = 1024;             // of what is swizzled
 inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
@@ -23,6 +25,7 @@ inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps writ
 struct TilePlan {
   int chunks = 0;  // slots that a tile's columns fill
   int tiles = 0;
+  int x_tiles = 1;
   int slots = 0;
   int slot_bytes = 0;
   int shared_bytes = 0;
@@ -33,10 +36,11 @@ inline std::int64_t tile_box_columns(const Product& product) {
   return product.x_type() == DType::kF8E4M3 ? kTileBoxBytes : kTileBoxBytes / 2;
 }
 
-// Columns of the instruction: rows of x, rounded up.
+// Rows of x that are multiplied at a time: those that there are, rounded up to what the instruction
+// takes.
 constexpr int tile_width(std::int64_t rows) {
   int width = 8;
-  while (width < rows) width *= 2;
+  while (width < rows && width < kWidestTile) width *= 2;
   return width;
 }
 
@@ -53,6 +57,7 @@ inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   const std::int64_t columns = way.boxes * tile_box_columns(product);
   plan.chunks = static_cast<int>((product.columns + columns - 1) / columns);
+  plan.x_tiles = static_cast<int>((product.rows + width - 1) / width);
   plan.tiles = static_cast<int>((product.weight_rows() + way.rows - 1) / way.rows);
   return plan;
 }

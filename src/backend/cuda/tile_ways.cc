@@ -10,10 +10,10 @@ namespace {
 // How much of the blocks' time is work, where items are dealt out in rounds.
 double evenness(const Launch& launch, const Product& product, const TileWay& way) {
   const TilePlan plan = plan_tiles(product, way);
-  const std::int64_t items = std::int64_t{plan.tiles} * way.split;
+  const std::int64_t items = std::int64_t{plan.tiles} * plan.x_tiles * way.split;
   const std::int64_t blocks = std::int64_t{launch.processors} * way.blocks;
   const std::int64_t rounds = (items + blocks - 1) / blocks;
-  return static_cast<double>(product.weight_rows() * way.split) /
+  return static_cast<double>(product.weight_rows() * plan.x_tiles * way.split) /
          static_cast<double>(rounds * blocks * way.rows);
 }
 

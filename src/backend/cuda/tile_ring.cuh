@@ -1,0 +1,126 @@
+// What a tile product's block is given, and the ring through which its slots come.
+//
+// Promise: Producer::run() starts the copies of a block's items, slot after slot; weights before
+// the
+//   kernel before has ended.
+// Threads: device functions; one thread produces.
+#pragma once
+
+#include "backend/cuda/hopper.cuh"
+#include "backend/cuda/product_output.cuh"
+#include "backend/cuda/tensor_map.h"
+#include "backend/cuda/tile_items.cuh"
+#include "backend/cuda/tile_plan.h"
+#include "tensor/gate_function.h"
+
+namespace hangar::cuda::tiles {
+
+inline constexpr int kWarpgroup = 128;             // threads
+inline constexpr int kConsumers = 2 * kWarpgroup;  // two warpgroups multiply, others bring
+inline constexpr int kConsumerWarps = kConsumers / 32;
+inline constexpr int kStepBytes = 32;  // of a row, to an instruction
+static_assert(kTileRoomBytes == kConsumerWarps * kOutputRoom * static_cast<int>(sizeof(float)));
+
+struct TileArguments {
+  std::int32_t tile_rows = 0;
+  std::int32_t boxes = 0;
+  TileItems items;
+  std::int32_t slots = 0;
+  std::int32_t slot_bytes = 0;
+  OutputTarget y;
+  GateFunction gate = GateFunction::kSilu;
+  const float* weight_scales = nullptr;
+  const float* x_scales = nullptr;
+};
+
+#if __CUDA_ARCH__ >= 900
+
+enum NamedBarrier { kSumsThere = 1, kSumsRead = 2 };  // of the block; 0 is __syncthreads
+
+__device__ __forceinline__ void sync_at(NamedBarrier barrier) {
+  asm volatile("bar.sync %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
+}
+__device__ __forceinline__ void arrive_at(NamedBarrier barrier) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
+}
+
+// The ring of slots; producer and consumers step through it in the same order.
+struct Ring {
+  std::uint32_t memory;
+  std::uint32_t barriers;
+  int slots;
+  int slot_bytes;
+  int at = 0;
+  std::uint32_t parity = 0;
+
+  __device__ std::uint32_t slot() const { return memory + at * slot_bytes; }
+  __device__ std::uint32_t full() const { return barriers + 16 * at; }
+  __device__ std::uint32_t empty() const { return barriers + 16 * at + 8; }
+  __device__ void step() {
+    if (++at < slots) return;
+    at = 0;
+    parity ^= 1;
+  }
+};
+
+// One thread: the copies, in order.
+template <int kWidth, bool kGated>
+struct Producer {
+  const CUtensorMap& weight;
+  const CUtensorMap& x;
+  const TileArguments& a;
+  int number;  // of the item
+  Item item;
+  int chunk = 0;
+
+  __device__ void bring_weight(const Ring& ring) const {
+    const int box = (item.first + chunk) * a.boxes;
+    if constexpr (kGated) {
+      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, 0, 0,
+               item.tile * (a.tile_rows / 16), box);
+    } else {
+      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, item.tile * a.tile_rows, box);
+    }
+  }
+  __device__ void bring_x(const Ring& ring) const {
+    copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
+             0, item.x_tile * kWidth, (item.first + chunk) * a.boxes);
+  }
+  __device__ void step() {
+    if (++chunk < a.items.chunks) return;
+    chunk = 0;
+    number += static_cast<int>(gridDim.x);
+    item = Item(a.items, number);
+  }
+  __device__ void run(Ring ring, int slots_to_fill) {
+    const int first = min(a.slots, slots_to_fill);
+    // Weights are nobody's output: they come before the wait.
+    Producer ahead = *this;
+    Ring filled = ring;
+    for (int i = 0; i < first; ++i) {
+      expect(filled.full(), a.slot_bytes);
+      ahead.bring_weight(filled);
+      ahead.step();
+      filled.step();
+    }
+    cudaGridDependencySynchronize();
+    for (int i = 0; i < first; ++i) {
+      bring_x(ring);
+      step();
+      ring.step();
+    }
+    ring.parity = 0;  // of the first time that the slots are empty again
+    for (int i = first; i < slots_to_fill; ++i) {
+      wait_for(ring.empty(), ring.parity);
+      expect(ring.full(), a.slot_bytes);
+      bring_weight(ring);
+      bring_x(ring);
+      step();
+      ring.step();
+    }
+  }
+};
+
+#endif
+
+}  // namespace hangar::cuda::tiles

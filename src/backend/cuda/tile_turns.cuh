@@ -1,0 +1,93 @@
+// A tile product's arithmetic for many rows in 8 bits: without a pause.
+//
+// Promise: Turns::run() adds an item's slots to the sums of 64 rows of W by 128 rows of x, where
+//   suit() says that tiles, slots and columns are such. All numbers are known when compiling. Two
+//   slots are a turn: while one's product is under way the other's sums are joined in float32, and
+//   the next turn's first slot is waited for; a turn ends when both are done: the compiler would
+//   have each product waited for, if it could not see which are under way.
+// Threads: device functions; all 128 threads of a warpgroup call them together.
+#pragma once
+
+#include "backend/cuda/tile_ring.cuh"
+#include "backend/cuda/wgmma.cuh"
+
+namespace hangar::cuda::tiles {
+
+#if __CUDA_ARCH__ >= 900
+
+template <typename Op>
+class Turns {
+ public:
+  static constexpr int kRows = 128;  // of a tile
+  static constexpr int kWidth = 128;
+  static constexpr int kSlots = 6;
+  static constexpr int kTurn = 2;
+
+  static __device__ __forceinline__ bool suit(const TileArguments& a) {
+    return a.tile_rows == kRows && a.boxes == 1 && a.slots == kSlots && a.items.chunks % kTurn == 0;
+  }
+  __device__ __forceinline__ Turns(const Ring& ring, int group)
+      : barriers_(ring.barriers),
+        w_(wgmma::descriptor(ring.memory + group * (kRows / 2) * kTileBoxBytes)),
+        x_(wgmma::descriptor(ring.memory + kRows * kTileBoxBytes)) {}
+
+  // sums += an item's slots, `count`.
+  __device__ __forceinline__ void run(float (&sums)[kWidth / 2], int count) {
+    wait(0);
+    for (int done = 0; done < count; done += kTurn) {
+      float first[kWidth / 2];
+      float second[kWidth / 2];
+      begin(first, 0);
+      wait(1);
+      begin(second, 1);
+      const int now = turn_;
+      if (++turn_ == kSlots / kTurn) {
+        turn_ = 0;
+        parity_ ^= 1;
+      }
+      if (done + kTurn < count) wait(0);
+      wgmma::wait_but_one(first);
+      release(now, 0);
+      join(sums, first);
+      wgmma::wait(second);
+      release(now, 1);
+      join(sums, second);
+    }
+  }
+
+ private:
+  static constexpr int kSlotBytes = (kRows + kWidth) * kTileBoxBytes;
+
+  // Slot i of the turn that the ring is at.
+  __device__ __forceinline__ void wait(int i) const {
+    wait_for(barriers_ + 16 * (kTurn * turn_ + i), parity_);
+  }
+  __device__ __forceinline__ void release(int turn, int i) const {
+    if (threadIdx.x % 32 == 0) arrive(barriers_ + 16 * (kTurn * turn + i) + 8);
+  }
+  __device__ __forceinline__ void begin(float (&part)[kWidth / 2], int i) const {
+    const std::uint32_t at = (kTurn * turn_ + i) * (kSlotBytes / 16);
+    wgmma::begin(part);
+#pragma unroll
+    for (int k = 0; k < kTileBoxBytes / kStepBytes; ++k) {
+      const std::uint32_t step = at + k * (kStepBytes / 16);
+      wgmma::multiply_64(part, w_ + step, x_ + step, Op{}, k > 0);
+    }
+    wgmma::end();
+  }
+  __device__ __forceinline__ static void join(float (&sums)[kWidth / 2],
+                                              const float (&part)[kWidth / 2]) {
+#pragma unroll
+    for (int k = 0; k < kWidth / 2; ++k) sums[k] += part[k];
+  }
+
+  const std::uint32_t barriers_;
+  const std::uint64_t w_;
+  const std::uint64_t x_;
+  int turn_ = 0;
+  std::uint32_t parity_ = 0;
+};
+
+#endif
+
+}  // namespace hangar::cuda::tiles
