@@ -41,7 +41,7 @@ def options_of(arguments):
     parser.add_argument("--list", action="store_true", help="the names that --only knows")
     parser.add_argument("--quick", action="store_true", help="few repeats, no long loads")
     parser.add_argument("--repeats", type=positive, help="runs of each row, instead of its own number")
-    parser.add_argument("--max-running", type=positive, help="of loads: requests computed at once (the program's own)")
+    parser.add_argument("--max-running", type=positive, help="of loads: requests computed at once (each row's own)")
     parser.add_argument("--json", type=pathlib.Path, metavar="PATH", help="the figures; written after each step")
     parser.add_argument("--markdown", type=pathlib.Path, metavar="PATH",
                         help="the page; in a file that has one (docs/benchmarks.md) in its place")

@@ -137,7 +137,8 @@ class RunTest(Bench):
         self.assertEqual(lines["one stream, tok/s", "4 bits, head in 8"],
                          ["1,050", "1,500", "277.8 (llama.cpp 0c1e570, Q4_K_M)", "620", "780", "751 (750 to 752)",
                           "50%", "yes"])
-        self.assertEqual(lines["128/128, 2,000 requests, tok/s", "BF16"][-3:], ["10,000", "50%", "no, 42.9% below"])
+        self.assertEqual(lines["128/128, 2,000 requests, 1,024 at once, tok/s", "BF16"][-3:],
+                         ["10,000", "50%", "no, 42.9% below"])
         self.assertEqual(lines["process start to first token, s", "BF16"][-1], "yes, and the aim")
         self.assertEqual(lines["paged decode attention, 64 x 4,096, % of bandwidth", "BF16"][-3:],
                          ["93", "93%", "yes, and the aim"])

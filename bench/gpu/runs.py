@@ -200,8 +200,9 @@ def engine_command(options, machine, one, rows, repeats):
         command += ["--batch", ",".join(str(row.requests) for row in rows)]
     elif group in targets.ONE_BY_ONE:
         command += ["--requests", rows[0].requests]
-        if options.max_running:
-            command += ["--max-running", options.max_running]
+        at_once = options.max_running or rows[0].at_once
+        if at_once:
+            command += ["--max-running", at_once]
     elif group == "prefill":
         command += ["--prefill", rows[0].requests]
     else:

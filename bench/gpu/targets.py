@@ -49,6 +49,7 @@ class Row(typing.NamedTuple):
     more_is_better: bool = True
     repeats: int = 1
     quick_repeats: int = 1
+    at_once: int = 0  # requests; 0: the program's own
 
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -68,7 +69,8 @@ ROWS = (
     Row("first-token", "time to first token, 128 tokens", "ms", "start", 1, 128, 1, THREE, False, 20, 5),
     *(_decode(batch) for batch in BATCHES),
     Row("prefill", "prefill of 128 x 128 tokens", "tok/s", "prefill", 128, 128, 1, THREE, repeats=5, quick_repeats=2),
-    Row("load-128-128", "128/128, 2,000 requests", "tok/s", "load", 2000, 128, 128, THREE),
+    Row("load-128-128", "128/128, 2,000 requests, 1,024 at once", "tok/s", "load", 2000, 128, 128, THREE,
+        at_once=1024),
     Row("load-128-2048", "128/2048, 500 requests", "tok/s", "long-load", 500, 128, 2048, ("fp8", "fp8-kv8")),
     Row("load-1000-1000", "1000/1000, 1,000 requests", "tok/s", "long-load", 1000, 1000, 1000,
         ("bf16", "fp8", "fp8-kv8")),
