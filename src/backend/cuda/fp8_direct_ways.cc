@@ -1,8 +1,8 @@
 // Which FP8 products of one or two rows there are, and which ways of cutting them are worth
 // measuring.
-#include <algorithm>
 #include <array>
 
+#include "backend/cuda/even_ways.h"
 #include "backend/cuda/fp8_direct.h"
 #include "backend/cuda/fp8_direct_plan.h"
 #include "backend/cuda/gate.cuh"
@@ -18,12 +18,10 @@ constexpr std::size_t kMostWays = 32;
 constexpr int kHalfKib = 112;  // of 227: the next kernel's block fits beside
 constexpr int kWholeKib = 224;
 
-// How much of the blocks' time is work, where tiles are dealt out in rounds.
 double evenness(const Launch& launch, const Product& product, const Fp8DirectWay& way) {
-  const int tiles = plan_fp8_direct(product, way).tiles;
-  const std::int64_t rounds = (tiles + launch.processors - 1) / launch.processors;
-  return static_cast<double>(product.weight_rows()) /
-         static_cast<double>(rounds * launch.processors * way.strips * kFp8Strip);
+  const std::int64_t tiles = plan_fp8_direct(product, way).tiles;
+  return round_share(tiles, launch.processors) * static_cast<double>(product.weight_rows()) /
+         static_cast<double>(tiles * way.strips * kFp8Strip);
 }
 
 }  // namespace
@@ -63,12 +61,8 @@ std::vector<Fp8DirectWay> fp8_direct_ways(const Launch& launch, const Product& p
   }
   // Small matrices: what fits at all.
   if (ways.empty()) return {{1, 1, 1, product.leaves_room ? kHalfKib : kWholeKib}};
-  const auto even = [&](const Fp8DirectWay& way) { return evenness(launch, product, way); };
-  double best = 0.0;
-  for (const Fp8DirectWay& way : ways) best = std::max(best, even(way));
-  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
-  std::erase_if(ways, [&](const Fp8DirectWay& way) { return even(way) < kWorse * best; });
-  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  keep_even(ways, kMostWays,
+            [&](const Fp8DirectWay& way) { return evenness(launch, product, way); });
   return ways;
 }
 

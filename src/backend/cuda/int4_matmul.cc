@@ -4,6 +4,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "backend/cuda/even_ways.h"
 #include "backend/cuda/gate.cuh"
 #include "backend/cuda/int4_kernels.h"
 #include "backend/cuda/int4_math.cuh"
@@ -21,14 +22,6 @@ constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
   if (takes_direct(launch, product.rows, product.columns)) return plan_direct(product, way);
   return takes_few(launch, product.rows) ? plan_few(product, way) : plan_tiles(product, way);
-}
-
-// How much of the blocks' time is work, where tiles are dealt out in rounds.
-double evenness(const Launch& launch, const Int4Plan& plan, const Int4Way& way) {
-  const double items = static_cast<double>(plan.tiles) * plan.x_tiles * way.split;
-  const double at_once = launch.processors;
-  return items /
-         (at_once * static_cast<double>(static_cast<std::int64_t>((items - 1) / at_once) + 1));
 }
 
 bool fits(const Int4Plan& plan) {
@@ -107,14 +100,10 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
                               : Int4Way{1, product.gate ? 2 : 1, 1, 224, 1};
     return {small};
   }
-  const auto even = [&](const Int4Way& way) {
-    return evenness(launch, plan_of(launch, product, way), way);
-  };
-  double best = 0.0;
-  for (const Int4Way& way : ways) best = std::max(best, even(way));
-  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
-  std::erase_if(ways, [&](const Int4Way& way) { return even(way) < kWorse * best; });
-  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  keep_even(ways, kMostWays, [&](const Int4Way& way) {
+    const Int4Plan plan = plan_of(launch, product, way);
+    return round_share(std::int64_t{plan.tiles} * plan.x_tiles * way.split, launch.processors);
+  });
   return ways;
 }
 

@@ -1,26 +1,24 @@
 // Which ways of cutting a tile product are worth measuring.
 #include <algorithm>
 
+#include "backend/cuda/even_ways.h"
 #include "backend/cuda/tile_matmul.h"
 #include "backend/cuda/tile_plan.h"
 
 namespace hangar::cuda {
 namespace {
 
-// How much of the blocks' time is work, where items are dealt out in rounds.
 double evenness(const Launch& launch, const Product& product, const TileWay& way) {
   const TilePlan plan = plan_tiles(product, way);
   const std::int64_t items = std::int64_t{plan.tiles} * plan.x_tiles * way.split;
-  const std::int64_t blocks = std::int64_t{launch.processors} * way.blocks;
-  const std::int64_t rounds = (items + blocks - 1) / blocks;
-  return static_cast<double>(product.weight_rows() * plan.x_tiles * way.split) /
-         static_cast<double>(rounds * blocks * way.rows);
+  return round_share(items, std::int64_t{launch.processors} * way.blocks) *
+         static_cast<double>(product.weight_rows()) /
+         static_cast<double>(std::int64_t{plan.tiles} * way.rows);
 }
 
 }  // namespace
 
 std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
-  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
   constexpr int kLeastSlotBytes = 8 << 10;
   constexpr int kMostSlotBytes = 64 << 10;
   constexpr int kLeastSlots = 3;
@@ -56,16 +54,10 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
       }
     }
   }
-  double best = 0.0;
-  for (const TileWay& way : ways) {
-    best = std::max(best, evenness(launch, product, way));
-  }
-  std::erase_if(ways,
-                [&](const TileWay& way) { return evenness(launch, product, way) < kWorse * best; });
   constexpr std::size_t kMostWays = 24;
-  std::ranges::stable_sort(ways, std::greater<>(),
-                           [&](const TileWay& way) { return evenness(launch, product, way); });
-  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  const auto even = [&](const TileWay& way) { return evenness(launch, product, way); };
+  std::ranges::stable_sort(ways, std::greater<>(), even);
+  keep_even(ways, kMostWays, even);
   return ways;
 }
 

@@ -1,0 +1,31 @@
+// Which ways of cutting a product are worth measuring: those whose blocks have work most of the
+// time.
+//
+// Promise: round_share() is how much of the blocks' time is work where so many items are dealt out
+//   in rounds. keep_even() takes out the ways whose evenness is far below the best, and what is
+//   beyond so many.
+// Threads: values.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace hangar::cuda {
+
+constexpr double round_share(std::int64_t items, std::int64_t at_once) {
+  const std::int64_t rounds = (items + at_once - 1) / at_once;
+  return static_cast<double>(items) / static_cast<double>(rounds * at_once);
+}
+
+template <typename Way, typename Evenness>
+void keep_even(std::vector<Way>& ways, std::size_t most, Evenness&& evenness) {
+  constexpr double kWorse = 0.85;  // than the most even: not worth a measurement
+  double best = 0.0;
+  for (const Way& way : ways) best = std::max(best, evenness(way));
+  std::erase_if(ways, [&](const Way& way) { return evenness(way) < kWorse * best; });
+  if (ways.size() > most) ways.resize(most);
+}
+
+}  // namespace hangar::cuda
