@@ -14,6 +14,10 @@
 
 namespace hangar::cuda {
 
+// A copy of less is slow to ask for, a ring of few slots slow to refill.
+inline constexpr int kLeastSlotBytes = 8 << 10;
+inline constexpr int kLeastSlots = 3;
+
 constexpr double round_share(std::int64_t items, std::int64_t at_once) {
   const std::int64_t rounds = (items + at_once - 1) / at_once;
   return static_cast<double>(items) / static_cast<double>(rounds * at_once);

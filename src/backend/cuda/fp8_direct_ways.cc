@@ -10,10 +10,7 @@
 namespace hangar::cuda {
 namespace {
 
-// A copy of less is slow to ask for, a ring of few slots slow to refill.
-constexpr int kLeastSlotBytes = 8 << 10;
 constexpr int kMostSlotBytes = 56 << 10;
-constexpr int kLeastSlots = 3;
 constexpr std::size_t kMostWays = 32;
 constexpr int kHalfKib = 112;  // of 227: the next kernel's block fits beside
 constexpr int kWholeKib = 224;

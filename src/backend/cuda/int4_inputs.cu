@@ -186,7 +186,7 @@ void with_kinds(const Activation& x, NormOfInputs norm, int groups, Run&& run) {
       if (groups == 1) return run(source, std::integral_constant<int, 1>{});
       run(source, std::integral_constant<int, 4>{});
     };
-    if (norm.weight != nullptr) return with_groups(Normed<X>{Rows<X>(x), norm.weight});
+    if (norm.weight != nullptr) return with_groups(Normed<X>{{Rows<X>(x)}, norm.weight});
     with_groups(Plain<X>{Rows<X>(x)});
   });
 }

@@ -12,10 +12,7 @@
 namespace hangar::cuda {
 namespace {
 
-// A copy of less is slow to ask for, a ring of few slots slow to refill.
-constexpr int kLeastSlotBytes = 8 << 10;
 constexpr int kMostSlotBytes = 72 << 10;
-constexpr int kLeastSlots = 3;
 constexpr std::size_t kMostWays = 32;
 constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "backend/cuda/hopper.cuh"
+#include "backend/cuda/int4_bring.cuh"
 #include "backend/cuda/int4_math.cuh"
 #include "backend/cuda/int4_plan.h"
 #include "backend/cuda/int4_tile_output.cuh"
@@ -48,69 +49,36 @@ struct TileProducer {
   const CUtensorMap& x;
   std::uint32_t memory;
   std::uint32_t full;
-  int number;  // of the item
-  int step_by;
-  Item item;
-  int chunk = 0;
+  ItemWalk at;
 
   __device__ int x_bytes() const { return a.per_slot * kWidth * 128; }
   __device__ int sum_bytes() const {
-    const int first = (item.first + chunk) * a.per_slot;
+    const int first = at.column_chunk() * a.per_slot;
     const int count = min(a.per_slot, a.blocks - first);
-    if (!brings_sums<kLayout, kFours>(a, first + count, chunk)) return 0;
+    if (!brings_sums<kLayout, kFours>(a, first + count, at.chunk)) return 0;
     return int4_sum_bytes(kGathered ? kFours : count, kWidth);
   }
   __device__ int tile_strips() const { return a.both ? 2 * a.strips : a.strips; }
-  __device__ void step() {
-    if (++chunk < a.items.chunks) return;
-    chunk = 0;
-    number += step_by;
-    item = Item(a.items, number);
-  }
   __device__ void bring_weight(int slot) const {
-    const int first = (item.first + chunk) * a.per_slot;
+    const int first = at.column_chunk() * a.per_slot;
     const int strips = tile_strips();
     // What lies outside W comes as zeros.
     expect(full + 8 * slot, a.per_slot * strips * kBytes + x_bytes() + sum_bytes());
     copy_box(memory + slot * a.slot_bytes + x_bytes(), &weight, full + 8 * slot, CacheFor::kOnce, 0,
-             first, item.tile * (kGated ? a.strips : strips), 0);
+             first, at.item.tile * (kGated ? a.strips : strips), 0);
   }
   __device__ void bring_x(int slot) const {
-    const int first = (item.first + chunk) * a.per_slot;
+    const int first = at.column_chunk() * a.per_slot;
     const std::uint32_t to = memory + slot * a.slot_bytes;
-    copy_box(to, &x, full + 8 * slot, CacheFor::kOften, 0, item.x_tile * kWidth, first);
+    copy_box(to, &x, full + 8 * slot, CacheFor::kOften, 0, at.item.x_tile * kWidth, first);
     const int bytes = sum_bytes();
     if (bytes == 0) return;
     const int fours = int4_sum_fours(kGroups<kLayout>, a.blocks);
     const int four = kGathered ? first / (kFours * kInt4SumFour) * kFours : first;
     copy_bulk(to + x_bytes() + tile_strips() * a.per_slot * kBytes,
-              a.x_sums +
-                  (static_cast<std::int64_t>(item.x_tile) * fours + four) * (kWidth * kInt4SumFour),
+              a.x_sums + (static_cast<std::int64_t>(at.item.x_tile) * fours + four) *
+                             (kWidth * kInt4SumFour),
               bytes, full + 8 * slot, CacheFor::kOften);
-  }
-  __device__ void run(std::uint32_t empty, int total) {
-    const int first = min(a.slots, total);
-    TileProducer ahead = *this;
-    for (int i = 0; i < first; ++i) {
-      ahead.bring_weight(i);
-      ahead.step();
-    }
-    cudaGridDependencySynchronize();
-    for (int i = 0; i < first; ++i) {
-      bring_x(i);
-      step();
-    }
-    int slot = 0;
-    std::uint32_t parity = 0;
-    for (int i = first; i < total; ++i) {
-      wait_for(empty + 8 * slot, parity);
-      bring_weight(slot);
-      bring_x(slot);
-      step();
-      if (++slot < a.slots) continue;
-      slot = 0;
-      parity ^= 1;
-    }
   }
 };
 
@@ -182,9 +150,9 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
   if (warp >= kConsumerWarps) {
     if constexpr (Block::kWide) give_registers<Block::kOfBringer>();
     if (threadIdx.x == kTileConsumers) {
-      TileProducer<kLayout, kWidth, Block::kFours, kGated>{
-          a, weights, x, begin + offset, full, number, step, Item(a.items, number)}
-          .run(empty, items * a.items.chunks);
+      bring_all(TileProducer<kLayout, kWidth, Block::kFours, kGated>{a, weights, x, begin + offset,
+                                                                     full, ItemWalk(a.items)},
+                a.slots, empty, items * a.items.chunks);
     }
     return;
   }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "backend/cuda/hopper.cuh"
+#include "backend/cuda/int4_bring.cuh"
 #include "backend/cuda/int4_tile_slot.cuh"
 #include "backend/cuda/tensor_map.h"
 #include "backend/cuda/tile_items.cuh"
@@ -64,58 +65,30 @@ struct HalvesProducer {
   const CUtensorMap& x;
   std::uint32_t memory;
   std::uint32_t full;
-  int number;  // of the item
-  Item item;
-  int done = 0;      // blocks of it
+  ItemWalk at;       // a chunk is a block
   int sum_turn = 0;  // 0, 1
 
-  __device__ int block() const { return item.first + done; }
-  __device__ bool with_sums() const { return brings_sums(block(), a.items.chunks - done); }
+  __device__ int block() const { return at.column_chunk(); }
+  __device__ bool with_sums() const { return brings_sums(block(), a.items.chunks - at.chunk); }
   __device__ void bring_weight(int slot) const {
     const int strips = 2 * a.strips;
     // What lies outside W comes as zeros.
     expect(full + 8 * slot,
            strips * Sizes::kStripBytes + Sizes::kXBytes + (with_sums() ? Sizes::kSumBytes : 0));
     copy_box(memory + slot * Sizes::kSlotBytes + Sizes::kXBytes, &weight, full + 8 * slot,
-             CacheFor::kOnce, 0, block(), item.tile * (kGated ? a.strips : strips), 0);
+             CacheFor::kOnce, 0, block(), at.item.tile * (kGated ? a.strips : strips), 0);
   }
   __device__ void bring_x(int slot) {
     copy_box(memory + slot * Sizes::kSlotBytes, &x, full + 8 * slot, CacheFor::kOften, 0,
-             item.x_tile * Sizes::kWidth, block());
+             at.item.x_tile * Sizes::kWidth, block());
     if (!with_sums()) return;
     const int fours = int4_sum_fours(1, a.blocks);
     const int four = block() / kInt4SumBlocks * (kInt4SumBlocks / kInt4SumFour);
     copy_bulk(memory + Sizes::kSums + sum_turn * Sizes::kSumBytes,
-              a.x_sums + (static_cast<std::int64_t>(item.x_tile) * fours + four) *
+              a.x_sums + (static_cast<std::int64_t>(at.item.x_tile) * fours + four) *
                              (Sizes::kWidth * kInt4SumFour),
               Sizes::kSumBytes, full + 8 * slot, CacheFor::kOften);
     sum_turn ^= 1;
-  }
-  __device__ void step() {
-    if (++done < a.items.chunks) return;
-    done = 0;
-    number += static_cast<int>(gridDim.x);
-    item = Item(a.items, number);
-  }
-  __device__ void run(std::uint32_t empty, int total) {
-    const int first = min(Sizes::kSlots, total);
-    HalvesProducer ahead = *this;
-    for (int i = 0; i < first; ++i) {
-      ahead.bring_weight(i);
-      ahead.step();
-    }
-    cudaGridDependencySynchronize();
-    for (int i = 0; i < first; ++i) {
-      bring_x(i);
-      step();
-    }
-    for (int i = first; i < total; ++i) {
-      const int slot = i % Sizes::kSlots;
-      wait_for(empty + 8 * slot, (i / Sizes::kSlots - 1) % 2);
-      bring_weight(slot);
-      bring_x(slot);
-      step();
-    }
   }
 };
 
@@ -318,8 +291,8 @@ __global__ void __launch_bounds__(HalvesSizes::kThreads, 1)
   if (warp >= kConsumerWarps) {
     give_registers<Sizes::kOfBringer>();
     if (threadIdx.x == kTileConsumers) {
-      HalvesProducer<kGated>{a, weights, x, begin + offset, full, number, Item(a.items, number)}
-          .run(empty, items * a.items.chunks);
+      bring_all(HalvesProducer<kGated>{a, weights, x, begin + offset, full, ItemWalk(a.items)},
+                Sizes::kSlots, empty, items * a.items.chunks);
     }
     return;
   }

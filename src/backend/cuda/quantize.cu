@@ -56,7 +56,7 @@ void quantize_normed_rows(const Launch& launch, const QuantizedRows& out, Activa
   if (x.rows == 0 || x.columns == 0) return;
   with_type(x.dtype, [&](auto type) {
     using X = typename decltype(type)::Type;
-    launch_quantize(launch, out, Normed<X>{Rows<X>(x), weight}, x.rows, x.columns,
+    launch_quantize(launch, out, Normed<X>{{Rows<X>(x)}, weight}, x.rows, x.columns,
                     wide(x, x.columns) && wide(weight), eps);
   });
 }

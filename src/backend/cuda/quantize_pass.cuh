@@ -42,20 +42,15 @@ struct Plain {
   }
 };
 
+// The same, times a norm's weights.
 template <typename T>
-struct Normed {
+struct Normed : Plain<T> {
   static constexpr bool kNormed = true;
-  using X = T;
-  Rows<X> x;
   const float* weight;
 
   template <int kWidth>
-  using Raw = RawElements<X, kWidth>;
+  using Raw = typename Plain<T>::template Raw<kWidth>;
 
-  template <int kWidth>
-  __device__ __forceinline__ void load(std::int64_t row, int column, Raw<kWidth>& raw) const {
-    raw.load(x.row(row) + column);
-  }
   template <int kWidth>
   __device__ __forceinline__ void values(const Raw<kWidth>& raw, int column,
                                          float (&values)[kWidth], float& squares) const {

@@ -2,7 +2,7 @@
 //
 // Promise: Item(items, n) is the n-th. Parts of the columns change first, then tiles of x, up to so
 //   many that they stay in the second-level cache, then tiles of W. A block takes every
-//   gridDim.x-th, from its own number on.
+//   gridDim.x-th, from its own number on: ItemWalk, items_of_block().
 // Units: chunks: slotfuls of columns.
 // Threads: values; device functions.
 #pragma once
@@ -33,6 +33,23 @@ struct Item {
     const int wide = max(1, min(kTilesOfX, items.x_tiles - begin));  // behind the last: whatever
     tile = at % all / wide;
     x_tile = begin + at % all % wide;
+  }
+};
+
+// A block's way through its items, a chunk at a time.
+struct ItemWalk {
+  const TileItems& items;
+  int number = static_cast<int>(blockIdx.x);  // of the item
+  Item item{items, number};
+  int chunk = 0;
+
+  __device__ explicit ItemWalk(const TileItems& of) : items(of) {}
+  __device__ int column_chunk() const { return item.first + chunk; }
+  __device__ void step() {
+    if (++chunk < items.chunks) return;
+    chunk = 0;
+    number += static_cast<int>(gridDim.x);
+    item = Item(items, number);
   }
 };
 

@@ -1,7 +1,6 @@
 // What a tile product's block is given, and the ring through which its slots come.
 //
-// Promise: Producer::run() starts the copies of a block's items, slot after slot; weights before
-// the
+// Promise: Producer::run() starts the copies of a block's items, slot after slot; W's before the
 //   kernel before has ended.
 // Threads: device functions; one thread produces.
 #pragma once

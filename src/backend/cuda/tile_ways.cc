@@ -19,9 +19,7 @@ double evenness(const Launch& launch, const Product& product, const TileWay& way
 }  // namespace
 
 std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
-  constexpr int kLeastSlotBytes = 8 << 10;
   constexpr int kMostSlotBytes = 64 << 10;
-  constexpr int kLeastSlots = 3;
   constexpr int kSplitWidth = 32;
   constexpr int kRoomRows = 16;
   constexpr int kRoomKib = 112;  // of 227: the decode kernel's block fits beside
@@ -34,6 +32,7 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
   for (const int rows : {32, 48, 64, 56, 16, 24, 40, 96, 112, 128}) {
     const bool shared = rows <= kSharedTileRows;
     if (product.gate && rows % (shared ? 16 : 32) != 0) continue;
+    if (rows < kSharedTileRows && product.rows > kWidestTile) continue;  // all of x for little of W
     for (const int boxes : {4, 2, 8, 1}) {
       if (shared && boxes < 2) continue;
       for (const auto& [kib, blocks] : {std::pair{224, 1}, {150, 1}, {112, 1}, {112, 2}}) {
