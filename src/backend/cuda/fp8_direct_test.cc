@@ -65,19 +65,10 @@ class Fp8DirectTest : public ProductTest {
   Product product_of(const Shape& shape, const Weights& w, bool gate, const Numbers& x,
                      const Numbers& norm, ProductOutput output) {
     const auto rows = std::ssize(w.scales);
-    const Activation input =
-        put(x, shape.rows, shape.columns, norm.empty() ? type() : DType::kF32, shape.columns + 8);
     const void* weight = put(w.codes, rows, shape.columns, DType::kF8E4M3).data;
-    Product product =
-        ProductTest::product_of(weight, DType::kF8E4M3, input,
-                                {nullptr, shape.rows, shape.outputs,
-                                 output == ProductOutput::kWork ? type() : DType::kF32, 0},
-                                output);
+    Product product = product_on_the_way(weight, DType::kF8E4M3, x, shape.rows, shape.outputs, norm,
+                                         kDirectEps, gate, output);
     product.weight_scales = put(w.scales, 1, rows, DType::kF32).f32();
-    if (gate) product.gate = GateFunction::kSilu;
-    if (!norm.empty()) {
-      product.norm = {put(norm, 1, shape.columns, DType::kF32).f32(), kDirectEps};
-    }
     return product;
   }
   // What is multiplied of x.
@@ -305,23 +296,6 @@ class Fp8BackendTest : public Fp8DirectTest {
     }
     return loaded;
   }
-  static double off(const Numbers& got, const Numbers& want) {
-    double error = 0.0;
-    double size = 0.0;
-    for (std::size_t i = 0; i < want.size(); ++i) {
-      error += std::pow(static_cast<double>(got[i]) - static_cast<double>(want[i]), 2);
-      size += std::pow(static_cast<double>(want[i]), 2);
-    }
-    return std::sqrt(error / size);
-  }
-  static Numbers in_double(const Numbers& x, const Numbers& w, std::int64_t rows,
-                           std::int64_t columns) {
-    Numbers y;
-    for (const DirectSum& sum : sums_of(x, w, {rows, std::ssize(w) / columns, columns}, 0.0)) {
-      y.push_back(static_cast<float>(sum.value));
-    }
-    return y;
-  }
   // Of e4m3 (3 bits of mantissa) 2.6% of a number; else what y is rounded by.
   double allowed_off(std::int64_t rows, std::int64_t columns) const {
     return takes_fp8_direct(launch_, rows, columns) ? static_cast<double>(epsilon()) : 0.035;
@@ -342,7 +316,7 @@ TEST_P(Fp8BackendTest, ANormAndThreeWeightsBesideOneAnother) {
       matmul_->norm_matmul(launch_, ys, put(x, rows, columns, DType::kF32),
                            put(norm, 1, columns, DType::kF32).f32(), kDirectEps, all,
                            empty(rows, columns, type()));
-      EXPECT_LT(off(get(y), in_double(normed_rows(x, norm), loaded.values, rows, columns)),
+      EXPECT_LT(off(get(y), product_in_double(normed_rows(x, norm), loaded.values, rows, columns)),
                 allowed_off(rows, columns))
           << rows << " rows, " << columns << " columns";
     }
@@ -359,7 +333,8 @@ TEST_P(Fp8BackendTest, AddsToWhatIsThere) {
       matmul_->matmul_add(launch_, x, put(y, rows, columns, type()), loaded.weights[0]);
       Numbers got = get(x);
       for (std::size_t i = 0; i < got.size(); ++i) got[i] -= old[i];
-      EXPECT_LT(off(got, in_double(y, loaded.values, rows, columns)), allowed_off(rows, columns))
+      EXPECT_LT(off(got, product_in_double(y, loaded.values, rows, columns)),
+                allowed_off(rows, columns))
           << rows << " rows, " << columns << " columns";
     }
   }
@@ -414,7 +389,8 @@ TEST_P(Fp8BackendTest, TuningChoosesForEveryNumberOfRows) {
     const Activation x =
         put(Numbers(static_cast<std::size_t>(rows * 256), 0.0F), rows, 256, DType::kF32);
     matmul_->matmul_add(launch_, x, put(y, rows, columns, type()), loaded.weights[0]);
-    EXPECT_LT(off(get(x), in_double(y, loaded.values, rows, columns)), allowed_off(rows, columns))
+    EXPECT_LT(off(get(x), product_in_double(y, loaded.values, rows, columns)),
+              allowed_off(rows, columns))
         << rows << " rows";
   }
 }

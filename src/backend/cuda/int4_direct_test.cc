@@ -29,19 +29,10 @@ class Int4DirectTest : public Int4ProductTest {
   // x: of the work type, or, with a norm, of float32.
   Product product_of(const Shape& shape, Int4Form form, const void* weight, bool gate,
                      const Numbers& x, const Numbers& norm, ProductOutput output) {
-    const DType from = norm.empty() ? type() : DType::kF32;
-    const Activation input = put(x, shape.rows, shape.columns, from, shape.columns + 8);
-    Product product = ProductTest::product_of(
-        weight, type(), input, {nullptr, shape.rows, shape.outputs, y_type(output), 0}, output);
+    Product product = product_on_the_way(weight, type(), x, shape.rows, shape.outputs, norm,
+                                         kDirectEps, gate, output);
     product.int4 = form;
-    if (gate) product.gate = GateFunction::kSilu;
-    if (!norm.empty()) {
-      product.norm = {put(norm, 1, shape.columns, DType::kF32).f32(), kDirectEps};
-    }
     return product;
-  }
-  DType y_type(ProductOutput output) const {
-    return output == ProductOutput::kWork ? type() : DType::kF32;
   }
   Numbers run(Product product, const Int4Way& way, const Numbers& old) {
     const Activation y =

@@ -236,31 +236,6 @@ class Int4BackendTest : public Int4MatmulTest {
     weight.data = put_strips(strips);
     return weight;
   }
-  static double off(const Numbers& got, const Numbers& want) {
-    double error = 0.0;
-    double size = 0.0;
-    for (std::size_t i = 0; i < want.size(); ++i) {
-      error += std::pow(static_cast<double>(got[i]) - static_cast<double>(want[i]), 2);
-      size += std::pow(static_cast<double>(want[i]), 2);
-    }
-    return std::sqrt(error / size);
-  }
-  static Numbers multiplied(const Numbers& x, const Numbers& w, std::int64_t rows,
-                            std::int64_t columns) {
-    const std::int64_t outputs = std::ssize(w) / columns;
-    Numbers y;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t o = 0; o < outputs; ++o) {
-        double sum = 0.0;
-        for (std::int64_t c = 0; c < columns; ++c) {
-          sum += static_cast<double>(x[static_cast<std::size_t>(r * columns + c)]) *
-                 static_cast<double>(w[static_cast<std::size_t>(o * columns + c)]);
-        }
-        y.push_back(static_cast<float>(sum));
-      }
-    }
-    return y;
-  }
 
   std::unique_ptr<Matmul> matmul_;
 };
@@ -301,7 +276,7 @@ TEST_P(Int4BackendTest, ANormAndThreeWeightsBesideOneAnother) {
       matmul_->norm_matmul(launch_, ys, put(x, rows, columns, DType::kF32),
                            put(norm, 1, columns, DType::kF32).f32(), 1e-5F, all,
                            empty(rows, columns, type()));
-      EXPECT_LT(off(get(y), multiplied(normed, w, rows, columns)), allowed_off(rows))
+      EXPECT_LT(off(get(y), product_in_double(normed, w, rows, columns)), allowed_off(rows))
           << "form " << static_cast<int>(form) << ", " << rows << " rows";
     }
   }

@@ -82,6 +82,35 @@ inline Numbers decode(DType type, const std::vector<std::byte>& bytes) {
   return values;
 }
 
+// x W^T, sums in double; W {.., columns}.
+inline Numbers product_in_double(const Numbers& x, const Numbers& w, std::int64_t rows,
+                                 std::int64_t columns) {
+  const std::int64_t outputs = std::ssize(w) / columns;
+  Numbers y;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      double sum = 0.0;
+      for (std::int64_t c = 0; c < columns; ++c) {
+        sum += static_cast<double>(x[static_cast<std::size_t>(r * columns + c)]) *
+               static_cast<double>(w[static_cast<std::size_t>(o * columns + c)]);
+      }
+      y.push_back(static_cast<float>(sum));
+    }
+  }
+  return y;
+}
+
+// How far got is from want, of want's length.
+inline double off(const Numbers& got, const Numbers& want) {
+  double error = 0.0;
+  double size = 0.0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    error += std::pow(static_cast<double>(got[i]) - static_cast<double>(want[i]), 2);
+    size += std::pow(static_cast<double>(want[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
 class ProductTest : public testing::TestWithParam<DType> {
  protected:
   static constexpr std::size_t kArenaBytes = std::size_t{768} << 20U;
@@ -205,6 +234,21 @@ class ProductTest : public testing::TestWithParam<DType> {
     product.output = output;
     product.y = y.data;
     product.y_stride = y.row_stride();
+    return product;
+  }
+
+  // Of rows of x that are multiplied as they are or, with a norm's weights, normed on the way: of
+  // the work type, or of float32. y is still to be put.
+  Product product_on_the_way(const void* weight, DType weight_type, const Numbers& x,
+                             std::int64_t rows, std::int64_t outputs, const Numbers& norm,
+                             float eps, bool gate, ProductOutput output) {
+    const std::int64_t columns = std::ssize(x) / rows;
+    const DType from = norm.empty() ? type() : DType::kF32;
+    const DType to = output == ProductOutput::kWork ? type() : DType::kF32;
+    Product product = product_of(weight, weight_type, put(x, rows, columns, from, columns + 8),
+                                 {nullptr, rows, outputs, to, 0}, output);
+    if (gate) product.gate = GateFunction::kSilu;
+    if (!norm.empty()) product.norm = {put(norm, 1, columns, DType::kF32).f32(), eps};
     return product;
   }
 
