@@ -248,7 +248,7 @@ bool Products::rows_are_independent(const Launch& launch, Product product,
 bool Products::tune_fixed(const Launch& launch, Product product, const Weights& weights,
                           DeviceScratch scratch) {
   std::vector<ProductChoice> found;
-  product.rows = 1;  // none are nobody's to multiply
+  product.rows = 1;  // any number suits, but not none
   if (Blas::suits(product)) {
     for (const auto& algorithm : blas_.fixed_candidates(product)) {
       found.push_back({.algorithm = algorithm});
