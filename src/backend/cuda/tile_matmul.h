@@ -2,12 +2,12 @@
 //   Hopper.
 //
 // Promise: y = x W^T, or += in float32, or gated, sums in float32 by the matrix units. A block
-//   takes `rows` rows of W at a time and all of its columns; tensor copies bring W and x through a
-//   ring of slots in shared memory; the matrix units read both from there (W as their first
-//   operand, so that few rows of x waste nothing). The ring fills with weights before the kernel
-//   waits for the one before it (weights never change). The order of a sum depends on columns and
-//   way alone, unless the way splits columns between blocks (+= only), whose sums are added as they
-//   come.
+//   takes `rows` rows of W and up to 128 of x at a time, and all columns; tensor copies bring both
+//   through a ring of slots in shared memory; the matrix units read both from there (W as their
+//   first operand, so that few rows of x waste nothing). The ring fills with weights before the
+//   kernel waits for the one before it (weights never change). The order of a sum depends on
+//   columns and way alone, unless the way splits columns between blocks (+= only), whose sums are
+//   added as they come.
 // Shapes: columns a multiple of 64 (FP8: 128); gated: outputs of 8. x and W at multiples of 16
 //   bytes, rows of x too.
 // Errors: CudaError.
