@@ -36,6 +36,12 @@ struct Place {
   int group;    // 0, 1
   bool shared;  // both take the same rows, alternate boxes
   int rows;     // of the tile, that it takes
+
+  // Of W, the warp's.
+  __device__ __forceinline__ int first_row(const TileArguments& a, int tile) const {
+    const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
+    return tile * a.tile_rows + (shared ? 0 : group * rows) + 16 * warp;
+  }
 };
 
 // sums += W x^T over one slot.
@@ -60,6 +66,28 @@ __device__ __forceinline__ void multiply_slot(float (&sums)[kWidth / 2], const T
   }
   wgmma::end();
   wgmma::wait(sums);
+}
+
+// sums += an item's slots.
+template <typename Op, int kWidth>
+__device__ __forceinline__ void add_item(float (&sums)[kWidth / 2], const TileArguments& a,
+                                         const Place& place, Ring& ring) {
+  if constexpr (kSumsBySlot<Op> && kWidth == Turns<Op>::kWidth) {
+    if (Turns<Op>::suit(a)) return Turns<Op>(ring, place.group).run(sums, a.items.chunks);
+  }
+  for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
+    wait_for(ring.full(), ring.parity);
+    if constexpr (kSumsBySlot<Op>) {
+      float part[kWidth / 2] = {};
+      multiply_slot<Op, kWidth>(part, a, place, ring.slot());
+#pragma unroll
+      for (int k = 0; k < kWidth / 2; ++k) sums[k] += part[k];
+    } else {
+      multiply_slot<Op, kWidth>(sums, a, place, ring.slot());
+    }
+    if (threadIdx.x % 32 == 0) arrive(ring.empty());
+    ring.step();
+  }
 }
 
 // The second warpgroup's sums to the first, through memory. False: this is the second.
@@ -90,39 +118,46 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& pl
   return true;
 }
 
+template <typename Op>
+inline constexpr bool kScaled = std::is_same_v<Op, __nv_fp8_e4m3>;
+
+// Of a thread's two rows of W.
+struct RowScales {
+  float low = 1.0F;
+  float high = 1.0F;
+};
+
+template <bool kGated>
+__device__ __forceinline__ RowScales row_scales(const TileArguments& a, const Place& place,
+                                                int tile) {
+  const int first = place.first_row(a, tile);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int low = kGated ? first / 2 + lane / 4 : first + lane / 4;
+  const int high = kGated ? a.y.outputs + low : low + 8;
+  RowScales scales;
+  if (low < a.y.outputs) scales.low = a.weight_scales[low];
+  if (kGated ? low < a.y.outputs : high < a.y.outputs) scales.high = a.weight_scales[high];
+  return scales;
+}
+
 // What a thread has of a tile, of rows of x from x_row on; wgmma.cuh says what that is. room: its
 // warp's.
 template <typename Op, int kWidth, bool kGated>
 __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const TileArguments& a,
-                                         const Place& place, int tile, int x_row, float* room) {
+                                         const Place& place, int tile, int x_row,
+                                         const RowScales& scales, const float* x_scales,
+                                         float* room) {
   const int warp = static_cast<int>(threadIdx.x) / 32 % 4;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (16 * warp >= place.rows) return;
-  const int first = tile * a.tile_rows + (place.shared ? 0 : place.group * place.rows) + 16 * warp;
+  const int first = place.first_row(a, tile);
   const Gate gate(a.gate);
-  constexpr bool kScaled = std::is_same_v<Op, __nv_fp8_e4m3>;
-  float low_scale = 1.0F;
-  float high_scale = 1.0F;
-  if constexpr (kScaled) {
-    const int low = kGated ? first / 2 + lane / 4 : first + lane / 4;
-    const int high = kGated ? a.y.outputs + low : low + 8;
-    if (low < a.y.outputs) low_scale = a.weight_scales[low];
-    if (kGated ? low < a.y.outputs : high < a.y.outputs) high_scale = a.weight_scales[high];
-  }
   constexpr int kEights = kWidth >= 16 ? 2 : 1;
   constexpr int kHalves = kGated ? 1 : 2;
   // A tile of 8 rows more than 16 has half a warp's.
   const bool halved = !kGated && 16 * warp + 8 >= place.rows;
   OutputTarget y = a.y;
   if (halved) y.outputs = min(y.outputs, first + 8);
-  float x_scales[kWidth / 8][2];  // all asked for at once
-  if constexpr (kScaled) {
-#pragma unroll
-    for (int i = 0; i < kWidth / 4; ++i) {
-      const int row = x_row + i / 2 * 8 + 2 * (lane % 4) + i % 2;
-      x_scales[i / 2][i % 2] = row < y.rows ? __ldcg(a.x_scales + row) : 0.0F;
-    }
-  }
 #pragma unroll
   for (int j = 0; j < kWidth / 8; j += kEights) {
     if (x_row + 8 * j >= y.rows) break;
@@ -133,9 +168,10 @@ __device__ __forceinline__ void put_tile(const float (&sums)[kWidth / 2], const 
       for (int c = 0; c < 2; ++c) {
         float low = sums[4 * (j + e) + c];
         float high = sums[4 * (j + e) + 2 + c];
-        if constexpr (kScaled) {
-          low *= low_scale * x_scales[j + e][c];
-          high *= high_scale * x_scales[j + e][c];
+        if constexpr (kScaled<Op>) {
+          const float x_scale = x_scales[x_row + 8 * (j + e) + 2 * (lane % 4) + c];
+          low *= scales.low * x_scale;
+          high *= scales.high * x_scale;
         }
         if constexpr (kGated) {  // 8 rows of the gate, then 8 of the other
           values[e][c][0] = gate(low, high);
@@ -203,44 +239,30 @@ __global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op,
   float* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
   std::byte* const exchange = behind + kTileRoomBytes;
   bool waited = false;
-  const auto put = [&](const float(&sums)[kWidth / 2], int i) {
-    const Item item(a.items, number + i * static_cast<int>(gridDim.x));
-    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, item.x_tile * kWidth, room);
-  };
-  const auto wait_once = [&] {  // before y is written: others may read it still
+  const auto wait_once = [&] {
     if (!waited) cudaGridDependencySynchronize();
     waited = true;
   };
-  if constexpr (Block::kWide) {
-    if (Turns<Op>::suit(a)) {
-      Turns<Op> turns(ring, place.group);
-      for (int i = 0; i < items; ++i) {
-        float sums[kWidth / 2] = {};
-        turns.run(sums, a.items.chunks);
-        wait_once();
-        put(sums, i);
-      }
-      return;
-    }
+  constexpr int kMostRows = kWidth < kWidestTile ? kWidth : static_cast<int>(kMostTileRows);
+  __shared__ float x_scales[kScaled<Op> ? kMostRows : 1];
+  if constexpr (kScaled<Op>) {
+    static_assert(kMostRows <= kConsumers);
+    wait_once();
+    const int row = static_cast<int>(threadIdx.x);
+    if (row < kMostRows) x_scales[row] = row < a.y.rows ? __ldcg(a.x_scales + row) : 0.0F;
+    sync_at(kScalesThere);
   }
   for (int i = 0; i < items; ++i) {
+    const auto item_of = [&] { return Item(a.items, number + i * static_cast<int>(gridDim.x)); };
+    RowScales scales;  // asked for before the sums are there
+    if constexpr (kScaled<Op>) scales = row_scales<kGated>(a, place, item_of().tile);
     float sums[kWidth / 2] = {};
-    for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
-      wait_for(ring.full(), ring.parity);
-      if constexpr (kSumsBySlot<Op>) {
-        float part[kWidth / 2] = {};
-        multiply_slot<Op, kWidth>(part, a, place, ring.slot());
-#pragma unroll
-        for (int k = 0; k < kWidth / 2; ++k) sums[k] += part[k];
-      } else {
-        multiply_slot<Op, kWidth>(sums, a, place, ring.slot());
-      }
-      if (threadIdx.x % 32 == 0) arrive(ring.empty());
-      ring.step();
-    }
-    wait_once();
+    add_item<Op, kWidth>(sums, a, place, ring);
+    wait_once();  // before y is written: others may read it still
     if (place.shared && !join_sums(sums, place, exchange)) continue;
-    put(sums, i);
+    const Item item = item_of();
+    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, item.x_tile * kWidth, scales, x_scales,
+                                 room);
   }
 #endif
 }
@@ -267,7 +289,7 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
       matrix_boxes(product.x, product.rows, row_bytes,
                    static_cast<std::int64_t>(sizeof(Op)) * product.x_stride, kWidth, way.boxes);
   const auto kernel = tile_kernel<Op, kWidth, kGated>;
-  constexpr int kMostShared = 226 << 10;
+  constexpr int kMostShared = kMostTileKib << 10;
   HANGAR_CUDA(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
   const int blocks = std::min(launch.processors * way.blocks, a.items.count());

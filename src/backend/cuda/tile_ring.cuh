@@ -34,7 +34,11 @@ struct TileArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-enum NamedBarrier { kSumsThere = 1, kSumsRead = 2 };  // of the block; 0 is __syncthreads
+enum NamedBarrier {
+  kSumsThere = 1,
+  kSumsRead = 2,
+  kScalesThere = 3
+};  // of the block; 0 is __syncthreads
 
 __device__ __forceinline__ void sync_at(NamedBarrier barrier) {
   asm volatile("bar.sync %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");

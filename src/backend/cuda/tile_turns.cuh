@@ -26,8 +26,8 @@ class Turns {
   static __device__ __forceinline__ bool suit(const TileArguments& a) {
     return a.tile_rows == kRows && a.boxes == 1 && a.slots == kSlots && a.items.chunks % kTurn == 0;
   }
-  __device__ __forceinline__ Turns(const Ring& ring, int group)
-      : barriers_(ring.barriers),
+  __device__ __forceinline__ Turns(Ring& ring, int group)
+      : ring_(ring),
         w_(wgmma::descriptor(ring.memory + group * (kRows / 2) * kTileBoxBytes)),
         x_(wgmma::descriptor(ring.memory + kRows * kTileBoxBytes)) {}
 
@@ -40,17 +40,14 @@ class Turns {
       begin(first, 0);
       wait(1);
       begin(second, 1);
-      const int now = turn_;
-      if (++turn_ == kSlots / kTurn) {
-        turn_ = 0;
-        parity_ ^= 1;
-      }
+      const int now = ring_.at;
+      for (int i = 0; i < kTurn; ++i) ring_.step();
       if (done + kTurn < count) wait(0);
       wgmma::wait_but_one(first);
-      release(now, 0);
+      release(now);
       join(sums, first);
       wgmma::wait(second);
-      release(now, 1);
+      release(now + 1);
       join(sums, second);
     }
   }
@@ -60,13 +57,13 @@ class Turns {
 
   // Slot i of the turn that the ring is at.
   __device__ __forceinline__ void wait(int i) const {
-    wait_for(barriers_ + 16 * (kTurn * turn_ + i), parity_);
+    wait_for(ring_.full() + 16 * i, ring_.parity);
   }
-  __device__ __forceinline__ void release(int turn, int i) const {
-    if (threadIdx.x % 32 == 0) arrive(barriers_ + 16 * (kTurn * turn + i) + 8);
+  __device__ __forceinline__ void release(int slot) const {
+    if (threadIdx.x % 32 == 0) arrive(ring_.barriers + 16 * slot + 8);
   }
   __device__ __forceinline__ void begin(float (&part)[kWidth / 2], int i) const {
-    const std::uint32_t at = (kTurn * turn_ + i) * (kSlotBytes / 16);
+    const std::uint32_t at = (ring_.at + i) * (kSlotBytes / 16);
     wgmma::begin(part);
 #pragma unroll
     for (int k = 0; k < kTileBoxBytes / kStepBytes; ++k) {
@@ -81,11 +78,9 @@ class Turns {
     for (int k = 0; k < kWidth / 2; ++k) sums[k] += part[k];
   }
 
-  const std::uint32_t barriers_;
+  Ring& ring_;
   const std::uint64_t w_;
   const std::uint64_t x_;
-  int turn_ = 0;
-  std::uint32_t parity_ = 0;
 };
 
 #endif

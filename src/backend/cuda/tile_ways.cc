@@ -35,7 +35,7 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
     if (rows < kSharedTileRows && product.rows > kWidestTile) continue;  // all of x for little of W
     for (const int boxes : {4, 2, 8, 1}) {
       if (shared && boxes < 2) continue;
-      for (const auto& [kib, blocks] : {std::pair{224, 1}, {150, 1}, {112, 1}, {112, 2}}) {
+      for (const auto& [kib, blocks] : {std::pair{kMostTileKib, 1}, {150, 1}, {112, 1}, {112, 2}}) {
         if (leaves_room && kib * blocks > kRoomKib) continue;
         TileWay way{rows, boxes, kib, blocks};
         const TilePlan plan = plan_tiles(product, way);
