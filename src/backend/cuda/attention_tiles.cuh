@@ -30,11 +30,11 @@ template <typename T>
 using Work = std::conditional_t<kIsFp8<T>, __half, T>;
 
 template <typename T, int kDim>
-inline constexpr int kSlabBytes =
-    kIsFp8<T> ? static_cast<int>(fp8_slab_bytes(kDim)) : kSlabTokens * kDim * 2;
+inline constexpr int kSlabBytes = kIsFp8<T> ? static_cast<int>(fp8_slab_bytes(kDim))
+                                            : kSlabTokens* kDim * 2;
 // From a slab to the next of the same head's block, in elements.
 template <typename T, int kDim>
-inline constexpr int kSlabStride = kIsFp8<T> ? 2 * kSlabBytes<T, kDim> : kSlabTokens * kDim;
+inline constexpr int kSlabStride = kIsFp8<T> ? 2 * kSlabBytes<T, kDim> : kSlabTokens* kDim;
 
 template <typename T>
 __device__ __forceinline__ std::uint32_t pack(float low, float high) {
@@ -124,11 +124,6 @@ __device__ __forceinline__ float score_factor(const AttentionArguments& a) {
 // What cp.async brings into shared memory, on cards before the copy engine (hopper.cuh).
 #if __CUDA_ARCH__ < 900
 
-__device__ __forceinline__ void copy_16(std::uint32_t to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to),
-               "l"(__cvta_generic_to_global(from))
-               : "memory");
-}
 __device__ __forceinline__ void close_copies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }

@@ -2,8 +2,8 @@
 // time.
 //
 // Promise: round_share() is how much of the blocks' time is work where so many items are dealt out
-//   in rounds. keep_even() takes out the ways whose evenness is far below the best, and what is
-//   beyond so many.
+//   in rounds, the last of them in halves where it says so (TileItems::halve_last()). keep_even()
+//   takes out the ways whose evenness is far below the best, and what is beyond so many.
 // Threads: values.
 #pragma once
 
@@ -18,9 +18,10 @@ namespace hangar::cuda {
 inline constexpr int kLeastSlotBytes = 8 << 10;
 inline constexpr int kLeastSlots = 3;
 
-constexpr double round_share(std::int64_t items, std::int64_t at_once) {
-  const std::int64_t rounds = (items + at_once - 1) / at_once;
-  return static_cast<double>(items) / static_cast<double>(rounds * at_once);
+constexpr double round_share(std::int64_t items, std::int64_t at_once, bool halves = false) {
+  double rounds = static_cast<double>((items + at_once - 1) / at_once);
+  if (halves && items % at_once != 0 && 2 * (items % at_once) <= at_once) rounds -= 0.5;
+  return static_cast<double>(items) / (rounds * static_cast<double>(at_once));
 }
 
 template <typename Way, typename Evenness>

@@ -2,7 +2,8 @@
 //
 // Promise: each function is one instruction of the PTX ISA, or the loop around one. A barrier's
 //   phase ends when as many arrivals and bytes have come as it was told; phases alternate in
-//   parity, beginning with 0. Copies are asynchronous and count on a barrier of the block.
+//   parity, beginning with 0. Copies are asynchronous and count on a barrier of the block; those of
+//   16 bytes, that older cards have too, are waited for by the thread that began them.
 // Units: addresses in shared memory as shared_address() gives them; bytes.
 // Source: PTX ISA 9.0, "mbarrier", "cp.async.bulk", "cp.async.bulk.tensor".
 // Threads: device functions; one thread issues a copy.
@@ -127,6 +128,16 @@ __device__ __forceinline__ void prefetch_map(const void* map) {
 }
 
 #endif
+
+// 16 bytes, past the L1 cache, into shared memory; copied(): all that the thread asked for so.
+__device__ __forceinline__ void copy_16(std::uint32_t to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to),
+               "l"(__cvta_generic_to_global(from))
+               : "memory");
+}
+__device__ __forceinline__ void copied() {
+  asm volatile("cp.async.wait_all;" ::: "memory");
+}
 
 // Between a thread's own writes to shared memory and the copy engine's later ones.
 __device__ __forceinline__ void fence_copies() {

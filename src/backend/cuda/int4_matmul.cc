@@ -81,9 +81,10 @@ bool can_multiply_int4(const Launch& launch, const Product& product) {
 std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   if (!can_multiply_int4(launch, product)) return {};
   const bool direct = takes_direct(launch, product.rows, product.columns);
-  std::vector<Int4Way> ways = direct                            ? direct_ways(product)
-                              : takes_few(launch, product.rows) ? few_ways()
-                                                                : tile_ways_of(launch, product);
+  const bool tiles = !direct && !takes_few(launch, product.rows);
+  std::vector<Int4Way> ways = direct  ? direct_ways(product)
+                              : tiles ? tile_ways_of(launch, product)
+                                      : few_ways();
   if (launch.deterministic) return ways;
   std::erase_if(ways, [&](const Int4Way& way) {
     const Int4Plan plan = plan_of(launch, product, way);
@@ -91,15 +92,15 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   });
   // Small matrices: what fits at all.
   if (ways.empty()) {
-    const Int4Way small = direct ? Int4Way{1, 1, 1, 224, 1}
-                          : takes_few(launch, product.rows)
-                              ? Int4Way{1, 1, 1, 112, 1}
-                              : Int4Way{1, product.gate ? 2 : 1, 1, 224, 1};
+    const Int4Way small = direct  ? Int4Way{1, 1, 1, 224, 1}
+                          : tiles ? Int4Way{1, product.gate ? 2 : 1, 1, 224, 1}
+                                  : Int4Way{1, 1, 1, 112, 1};
     return {small};
   }
   keep_even(ways, kMostWays, [&](const Int4Way& way) {
     const Int4Plan plan = plan_of(launch, product, way);
-    return round_share(std::int64_t{plan.tiles} * plan.x_tiles * way.split, launch.processors);
+    return round_share(std::int64_t{plan.tiles} * plan.x_tiles * way.split, launch.processors,
+                       tiles && int4::takes_halves(product, way, plan));
   });
   return ways;
 }

@@ -130,9 +130,15 @@ TEST_P(Int4MatmulTest, ManyRowsInHalves) {
         const ProductOutput output = split > 1       ? ProductOutput::kAdd
                                      : rows % 2 == 0 ? ProductOutput::kFull
                                                      : ProductOutput::kWork;
-        expect_ways(Int4Form::kZero128, rows, outputs, columns, output,
-                    {{4, 2, 1, 224, split}, {3, 2, 1, 224, split}, {1, 2, 1, 224, split}});
-        if (HasFatalFailure()) return;
+        const int processors = launch_.processors;
+        // Few: several tiles to a block, and halves of some.
+        for (const int some : {processors, 4}) {
+          launch_.processors = some;
+          expect_ways(Int4Form::kZero128, rows, outputs, columns, output,
+                      {{4, 2, 1, 224, split}, {3, 2, 1, 224, split}, {1, 2, 1, 224, split}});
+          if (HasFatalFailure()) return;
+        }
+        launch_.processors = processors;
       }
     }
   }
@@ -151,11 +157,12 @@ TEST_P(Int4MatmulTest, ManyGatedRowsInHalves) {
       product.outputs = outputs;
       product.output = ProductOutput::kFull;
       product.gate = GateFunction::kSilu;
+      Launch launch = launch_;
       const auto run = [&](const Int4Way& way) {
         const Activation y = put({}, rows, outputs, DType::kF32, outputs + 8);
         product.y = y.data;
         product.y_stride = y.row_stride();
-        int4_matmul(launch_, product, way);
+        int4_matmul(launch, product, way);
         return get(y);
       };
       const Numbers want = run({8, 2, 2, 224, 1});
@@ -168,6 +175,12 @@ TEST_P(Int4MatmulTest, ManyGatedRowsInHalves) {
               << count << " strips, " << rows << " rows, " << outputs << " x " << columns
               << ", output " << i;
         }
+        // However many of the tiles are done in halves: the same bits.
+        for (const int processors : {1, 4, 5}) {
+          launch.processors = processors;
+          EXPECT_EQ(run({count, 2, 1, 224, 1}), got) << processors << " processors";
+        }
+        launch.processors = launch_.processors;
       }
     }
   }

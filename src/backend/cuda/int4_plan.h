@@ -21,6 +21,11 @@ inline constexpr int kInt4Alignment = 1024;             // of what is swizzled
 inline constexpr int kInt4FewAlignment = 128;           // of a box
 inline constexpr int kInt4RoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
 
+// What eight warps keep the scales of `width` rows of x in.
+constexpr int int4_scale_bytes(int width) {
+  return 8 * width * 4;
+}
+
 struct Int4Plan {
   int blocks = 0;       // of 128 columns
   int chunks = 0;       // slots that a tile's columns fill
@@ -82,7 +87,7 @@ inline Int4Plan plan_tiles(const Product& product, const Int4Way& way) {
       int4_sum_bytes(int4_sum_fours(groups, way.per_slot), width);
   plan.slot_bytes = (slot + kInt4Alignment - 1) / kInt4Alignment * kInt4Alignment;
   const int join = both ? 0 : width * 64 * 4;
-  const int beside = join + kInt4RoomBytes + kInt4Alignment;
+  const int beside = join + kInt4RoomBytes + int4_scale_bytes(width) + kInt4Alignment;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostInt4Slots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   return plan;

@@ -173,12 +173,13 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
   part.half_bytes = kHalves > 1 ? (strip_of(1) - strip_of(0)) * strip_bytes : 0;
   part.step = a.both ? 1 : 2;
   std::byte* const behind = memory + a.slots * a.slot_bytes;
-  auto* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
+  const OutputRooms<kWidth> rooms(behind, warp);
   int slot = 0;
   std::uint32_t parity = 0;
-  bool waited = false;
+  cudaGridDependencySynchronize();  // x's scales; and others may read y still
   for (int i = 0; i < items; ++i) {
     const Item of(a.items, number + i * step);
+    ask_scales(a.out, of.x_tile * kWidth, rooms);
     float sums[kHalves][kWidth / 2] = {};
     GatheredMinimums<Block::kFours> minimums[kHalves];
     for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
@@ -201,10 +202,11 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
       slot = 0;
       parity ^= 1;
     }
-    if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
-    waited = true;
     if constexpr (kHalves == 1 && !kGated) {
-      if (!a.both && !join_sums(sums[0], group, behind + kInt4RoomBytes)) continue;
+      if (!a.both &&
+          !join_sums(sums[0], group, behind + kInt4RoomBytes + int4_scale_bytes(kWidth))) {
+        continue;
+      }
     }
 #pragma unroll
     for (int half = 0; half < kHalves; ++half) {
@@ -212,8 +214,9 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
       if (strip >= a.strips) break;
       const int at = kGated ? of.tile * a.strips + strip
                             : (of.tile * (a.both ? 2 : 1) + (own ? group : 0)) * a.strips + strip;
-      put_sums<kWidth, kGated>(sums[half], a.out, of.x_tile * kWidth,
-                               at * static_cast<int>(kInt4Strip) + (kGated ? 8 * group : 0), room);
+      put_sums<kWidth, kGated, 1>(sums[half], a.out, of.x_tile * kWidth, 0,
+                                  at * static_cast<int>(kInt4Strip) + (kGated ? 8 * group : 0),
+                                  rooms);
     }
   }
 #endif

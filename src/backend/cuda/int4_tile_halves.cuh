@@ -4,9 +4,10 @@
 // W
 //   to a warpgroup, a block of columns to a slot. x's rows are taken in two halves: while the one's
 //   sums are added up the other's product is under way, and the next slot is waited for and read
-//   meanwhile. All products are waited for after every four blocks: the compiler would have each
-//   one waited for, if it could not see which are under way. What is where in shared memory is
-//   known when compiling: what a warp does besides multiplying is what the kernel waits for.
+//   meanwhile; where an item is a half itself (TileItems), blocks take turns so. All products are
+//   waited for after every four blocks: the compiler would have each one waited for, if it could
+//   not see which are under way. What is where in shared memory is known when compiling: what a
+//   warp does besides multiplying is what the kernel waits for.
 // Shapes: an item's blocks are a multiple of four (takes_halves(), int4_kernels.h).
 // Units: sums are kept in 1 / 512, u being u / 512 as e4m3.
 // Fragments: as int4_tile_slot.cuh.
@@ -34,7 +35,7 @@ struct HalvesSizes {
   static constexpr int kSumBytes = 2 * kFour;  // of eight groups; there are two in turn
   static constexpr int kSums = kSlots * kSlotBytes;
   static constexpr int kRoom = kSums + 2 * kSumBytes;
-  static constexpr int kBytes = kRoom + kInt4RoomBytes + kInt4Alignment;
+  static constexpr int kBytes = kRoom + kInt4RoomBytes + int4_scale_bytes(kWidth) + kInt4Alignment;
   static constexpr int kThreads = kTileConsumers + kWarpgroup;
   static constexpr int kOfBringer = 24;  // registers of a thread
   static constexpr int kOfConsumer = 240;
@@ -113,14 +114,15 @@ class HalvesConsumer {
         shift_(kGated && row >= 8 ? 4 : 0),
         quarter_(static_cast<int>(threadIdx.x) % 4) {}
 
-  // sums += blocks [begin, begin + count).
-  __device__ __forceinline__ void run(float (&sums)[Sizes::kWidth / 2], int begin, int count) {
+  // sums += blocks [begin, begin + count), of all rows of x or of one half of them.
+  template <int kCount>
+  __device__ __forceinline__ void run(float (&sums)[kCount], int begin, int count, int half) {
     minimums_.clear();
     wait(0, false);
     read(0, false);
     for (int done = 0; done < count; done += Sizes::kTurn) {
-      turn(sums, done + Sizes::kTurn < count);
-      end_four(sums, begin + done, done + Sizes::kTurn == count);
+      turn(sums, half, done + Sizes::kTurn < count);
+      end_four(sums, half, begin + done, done + Sizes::kTurn == count);
       release(Sizes::kTurn - 1);  // its sums are read too
       upper_ ^= 1;
       parity_ ^= upper_ ^ 1;
@@ -172,40 +174,72 @@ class HalvesConsumer {
     for (int k = 0; k < 4; ++k) wgmma::multiply_64(d, of + 4 * k, x + 2 * k, k > 0);
     wgmma::end();
   }
-  template <int kFirst>
-  __device__ __forceinline__ static void add(float (&sums)[Sizes::kWidth / 2],
-                                             const float (&d)[kHalf], const float2& scales) {
+  template <int kFirst, int kCount>
+  __device__ __forceinline__ static void add(float (&sums)[kCount], const float (&d)[kHalf],
+                                             const float2& scales) {
 #pragma unroll
     for (int j = 0; j < kHalf; ++j) {
       sums[kFirst + j] += d[j] * (j % 4 < 2 ? scales.x : scales.y);
     }
   }
 
-  // Four blocks; more: another turn of the item follows.
-  __device__ __forceinline__ void turn(float (&sums)[Sizes::kWidth / 2], bool more) {
+  // The numbers and scales of block i of the turn, which was read.
+  __device__ __forceinline__ void take(int i, std::uint32_t (&a)[16], float2& scales) {
+    spread(a);
+    scales = make_float2(pair_of(low_pair_).x, pair_of(high_pair_).x);
+    // Lane 4 r + q keeps those of block q.
+    four_low_ = quarter_ == i ? low_pair_ : four_low_;
+    four_high_ = quarter_ == i ? high_pair_ : four_high_;
+  }
+  // more: another turn of the item follows.
+  __device__ __forceinline__ void read_next(int i, bool more) {
+    if (i + 1 < Sizes::kTurn) {
+      wait(i + 1, false);
+      read(i + 1, false);
+    } else if (more) {
+      wait(0, true);
+      read(0, true);
+    }
+  }
+  __device__ __forceinline__ std::uint64_t x_of_turn() const {
+    return wgmma::descriptor(memory_ + first_slot(false) * Sizes::kSlotBytes);
+  }
+
+  // Four blocks by a half of x.
+  __device__ __forceinline__ void turn(float (&sums)[kHalf], int half, bool more) {
+    float d[2][kHalf];
+    std::uint32_t a[2][16];
+    float2 scales[2];
+    const std::uint64_t x_begin = x_of_turn() + half * (Sizes::kXBytes / 2 / 16);
+#pragma unroll
+    for (int i = 0; i < Sizes::kTurn; ++i) {
+      const int now = i % 2;
+      take(i, a[now], scales[now]);
+      begin_product(d[now], a[now], x_begin + i * (Sizes::kSlotBytes / 16));
+      read_next(i, more);
+      if (i == 0) continue;
+      wgmma::wait_but_one(d[1 - now]);
+      release(i - 1);
+      add<0>(sums, d[1 - now], scales[1 - now]);
+    }
+    constexpr int kLast = (Sizes::kTurn - 1) % 2;
+    wgmma::wait(d[kLast]);
+    add<0>(sums, d[kLast], scales[kLast]);
+  }
+  // By all of it.
+  __device__ __forceinline__ void turn(float (&sums)[Sizes::kWidth / 2], int /*half*/, bool more) {
     float first[kHalf];
     float second[kHalf];
     std::uint32_t a[2][16];
     float2 scales[2];
-    const std::uint64_t x_of_turn =
-        wgmma::descriptor(memory_ + first_slot(false) * Sizes::kSlotBytes);
+    const std::uint64_t x_begin = x_of_turn();
 #pragma unroll
     for (int i = 0; i < Sizes::kTurn; ++i) {
       const int now = i % 2;
-      const std::uint64_t x = x_of_turn + i * (Sizes::kSlotBytes / 16);
-      spread(a[now]);
-      scales[now] = make_float2(pair_of(low_pair_).x, pair_of(high_pair_).x);
-      // Lane 4 r + q keeps those of block q.
-      four_low_ = quarter_ == i ? low_pair_ : four_low_;
-      four_high_ = quarter_ == i ? high_pair_ : four_high_;
+      const std::uint64_t x = x_begin + i * (Sizes::kSlotBytes / 16);
+      take(i, a[now], scales[now]);
       begin_product(first, a[now], x);
-      if (i + 1 < Sizes::kTurn) {
-        wait(i + 1, false);
-        read(i + 1, false);
-      } else if (more) {
-        wait(0, true);
-        read(0, true);
-      }
+      read_next(i, more);
       if (i > 0) {
         wgmma::wait_but_one(second);
         release(i - 1);
@@ -219,7 +253,8 @@ class HalvesConsumer {
     add<kHalf>(sums, second, scales[(Sizes::kTurn - 1) % 2]);
   }
   // Minimums of four blocks; they are multiplied by x's sums when eight are there, or at the end.
-  __device__ __forceinline__ void end_four(float (&sums)[Sizes::kWidth / 2], int block, bool last) {
+  template <int kCount>
+  __device__ __forceinline__ void end_four(float (&sums)[kCount], int half, int block, bool last) {
     const auto minimum = [](std::uint32_t pair) {
       const float2 p = pair_of(pair);
       return -p.x * p.y * (1.0F / 512.0F);
@@ -231,7 +266,8 @@ class HalvesConsumer {
       minimums_.set(0, minimum(four_low_), minimum(four_high_));
     }
     if (!second && !last) return;
-    const std::uint32_t at = memory_ + Sizes::kSums + sum_turn_ * Sizes::kSumBytes;
+    const std::uint32_t at =
+        memory_ + Sizes::kSums + sum_turn_ * Sizes::kSumBytes + half * (Sizes::kFour / 2);
     add_minimums(sums, minimums_, wgmma::fours(at, Sizes::kFour));
     minimums_.clear();
     sum_turn_ ^= 1;
@@ -306,19 +342,27 @@ __global__ void __launch_bounds__(HalvesSizes::kThreads, 1)
   const std::byte* const high = kGated ? low + a.strips * Sizes::kStripBytes : low;
   HalvesConsumer<kGated> consumer(memory, full, empty, low, high,
                                   lane / 4 + (kGated ? 8 * group : 0));
-  auto* const room = reinterpret_cast<float*>(memory + Sizes::kRoom) + warp * kOutputRoom;
-  bool waited = false;
+  const OutputRooms<Sizes::kWidth> rooms(memory + Sizes::kRoom, warp);
+  cudaGridDependencySynchronize();  // x's scales; and others may read y still
   for (int i = 0; i < items; ++i) {
     const Item of(a.items, number + i * static_cast<int>(gridDim.x));
-    float sums[Sizes::kWidth / 2] = {};
-    consumer.run(sums, of.first, a.items.chunks);
-    if (!waited) cudaGridDependencySynchronize();  // before y is written: others may read it still
-    waited = true;
-    if (warp % 4 >= a.strips) continue;
-    const int at = kGated ? of.tile * a.strips + strip : (2 * of.tile + group) * a.strips + strip;
-    put_sums<Sizes::kWidth, kGated, 512>(
-        sums, a.out, of.x_tile * Sizes::kWidth,
-        at * static_cast<int>(kInt4Strip) + (kGated ? 8 * group : 0), room);
+    ask_scales(a.out, of.x_tile * Sizes::kWidth, rooms);
+    const auto work = [&]<int kCount>(float(&sums)[kCount]) {
+      consumer.run(sums, of.first, a.items.chunks, of.half);
+      if (warp % 4 >= a.strips) return;
+      const int at = kGated ? of.tile * a.strips + strip : (2 * of.tile + group) * a.strips + strip;
+      const int first = of.half * (Sizes::kWidth / 2);
+      put_sums<2 * kCount, kGated, 512>(
+          sums, a.out, of.x_tile * Sizes::kWidth + first, first,
+          at * static_cast<int>(kInt4Strip) + (kGated ? 8 * group : 0), rooms);
+    };
+    if (of.halved) {
+      float sums[Sizes::kWidth / 4] = {};
+      work(sums);
+    } else {
+      float sums[Sizes::kWidth / 2] = {};
+      work(sums);
+    }
   }
 #endif
 }
@@ -331,6 +375,7 @@ void launch_halves(const Launch& launch, const Product& product, const Int4Way& 
   a.strips = way.strips;
   a.blocks = plan.blocks;
   a.items = {plan.tiles, plan.x_tiles, way.split, plan.blocks / way.split};
+  a.items.halve_last(launch.processors);
   a.x_sums = product.x_sums;
   a.out = TileOutput(product);
   const CUtensorMap weight =

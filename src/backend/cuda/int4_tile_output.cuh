@@ -1,12 +1,14 @@
 // Where the sums of a 4-bit product of many rows go.
 //
 // Promise: put_sums() writes what a warp has of `width` rows of x, times their scales, and gated,
-//   where a thread's two rows are a gate's and an up's.
+//   where a thread's two rows are a gate's and an up's. ask_scales() asks for the scales, before
+//   the sums are there.
 // Fragments: as wgmma.cuh.
 // Threads: device functions, of whole warps.
 #pragma once
 
 #include "backend/cuda/gate.cuh"
+#include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_plan.h"
 #include "backend/cuda/product_output.cuh"
 
@@ -29,31 +31,45 @@ struct TileOutput {
 
 #if __CUDA_ARCH__ >= 900
 
-// What a thread has, in units of 1 / kUnit, of rows of x from x_row on and of outputs from `output`
-// on. room: its warp's.
-template <int kWidth, bool kGated, int kUnit = 1>
-__device__ __forceinline__ void put_sums(const float (&sums)[kWidth / 2], const TileOutput& out,
-                                         int x_row, int output, float* room) {
+// The warp's rooms in a block's memory, behind one another for its warps: for y and for scales.
+template <int kWidth>
+struct OutputRooms {
+  float* y;
+  float* scales;
+  __device__ __forceinline__ OutputRooms(std::byte* memory, int warp)
+      : y(reinterpret_cast<float*>(memory) + warp * kOutputRoom),
+        scales(reinterpret_cast<float*>(memory + kInt4RoomBytes) + warp * kWidth) {}
+};
+
+// Of kWidth rows of x, from x_row on.
+template <int kWidth>
+__device__ __forceinline__ void ask_scales(const TileOutput& out, int x_row,
+                                           const OutputRooms<kWidth>& rooms) {
+  const int row = static_cast<int>(threadIdx.x) % 32 * 4;
+  __syncwarp();  // those before have been read
+  if (row < kWidth) copy_16(shared_address(rooms.scales + row), out.x_scales + x_row + row);
+}
+
+// What a thread has, in units of 1 / kUnit, of outputs from `output` on and of kRows rows of x,
+// beginning with row `first` of those whose scales were asked for, row x_row of all.
+template <int kRows, bool kGated, int kUnit, int kWidth>
+__device__ __forceinline__ void put_sums(const float (&sums)[kRows / 2], const TileOutput& out,
+                                         int x_row, int first, int output,
+                                         const OutputRooms<kWidth>& rooms) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const Gate gate(out.gate);
-  constexpr int kScales = kWidth > 64 ? kWidth / 8 : kWidth > 32 ? kWidth / 16 : 2;
-  float2 scales[kScales];  // asked for at once
+  copied();
+  __syncwarp();
+  const auto* const scales = reinterpret_cast<const float2*>(rooms.scales + first) + lane % 4;
 #pragma unroll
-  for (int j = 0; j < kWidth / 8; j += 2) {
-    if (j % kScales == 0) {
-#pragma unroll
-      for (int i = 0; i < kScales; ++i) {
-        scales[i] =
-            __ldcg(reinterpret_cast<const float2*>(out.x_scales + x_row + 8 * (j + i)) + lane % 4);
-      }
-    }
+  for (int j = 0; j < kRows / 8; j += 2) {
     if (x_row + 8 * j >= out.y.rows) break;
     float values[2][2][kGated ? 1 : 2];
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        const float2 both = scales[(j + e) % kScales];
+        const float2 both = scales[4 * (j + e)];
         const float scale = (c == 0 ? both.x : both.y) * kUnit;
         const float low = sums[4 * (j + e) + c] * scale;
         const float high = sums[4 * (j + e) + 2 + c] * scale;
@@ -65,7 +81,7 @@ __device__ __forceinline__ void put_sums(const float (&sums)[kWidth / 2], const 
         }
       }
     }
-    put_rows<2, kGated ? 1 : 2>(out.y, room, x_row + 8 * j, output, values);
+    put_rows<2, kGated ? 1 : 2>(out.y, rooms.y, x_row + 8 * j, output, values);
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // Promise: Item(items, n) is the n-th. Parts of the columns change first, then tiles of x, up to so
 //   many that they stay in the second-level cache, then tiles of W. A block takes every
-//   gridDim.x-th, from its own number on: ItemWalk, items_of_block().
+//   gridDim.x-th, from its own number on: ItemWalk, items_of_block(). halve_last() has the last
+//   items done in halves of their rows of x, where most blocks would have nothing to do meanwhile.
 // Units: chunks: slotfuls of columns.
 // Threads: values; device functions.
 #pragma once
@@ -16,17 +17,35 @@ struct TileItems {
   std::int32_t x_tiles = 1;
   std::int32_t split = 1;   // of the columns
   std::int32_t chunks = 0;  // of an item
+  std::int32_t halved = 0;  // of all
 
-  int count() const { return tiles * x_tiles * split; }
+  void halve_last(int blocks) {
+    const int rest = tiles * x_tiles * split % blocks;
+    halved = 2 * rest <= blocks ? rest : 0;
+  }
+#ifdef __CUDACC__
+  __host__ __device__
+#endif
+      int
+      count() const {
+    return tiles * x_tiles * split + halved;
+  }
 };
 
 #ifdef __CUDACC__
 struct Item {
   static constexpr int kTilesOfX = 16;
+  bool halved;
+  int half;    // of its rows of x; 0 of a whole
   int tile;    // of W
   int x_tile;  // of x
   int first;   // chunk of its columns
-  __device__ Item(const TileItems& items, int number) : first(number % items.split * items.chunks) {
+  __device__ Item(const TileItems& items, int number) {
+    const int in_halves = number + 2 * items.halved - items.count();
+    halved = in_halves >= 0;
+    half = halved ? in_halves % 2 : 0;
+    if (halved) number -= in_halves - in_halves / 2;
+    first = number % items.split * items.chunks;
     const int at = number / items.split;
     const int all = kTilesOfX * items.tiles;
     const int begin = at / all * kTilesOfX;
@@ -55,8 +74,7 @@ struct ItemWalk {
 
 __device__ __forceinline__ int items_of_block(const TileItems& items) {
   const int blocks = static_cast<int>(gridDim.x);
-  const int all = items.tiles * items.x_tiles * items.split;
-  return (all - static_cast<int>(blockIdx.x) + blocks - 1) / blocks;
+  return (items.count() - static_cast<int>(blockIdx.x) + blocks - 1) / blocks;
 }
 #endif
 

@@ -29,6 +29,9 @@ namespace hangar::cuda::tiles {
 template <typename Op>
 inline constexpr bool kSumsBySlot = sizeof(Op) == 1;
 
+template <typename Op, int kWidth>
+inline constexpr bool kTakesTurns = kSumsBySlot<Op>&& kWidth == kWidestTile;
+
 #if __CUDA_ARCH__ >= 900
 
 // Where a block's warpgroup is.
@@ -72,8 +75,8 @@ __device__ __forceinline__ void multiply_slot(float (&sums)[kWidth / 2], const T
 template <typename Op, int kWidth>
 __device__ __forceinline__ void add_item(float (&sums)[kWidth / 2], const TileArguments& a,
                                          const Place& place, Ring& ring) {
-  if constexpr (kSumsBySlot<Op> && kWidth == Turns<Op>::kWidth) {
-    if (Turns<Op>::suit(a)) return Turns<Op>(ring, place.group).run(sums, a.items.chunks);
+  if constexpr (kTakesTurns<Op, kWidth>) {
+    if (a.turns) return Turns<Op>(ring, place.group, 0).run(sums, a.items.chunks);
   }
   for (int chunk = 0; chunk < a.items.chunks; ++chunk) {
     wait_for(ring.full(), ring.parity);
@@ -256,13 +259,24 @@ __global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op,
     const auto item_of = [&] { return Item(a.items, number + i * static_cast<int>(gridDim.x)); };
     RowScales scales;  // asked for before the sums are there
     if constexpr (kScaled<Op>) scales = row_scales<kGated>(a, place, item_of().tile);
+    const auto put = [&]<int kCount>(const float(&sums)[kCount]) {
+      const Item item = item_of();
+      const int x_row = item.x_tile * kWidth + item.half * (kWidth / 2);
+      put_tile<Op, 2 * kCount, kGated>(sums, a, place, item.tile, x_row, scales, x_scales, room);
+    };
+    if constexpr (kTakesTurns<Op, kWidth>) {
+      if (const Item item = item_of(); item.halved) {
+        float sums[kWidth / 4] = {};
+        Turns<Op>(ring, place.group, item.half * (kWidth / 2)).run(sums, a.items.chunks);
+        put(sums);
+        continue;
+      }
+    }
     float sums[kWidth / 2] = {};
     add_item<Op, kWidth>(sums, a, place, ring);
     wait_once();  // before y is written: others may read it still
     if (place.shared && !join_sums(sums, place, exchange)) continue;
-    const Item item = item_of();
-    put_tile<Op, kWidth, kGated>(sums, a, place, item.tile, item.x_tile * kWidth, scales, x_scales,
-                                 room);
+    put(sums);
   }
 #endif
 }
@@ -276,6 +290,8 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   a.items = {plan.tiles, plan.x_tiles, way.split, plan.chunks / way.split};
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
+  a.turns = takes_turns(product, way, plan);
+  if (a.turns) a.items.halve_last(launch.processors);
   a.gate = product.gate.value_or(GateFunction::kSilu);
   a.y = OutputTarget(product);
   a.weight_scales = product.weight_scales;

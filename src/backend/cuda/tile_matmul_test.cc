@@ -257,7 +257,9 @@ TEST_P(TileMatmulTest, MultipliesFp8) {
         product.weight_scales = put(weight_scales, 1, outputs, DType::kF32).f32();
         product.x_scales = put(x_scales, 1, rows, DType::kF32).f32();
         ASSERT_TRUE(can_tile(launch_, product));
-        tile_matmul(launch_, product, way);
+        Launch launch = launch_;
+        if (rows % 2 == 0) launch.processors = 4;  // several tiles to a block, and halves of some
+        tile_matmul(launch, product, way);
         for (std::size_t i = 0; i < w.size(); ++i) {
           w[i] *= weight_scales[i / static_cast<std::size_t>(columns)];
         }
@@ -267,6 +269,38 @@ TEST_P(TileMatmulTest, MultipliesFp8) {
         // Within the instruction sums are kept to about 13 bits.
         expect_product(get(y), x, w, rows, outputs, columns, to, old, 3e-4);
         if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+// However many of the tiles are done in halves: the same bits.
+TEST_P(TileMatmulTest, HalvesEqualTheWhole) {
+  for (const std::int64_t rows : {129, 190, 256}) {
+    for (const bool gated : {false, true}) {
+      start_over();
+      constexpr std::int64_t kOutputs = 1096;
+      constexpr std::int64_t kColumns = 768;
+      const std::int64_t weight_rows = (gated ? 2 : 1) * kOutputs;
+      const Activation input =
+          put(random(rows * kColumns, DType::kF8E4M3, 8.0F), rows, kColumns, DType::kF8E4M3);
+      const Activation weight = put(random(weight_rows * kColumns, DType::kF8E4M3, 8.0F),
+                                    weight_rows, kColumns, DType::kF8E4M3);
+      const Activation y = empty(rows, kOutputs, type());
+      Product product =
+          ProductTest::product_of(weight.data, DType::kF8E4M3, input, y, ProductOutput::kWork);
+      product.weight_scales =
+          put(random(weight_rows, DType::kF32), 1, weight_rows, DType::kF32).f32();
+      product.x_scales = put(random(rows, DType::kF32), 1, rows, DType::kF32).f32();
+      if (gated) product.gate = GateFunction::kSilu;
+      Numbers want;
+      for (const int processors : {1, 4, 5, 7, launch_.processors}) {
+        Launch launch = launch_;
+        launch.processors = processors;
+        tile_matmul(launch, product, {128, 1, 224, 1});
+        const Numbers got = get(y);
+        if (want.empty()) want = got;
+        EXPECT_EQ(got, want) << rows << " rows, " << processors << " processors, gated: " << gated;
       }
     }
   }

@@ -1,7 +1,7 @@
 // TilePlan: the numbers of a tile product's launch (tile_matmul.h).
 //
 // Promise: plan_tiles() divides way.memory_kib into slots and what the warpgroups' sums need to be
-//   added up; slots is 0 where not even one fits.
+//   added up; slots is 0 where not even one fits. takes_turns(): of a plan.
 // Units: bytes of shared memory.
 // Threads: values.
 #pragma once
@@ -16,10 +16,12 @@ namespace hangar::cuda {
 
 inline constexpr int kSharedTileRows = 64;  // up to so many, both warpgroups take the same rows
 inline constexpr int kMostTileSlots = 32;
-inline constexpr int kWidestTile = 128;                 // rows of x
-inline constexpr int kMostTileKib = 224;                // of a block, beside barriers and scales
-inline constexpr int kTileBoxBytes = 128;               // of a row
-inline constexpr int kTileAlignment = 1024;             // of what is swizzled
+inline constexpr int kWidestTile = 128;      // rows of x
+inline constexpr int kMostTileKib = 224;     // of a block, beside barriers and scales
+inline constexpr int kTileBoxBytes = 128;    // of a row
+inline constexpr int kTileAlignment = 1024;  // of what is swizzled
+inline constexpr int kTurnsRows = 128;       // of W: Turns (tile_turns.cuh)
+inline constexpr int kTurnsSlots = 6;
 inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
 
 struct TilePlan {
@@ -60,6 +62,13 @@ inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
   plan.x_tiles = static_cast<int>((product.rows + width - 1) / width);
   plan.tiles = static_cast<int>((product.weight_rows() + way.rows - 1) / way.rows);
   return plan;
+}
+
+// Whether a block goes through its slots without a pause (tile_turns.cuh).
+inline bool takes_turns(const Product& product, const TileWay& way, const TilePlan& plan) {
+  return product.x_type() == DType::kF8E4M3 && tile_width(product.rows) == kWidestTile &&
+         way.rows == kTurnsRows && way.boxes == 1 && plan.slots == kTurnsSlots &&
+         plan.chunks % (2 * way.split) == 0;
 }
 
 }  // namespace hangar::cuda

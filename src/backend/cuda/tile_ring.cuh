@@ -26,6 +26,7 @@ struct TileArguments {
   TileItems items;
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
+  bool turns = false;  // tile_turns.cuh
   OutputTarget y;
   GateFunction gate = GateFunction::kSilu;
   const float* weight_scales = nullptr;

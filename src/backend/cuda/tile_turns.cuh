@@ -1,7 +1,7 @@
 // A tile product's arithmetic for many rows in 8 bits: without a pause.
 //
-// Promise: Turns::run() adds an item's slots to the sums of 64 rows of W by 128 rows of x, where
-//   suit() says that tiles, slots and columns are such. All numbers are known when compiling. Two
+// Promise: Turns::run() adds an item's slots to the sums of 64 rows of W by 128 rows of x or by one
+//   half of them (takes_turns(), tile_plan.h). All numbers are known when compiling. Two
 //   slots are a turn: while one's product is under way the other's sums are joined in float32, and
 //   the next turn's first slot is waited for; a turn ends when both are done: the compiler would
 //   have each product waited for, if it could not see which are under way.
@@ -18,25 +18,23 @@ namespace hangar::cuda::tiles {
 template <typename Op>
 class Turns {
  public:
-  static constexpr int kRows = 128;  // of a tile
-  static constexpr int kWidth = 128;
-  static constexpr int kSlots = 6;
+  static constexpr int kRows = kTurnsRows;  // of a tile
+  static constexpr int kWidth = kWidestTile;
   static constexpr int kTurn = 2;
 
-  static __device__ __forceinline__ bool suit(const TileArguments& a) {
-    return a.tile_rows == kRows && a.boxes == 1 && a.slots == kSlots && a.items.chunks % kTurn == 0;
-  }
-  __device__ __forceinline__ Turns(Ring& ring, int group)
+  // x_row: of a slot, the first that is multiplied.
+  __device__ __forceinline__ Turns(Ring& ring, int group, int x_row)
       : ring_(ring),
         w_(wgmma::descriptor(ring.memory + group * (kRows / 2) * kTileBoxBytes)),
-        x_(wgmma::descriptor(ring.memory + kRows * kTileBoxBytes)) {}
+        x_(wgmma::descriptor(ring.memory + (kRows + x_row) * kTileBoxBytes)) {}
 
   // sums += an item's slots, `count`.
-  __device__ __forceinline__ void run(float (&sums)[kWidth / 2], int count) {
+  template <int kCount>
+  __device__ __forceinline__ void run(float (&sums)[kCount], int count) {
     wait(0);
     for (int done = 0; done < count; done += kTurn) {
-      float first[kWidth / 2];
-      float second[kWidth / 2];
+      float first[kCount];
+      float second[kCount];
       begin(first, 0);
       wait(1);
       begin(second, 1);
@@ -62,7 +60,8 @@ class Turns {
   __device__ __forceinline__ void release(int slot) const {
     if (threadIdx.x % 32 == 0) arrive(ring_.barriers + 16 * slot + 8);
   }
-  __device__ __forceinline__ void begin(float (&part)[kWidth / 2], int i) const {
+  template <int kCount>
+  __device__ __forceinline__ void begin(float (&part)[kCount], int i) const {
     const std::uint32_t at = (ring_.at + i) * (kSlotBytes / 16);
     wgmma::begin(part);
 #pragma unroll
@@ -72,10 +71,10 @@ class Turns {
     }
     wgmma::end();
   }
-  __device__ __forceinline__ static void join(float (&sums)[kWidth / 2],
-                                              const float (&part)[kWidth / 2]) {
+  template <int kCount>
+  __device__ __forceinline__ static void join(float (&sums)[kCount], const float (&part)[kCount]) {
 #pragma unroll
-    for (int k = 0; k < kWidth / 2; ++k) sums[k] += part[k];
+    for (int k = 0; k < kCount; ++k) sums[k] += part[k];
   }
 
   Ring& ring_;

@@ -11,7 +11,8 @@ namespace {
 double evenness(const Launch& launch, const Product& product, const TileWay& way) {
   const TilePlan plan = plan_tiles(product, way);
   const std::int64_t items = std::int64_t{plan.tiles} * plan.x_tiles * way.split;
-  return round_share(items, std::int64_t{launch.processors} * way.blocks) *
+  const bool halves = takes_turns(product, way, plan);
+  return round_share(items, std::int64_t{launch.processors} * way.blocks, halves) *
          static_cast<double>(product.weight_rows()) /
          static_cast<double>(std::int64_t{plan.tiles} * way.rows);
 }
