@@ -71,6 +71,8 @@ void attention(const Launch& launch, Activation out, Activation q, const KvLayer
   a.kv_heads = shape.kv_heads;
   a.group = shape.heads / shape.kv_heads;
   a.head_dim = shape.head_dim;
+  a.by_group = Divisor(a.group);
+  a.slabs_in_block = Divisor(std::max(1, layer.block_tokens / kSlabTokens));
   a.window = shape.window;
   a.inner_scale = shape.softcap > 0.0F ? shape.scale / shape.softcap : shape.scale * kLog2E;
   a.softcap = shape.softcap > 0.0F ? shape.softcap * kLog2E : 0.0F;
@@ -90,8 +92,11 @@ void attention(const Launch& launch, Activation out, Activation q, const KvLayer
     attend_prefill(launch, a, kDecodeRows);
   }
   // The prefill kernel lets the next begin after it has waited: the context is as ready as it was.
-  attend_decode(launch, a, all_by_decode ? batch.plan_max_rows : kDecodeRows,
-                memory + kCounterBytes);
+  if (all_by_decode) {
+    attend_decode(launch, a, batch.plan_max_rows, batch.plan_max_rows, memory + kCounterBytes);
+  } else {  // those beside prompts are decoded, a row each
+    attend_decode(launch, a, kDecodeRows, 1, memory + kCounterBytes);
+  }
 }
 
 }  // namespace hangar::cuda

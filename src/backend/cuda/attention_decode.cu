@@ -9,12 +9,14 @@ extern template void attend::launch_decode<__nv_fp8_e4m3>(const Launch&, const A
 namespace {
 
 // Units of the line of work: 64 tokens are a slab for each warp; where contexts are cut at fixed
-// places, every 512 tokens.
-constexpr std::int32_t kGrain = attend::kDecodeWarps;
-constexpr std::int32_t kFixedGrain = 32;
+// places, every 512 tokens. Both as powers of 2.
+constexpr std::int32_t kGrain = 2;
+constexpr std::int32_t kFixedGrain = 5;
+static_assert(1 << kGrain == attend::kDecodeWarps);
 // 256 tokens are read by one block before several have met to share them out.
 constexpr std::int32_t kLeastUnits = 4;
 constexpr std::int32_t kPlacesPerBlock = 4;
+constexpr std::int32_t kMostColumns = 1 << attend::ColumnTile<__half, 128>::kRowBits;
 
 template <int kDim>
 std::size_t scratch_bytes(int blocks) {
@@ -42,12 +44,14 @@ std::size_t decode_scratch_bytes(const Launch& launch, std::int32_t head_dim) {
 }
 
 void attend_decode(const Launch& launch, const AttentionArguments& a, std::int32_t most_rows,
-                   void* scratch) {
+                   std::int32_t usual_rows, void* scratch) {
   attend::Plan plan;
   plan.most_rows = most_rows;
   plan.fixed = launch.deterministic;
-  plan.grain = plan.fixed ? kFixedGrain : kGrain;
+  plan.grain_bits = plan.fixed ? kFixedGrain : kGrain;
   plan.least = plan.fixed ? 1 : kLeastUnits;
+  // With more rows to a tile keys and values would be read once more for each 8.
+  plan.columns = !plan.fixed && usual_rows * a.group <= kMostColumns;
   plan.places = kPlacesPerBlock * attend::decode_blocks(launch, a.head_dim);
   switch (a.kv_type) {
     case KvType::kFp8:

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "backend/cuda/attention_decode_tiles.cuh"
 #include "backend/cuda/attention_finish.cuh"
 #include "backend/cuda/attention_ring.cuh"
 #include "backend/cuda/attention_runs.cuh"
@@ -53,8 +54,10 @@ class Feed {
   }
   __device__ __forceinline__ void fill(Ring& ring) {
     if (found_ == 32) find_slabs();
-    const std::int64_t at = __shfl_sync(0xFFFFFFFFU, found_at_, found_);
+    const std::int64_t block = __shfl_sync(0xFFFFFFFFU, found_block_, found_);
     ++found_;
+    const std::int64_t at = block * a_.block_stride + run_.kv_head * a_.head_stride +
+                            a_.slabs_in_block.remainder(slab_) * kSlabStride<T, kDim>;
     const T* keys = static_cast<const T*>(a_.keys) + at;
     if constexpr (kIsFp8<T>) {
       ring.fill(keys);  // its values are behind it
@@ -71,18 +74,14 @@ class Feed {
       done_ = !runs_.next(run_);
       slab_ = run_.slab_begin + ((warp_ - run_.slab_begin) & (kDecodeWarps - 1));
     } while (!done_ && slab_ >= run_.slab_end);
-    found_ = 32;
+    if (!done_) find_slabs();  // long before it is filled
   }
-  // Where the warp's next 32 slabs lie, one in each lane.
+  // The blocks of the warp's next 32 slabs, one in each lane.
   __device__ __forceinline__ void find_slabs() {
-    const int slabs_per_block = a_.block_tokens / kSlabTokens;
     const int mine = slab_ + static_cast<int>(threadIdx.x % 32) * kDecodeWarps;
-    found_at_ = 0;
     if (mine < run_.slab_end) {
-      const std::int64_t block =
-          a_.block_tables[run_.sequence.first_block + mine / slabs_per_block];
-      found_at_ = block * a_.block_stride + run_.kv_head * a_.head_stride +
-                  mine % slabs_per_block * kSlabStride<T, kDim>;
+      found_block_ =
+          a_.block_tables[run_.sequence.first_block + a_.slabs_in_block.quotient(mine)];
     }
     found_ = 0;
   }
@@ -93,75 +92,16 @@ class Feed {
   int warp_;
   int slab_ = 0;
   bool done_ = false;
-  std::int64_t found_at_ = 0;
+  std::int32_t found_block_ = 0;
   int found_ = 32;
 };
 
-// A row's elements that a lane has, as halves; what a dot product is to be multiplied by for it.
-template <int kSteps>
-__device__ __forceinline__ float shift_row(std::uint32_t (&q)[kSteps][4], int row, bool half) {
-  float largest = 0.0F;
-#pragma unroll
-  for (int i = 0; i < 2 * kSteps; ++i) {
-    const float2 values = floats_of(q[i / 2][row + i % 2 * 2], half);
-    largest = fmaxf(largest, fmaxf(fabsf(values.x), fabsf(values.y)));
-  }
-  largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, 1));
-  largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, 2));
-  const RowShift shift(largest);
-#pragma unroll
-  for (int i = 0; i < 2 * kSteps; ++i) {
-    std::uint32_t& both = q[i / 2][row + i % 2 * 2];
-    const float2 values = floats_of(both, half);
-    both = pack<__half>(values.x * shift.factor, values.y * shift.factor);
-  }
-  return shift.inverse;
-}
-
-// The queries of a run's tile as a warp multiplies by them: rows g and g + 8 of 16.
-template <typename T, int kDim>
-__device__ __forceinline__ void load_queries(std::uint32_t (&q)[kDim / 16][4],
-                                             float (&row_scale)[2], const AttentionArguments& a,
-                                             const Run& run) {
-  // Of each 16 dims a lane has two pairs: 2t and 2t + 8, for codes 4t and 4t + 2 (CodeSlabs).
-  constexpr int kApart = kIsFp8<T> ? 4 : 2;
-  constexpr int kSecond = kIsFp8<T> ? 2 : 8;
-  const int lane = threadIdx.x % 32;
-  const auto* elements = static_cast<const std::uint16_t*>(a.q);
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int packed = lane / 4 + 8 * half;
-    const bool there = packed < run.packed;
-    const int query = run.first_packed + packed;
-    const std::int64_t row = run.sequence.first_row + query / a.group;
-    const int head = run.kv_head * a.group + query % a.group;
-    const std::uint16_t* from = elements + row * a.q_stride + head * kDim + kApart * (lane % 4);
-#pragma unroll
-    for (int step = 0; step < kDim / 16; ++step) {
-      std::uint32_t low = 0;
-      std::uint32_t high = 0;
-      if (there) {
-        low = *reinterpret_cast<const std::uint32_t*>(from + 16 * step);
-        high = *reinterpret_cast<const std::uint32_t*>(from + 16 * step + kSecond);
-      }
-      if constexpr (kIsFp8<T>) {
-        q[step][half] = low;
-        q[step][half + 2] = high;
-      } else {
-        q[step][half] = recode<T>(low, a.half);
-        q[step][half + 2] = recode<T>(high, a.half);
-      }
-    }
-    if constexpr (kIsFp8<T>) row_scale[half] = a.inner_scale * shift_row(q, half, a.half);
-  }
-}
-
-template <typename T, int kDim>
+// Tile: RowTile or ColumnTile.
+template <typename T, int kDim, typename Tile>
 __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     decode_kernel(const __grid_constant__ AttentionArguments a, const __grid_constant__ Plan plan,
                   void* scratch) {
   using Sizes = DecodeSizes<T, kDim>;
-  using Slabs = std::conditional_t<kIsFp8<T>, CodeSlabs<kDim>, ElementSlabs<T, kDim>>;
   using Ring = WarpRing<Sizes::kSlabBytes, Sizes::kStages>;
   extern __shared__ __align__(128) std::byte shared[];
   const int warp = threadIdx.x / 32;
@@ -190,14 +130,18 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     }
   }
 
-  Finish<T, kDim> finish(a, plan, share, merge, rows, few + 8, scratch);
+  Finish<T, kDim, typename Tile::State> finish(a, plan, share, merge, rows, few + 8, scratch);
   Runs runs(a, plan, share);
   Run run;
-  while (runs.next(run)) {
-    std::uint32_t q[kDim / 16][4];
-    TileState<kDim> state;
-    load_queries<T, kDim>(q, state.row_scale, a, run);
-    const Mask mask(a, run.sequence, run.first_packed, run.packed);
+  Tile tile;
+  constexpr bool kAhead = kDim <= 128;  // registers allow it
+  bool more = runs.next(run);
+  if (kAhead && more) tile.load(a, run);
+  while (more) {
+    typename Tile::State state;
+    if constexpr (!kAhead) tile.load(a, run);
+    tile.prepare(a, state);
+    const Mask mask = Tile::mask(a, run);
     for (int slab = run.slab_begin + ((warp - run.slab_begin) & (kDecodeWarps - 1));
          slab < run.slab_end; slab += kDecodeWarps) {
       const std::uint32_t keys = ring.wait();
@@ -206,11 +150,7 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
         clear_rows<T, kDim>(ring.values(), run.tokens() - token, threadIdx.x % 32, 32);
         __syncwarp();
       }
-      const auto query = [&](std::uint32_t(&m)[4], int step) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) m[i] = q[step][i];
-      };
-      state.template attend<1>(a, mask, query, Slabs{keys, keys + Sizes::kSlabBytes}, token);
+      tile.attend(a, state, mask, keys, token);
       ring.release();
       if (feed.done()) {
         ring.skip();
@@ -218,7 +158,15 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
         feed.fill(ring);
       }
     }
-    finish.run(run, state);
+    if constexpr (kAhead) {
+      const Run done = run;
+      more = runs.next(run);
+      if (more) tile.load(a, run);  // on its way meanwhile
+      finish.run(done, state);
+    } else {
+      finish.run(run, state);
+      more = runs.next(run);
+    }
   }
 }
 

@@ -16,10 +16,10 @@ inline int decode_blocks(const Launch& launch, std::int32_t head_dim) {
   return launch.processors * (launch.hopper && head_dim <= 128 ? 2 : 1);
 }
 
-template <typename T, int kDim>
-void launch_decode(const Launch& launch, const AttentionArguments& a, const Plan& plan,
-                   void* scratch) {
-  const auto kernel = decode_kernel<T, kDim>;
+template <typename T, int kDim, typename Tile>
+void launch_tiles(const Launch& launch, const AttentionArguments& a, Plan plan, void* scratch) {
+  plan.tile_bits = Tile::kRowBits;
+  const auto kernel = decode_kernel<T, kDim, Tile>;
   using Sizes = DecodeSizes<T, kDim>;
   int stages = Sizes::kStages;
   if (!launch.hopper) {
@@ -33,6 +33,13 @@ void launch_decode(const Launch& launch, const AttentionArguments& a, const Plan
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   launch_kernel(launch, kernel, dim3(static_cast<unsigned>(decode_blocks(launch, kDim))),
                 dim3(kDecodeThreads), static_cast<std::size_t>(shared_bytes), a, plan, scratch);
+}
+
+template <typename T, int kDim>
+void launch_decode(const Launch& launch, const AttentionArguments& a, const Plan& plan,
+                   void* scratch) {
+  if (plan.columns) return launch_tiles<T, kDim, ColumnTile<T, kDim>>(launch, a, plan, scratch);
+  launch_tiles<T, kDim, RowTile<T, kDim>>(launch, a, plan, scratch);
 }
 
 template <typename T>

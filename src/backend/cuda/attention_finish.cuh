@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "backend/cuda/attention_heads.cuh"
 #include "backend/cuda/attention_runs.cuh"
 #include "backend/cuda/attention_state.cuh"
 #include "backend/cuda/attention_tiles.cuh"
@@ -18,6 +19,7 @@ namespace hangar::cuda::attend {
 inline constexpr int kDecodeWarps = 4;
 inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 inline constexpr int kMergeRows = 8;  // of a tile at a time
+inline constexpr int kFewRows = kMergeRows / 2;
 
 // A row's result over part of its context: sums of weights, and of values times weights, relative
 // to the largest score.
@@ -48,7 +50,7 @@ struct Partial {
 };
 
 // The end of a run: four warps' results become one, which goes to `out` or to a place.
-template <typename T, int kDim>
+template <typename T, int kDim, typename State>
 class Finish {
  public:
   __device__ __forceinline__ Finish(const AttentionArguments& a, const Plan& plan,
@@ -66,7 +68,7 @@ class Finish {
 
   __device__ static __forceinline__ int counter_room() { return ceil_div(gridDim.x, 64) * 64; }
 
-  __device__ __forceinline__ void run(const Run& run, TileState<kDim>& state) {
+  __device__ __forceinline__ void run(const Run& run, State& state) {
     const bool whole = run.unit_begin == run.pair_begin && run.unit_end == run.pair_end;
     // A pair of several blocks has a place for each part; one block's units fold from one of its
     // own places into the other: threads of a row read what one of them writes.
@@ -78,18 +80,23 @@ class Finish {
     int place = 2 * block + turn;
     if (!alone) place = place_of(run, fixed_ ? run.unit_begin : block);
 
-    state.softmax.add_up();
+    state.add_up();
+    // Few rows take one half of the room, the next run's the other: nobody waits for its readers.
+    const bool few = run.packed <= kFewRows;
+    if (!few && few_before_) __syncthreads();
+    few_before_ = few;
+    room_ = few ? room_ ^ kFewRows : 0;
     for (int first = 0; first < run.packed; first += kMergeRows) {
-      put_warp(state, first / kMergeRows);
+      put_warp(state, first / kMergeRows, few);
       __syncthreads();
       for (int i = threadIdx.x; i < kMergeRows * (kDim / 4); i += kDecodeThreads) {
         const int row = i / (kDim / 4);
         const int column = i % (kDim / 4) * 4;
         if (first + row >= run.packed) break;
-        Partial partial = warp_result(0, row, column);
+        Partial partial = warp_result(0, room_ + row, column);
 #pragma unroll
         for (int warp = 1; warp < kDecodeWarps; ++warp) {
-          partial.fold(warp_result(warp, row, column));
+          partial.fold(warp_result(warp, room_ + row, column));
         }
         if (folds) {
           Partial before = stored(2 * block + 1 - turn, first + row, column);
@@ -102,7 +109,7 @@ class Finish {
           keep(place, first + row, column, partial);
         }
       }
-      __syncthreads();
+      if (!few) __syncthreads();
     }
     const bool last_of_block = !fixed_ || run.unit_end == min(run.pair_end, share_.end);
     if (!alone && last_of_block) arrive(run);
@@ -116,22 +123,25 @@ class Finish {
     return 2 * part + (run.pair_begin > part * share_.each ? 1 : 0);
   }
 
-  // Pairs of columns are permuted so that 4 rows of a warp's lanes write to all banks.
+  // The room's rows; pairs of columns are permuted so that 4 rows of a warp's lanes write to all
+  // banks.
   __device__ __forceinline__ float* merge_at(int warp, int row, int column) const {
     const int pair = (column / 2) ^ ((row & 3) << 2);
     return merge_ + (warp * kMergeRows + row) * kDim + pair * 2 + column % 2;
   }
-  __device__ __forceinline__ void put_warp(const TileState<kDim>& state, int half) {
+  // Rows 8 part to 8 part + 7 of the tile, few: the first kFewRows.
+  __device__ __forceinline__ void put_warp(const TileState<kDim>& state, int part, bool few) {
     const int warp = threadIdx.x / 32;
-    const int row = threadIdx.x % 32 / 4;
+    if (few && threadIdx.x % 32 / 4 >= kFewRows) return;
+    const int row = room_ + threadIdx.x % 32 / 4;
     const int column = threadIdx.x % 4 * 2;
     if (column == 0) {
       rows_[warp * kMergeRows + row] =
-          half == 0 ? make_float2(state.softmax.largest[0] * factor_, state.softmax.sum[0])
+          part == 0 ? make_float2(state.softmax.largest[0] * factor_, state.softmax.sum[0])
                     : make_float2(state.softmax.largest[1] * factor_, state.softmax.sum[1]);
     }
     const auto value = [&](int tile, int of_two) {
-      return half == 0 ? state.out[tile][of_two] : state.out[tile][2 + of_two];
+      return part == 0 ? state.out[tile][of_two] : state.out[tile][2 + of_two];
     };
     if constexpr (kIsFp8<T>) {  // columns of two tiles in turn: CodeSlabs
 #pragma unroll
@@ -144,6 +154,28 @@ class Finish {
       for (int i = 0; i < kDim / 8; ++i) {
         *reinterpret_cast<float2*>(merge_at(warp, row, 8 * i + column)) =
             make_float2(value(i, 0), value(i, 1));
+      }
+    }
+  }
+  __device__ __forceinline__ void put_warp(const ColumnState<kDim>& state, int /*part*/, bool few) {
+    const int warp = threadIdx.x / 32;
+    const int lane = threadIdx.x % 32;
+    if (few && 2 * (lane % 4) >= kFewRows) return;
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int row = room_ + 2 * (lane % 4) + c;
+      if (lane / 4 == 0) {
+        rows_[warp * kMergeRows + row] = make_float2(state.largest[c] * factor_, state.sum[c]);
+      }
+#pragma unroll
+      for (int i = 0; i < kDim / 16; ++i) {
+        if constexpr (kIsFp8<T>) {
+          *reinterpret_cast<float2*>(merge_at(warp, row, 16 * i + lane / 4 * 2)) =
+              make_float2(state.out[i][c], state.out[i][2 + c]);
+        } else {
+          *merge_at(warp, row, 16 * i + lane / 4) = state.out[i][c];
+          *merge_at(warp, row, 16 * i + lane / 4 + 8) = state.out[i][2 + c];
+        }
       }
     }
   }
@@ -167,8 +199,9 @@ class Finish {
   __device__ __forceinline__ void write(const Run& run, int packed, int column,
                                         const Partial& partial) {
     const int query = run.first_packed + packed;
-    const std::int64_t row = run.sequence.first_row + query / a_.group;
-    const int head = run.kv_head * a_.group + query % a_.group;
+    const int of_sequence = a_.by_group.quotient(query);
+    const std::int64_t row = run.sequence.first_row + of_sequence;
+    const int head = run.kv_head * a_.group + query - of_sequence * a_.group;
     const float factor = 1.0F / partial.sum;
     const float4 v = partial.values;
     auto* to = static_cast<std::uint16_t*>(a_.out) + row * a_.out_stride + head * kDim + column;
@@ -218,6 +251,8 @@ class Finish {
   const AttentionArguments& a_;
   const Share& share_;
   bool fixed_;
+  int room_ = 0;  // the first row of the room that this run's lie in
+  bool few_before_ = false;
   float factor_;  // of a score, as a power of 2
   float* merge_;
   float2* rows_;

@@ -1,6 +1,7 @@
 // What attention() chooses from: one function for each kernel, and what all of them are given.
 //
-// Promise: attend_decode takes the sequences of at most `most_rows` rows, attend_prefill those of
+// Promise: attend_decode takes the sequences of at most `most_rows` rows, fastest where they have
+//   `usual_rows`, attend_prefill those of
 //   more than `fewest_rows`, attend_plain all. All but the last want fast_heads(), rows and a cache
 //   that can be moved 16 bytes at a time, a positive inner_scale, and with heads of 256 163 KiB of
 //   shared memory for a block. attend_prefill is for code compiled for cards before Hopper,
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/cuda/divisor.h"
 #include "backend/cuda/launch.h"
 #include "tensor/kv_type.h"
 #include "tensor/ragged_batch.h"
@@ -44,6 +46,8 @@ struct AttentionArguments {
   std::int32_t group = 1;  // query heads to a KV head
   std::int32_t head_dim = 0;
   std::int32_t window = 0;
+  Divisor by_group;        // group
+  Divisor slabs_in_block;  // block_tokens / 16
   // A score, as a power of 2: inner_scale * dot, or with a softcap softcap * tanh(inner_scale *
   // dot), softcap times log2(e).
   float inner_scale = 0.0F;
@@ -58,7 +62,7 @@ constexpr bool fast_heads(std::int32_t head_dim, std::int32_t block_tokens) {
 
 std::size_t decode_scratch_bytes(const Launch& launch, std::int32_t head_dim);
 void attend_decode(const Launch& launch, const AttentionArguments& arguments,
-                   std::int32_t most_rows, void* scratch);
+                   std::int32_t most_rows, std::int32_t usual_rows, void* scratch);
 void attend_prefill(const Launch& launch, const AttentionArguments& arguments,
                     std::int32_t fewest_rows);
 void attend_prefill_hopper(const Launch& launch, const AttentionArguments& arguments,

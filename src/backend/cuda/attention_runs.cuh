@@ -1,7 +1,7 @@
 // How the decode kernel's blocks share out a step: decided on the card, by each for itself.
 //
-// Promise: the work of a sequence is pairs (of a KV head and a tile of 16 rows: the group's query
-//   heads of one row, then of the next), each of `units` of `grain` slabs of keys and values. All
+// Promise: the work of a sequence is pairs (of a KV head and a tile of up to 16 rows: the group's
+//   query heads of one row, then of the next), each of `units` of `grain` slabs of keys and values. All
 //   sequences' units stand in one line; block c has units [c * each, (c + 1) * each) of it. A run
 //   is what one block does of one pair in one go: all it has of it, or with `fixed` one unit, so
 //   that where a context is cut depends on nothing else. Then either every unit has a place of its
@@ -18,21 +18,31 @@
 
 namespace hangar::cuda::attend {
 
-inline constexpr int kTileRows = 16;
+inline constexpr int kTileRows = 16;  // at most
 // Pairs of so few units are not cut: that blocks meet would take longer than the rest.
 inline constexpr int kWholeUnits = 8;
-
-struct Plan {
-  std::int32_t most_rows = 0;  // sequences of more rows are another kernel's
-  std::int32_t grain = 1;      // slabs
-  std::int32_t least = 1;      // units of a block that has any
-  bool fixed = false;
-  std::int32_t places = 0;  // for the results of units, where fixed
-};
 
 __device__ __forceinline__ int ceil_div(int n, int by) {
   return (n + by - 1) / by;
 }
+
+struct Plan {
+  std::int32_t most_rows = 0;   // sequences of more rows are another kernel's
+  std::int32_t tile_bits = 4;   // a tile's rows are this power of 2
+  std::int32_t grain_bits = 0;  // a unit's slabs are this one
+  std::int32_t least = 1;       // units of a block that has any
+  bool fixed = false;
+  bool columns = false;  // tiles of up to 8 rows, as columns (attention_heads.cuh)
+  std::int32_t places = 0;  // for the results of units, where fixed
+
+  __device__ __forceinline__ int tiles(int rows) const {
+    return (rows + (1 << tile_bits) - 1) >> tile_bits;
+  }
+  __device__ __forceinline__ int units_before(int slab) const { return slab >> grain_bits; }
+  __device__ __forceinline__ int units_up_to(int slab) const {
+    return (slab + (1 << grain_bits) - 1) >> grain_bits;
+  }
+};
 
 // A sequence's part of the line.
 struct Line {
@@ -41,14 +51,14 @@ struct Line {
   int units = 0;       // of each pair
   int pairs = 0;
 
-  __device__ __forceinline__ Line(const AttentionArguments& a, const Plan& plan, int index)
-      : sequence(a.sequences[index]) {
+  __device__ __forceinline__ Line(const AttentionArguments& a, const Plan& plan,
+                                  const RaggedBatch::Sequence& of)
+      : sequence(of) {
     if (sequence.rows <= 0 || sequence.rows > plan.most_rows) return;
-    const int first = first_token(a, 0) / kSlabTokens;
     const int slabs = ceil_div(sequence.context_tokens + sequence.rows, kSlabTokens);
-    first_unit = first / plan.grain;
-    units = ceil_div(slabs, plan.grain) - first_unit;
-    pairs = a.kv_heads * ceil_div(sequence.rows * a.group, kTileRows);
+    first_unit = plan.units_before(first_token(a, 0) / kSlabTokens);
+    units = plan.units_up_to(slabs) - first_unit;
+    pairs = a.kv_heads * plan.tiles(sequence.rows * a.group);
   }
   // The first that a row attends to.
   __device__ __forceinline__ int first_token(const AttentionArguments& a, int row) const {
@@ -78,7 +88,7 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
   int sum = 0;
   bool is_long = plan.fixed;
   for (int s = first; s < last; ++s) {
-    const Line line(a, plan, s);
+    const Line line(a, plan, a.sequences[s]);
     sum += line.length();
     is_long = is_long || line.units > kWholeUnits;
   }
@@ -109,9 +119,9 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
   share.whole_pairs = whole || (plan.fixed && total > plan.places);
   if (share.begin < share.end && before <= share.begin && share.begin < before + sum) {
     int s = first;
-    for (int length = Line(a, plan, s).length(); before + length <= share.begin;
-         length = Line(a, plan, s).length()) {
-      before += length;
+    const auto length = [&] { return Line(a, plan, a.sequences[s]).length(); };
+    for (int next = length(); before + next <= share.begin; next = length()) {
+      before += next;
       ++s;
     }
     scratch[kWarps] = s;
@@ -148,53 +158,76 @@ class Runs {
         whole_pairs_(share.whole_pairs),
         index_(share.sequence),
         line_begin_(share.sequence_begin),
-        line_(a, plan, share.begin < share.end ? share.sequence : 0) {
-    if (at_ >= end_ || !whole_pairs_) return;
-    const int into = (at_ - line_begin_) % line_.units;
-    if (into != 0) at_ += line_.units - into;  // the pair is another block's
+        pair_begin_(share.sequence_begin),
+        line_(a, plan, a.sequences[share.begin < share.end ? share.sequence : 0]) {
+    if (at_ >= end_) return;
+    look_ahead();
+    const int pair = (at_ - line_begin_) / line_.units;
+    tile_ = pair / a.kv_heads;
+    kv_head_ = pair - tile_ * a.kv_heads;
+    pair_begin_ += pair * line_.units;
+    // The pair may be another block's.
+    if (whole_pairs_ && at_ > pair_begin_) at_ = pair_begin_ + line_.units;
   }
 
   // False: that was all.
   __device__ __forceinline__ bool next(Run& run) {
     while (at_ < end_ || at_ < pair_stop_) {
-      while (at_ >= line_begin_ + line_.length()) {
-        line_begin_ += line_.length();
-        line_ = Line(a_, plan_, ++index_);
-      }
+      find_pair();
       const RaggedBatch::Sequence& sequence = line_.sequence;
-      const int pair = (at_ - line_begin_) / line_.units;
-      const int pair_begin = line_begin_ + pair * line_.units;
-      const int tile = pair / a_.kv_heads;
-      const int first_packed = tile * kTileRows;
-      const int packed = min(kTileRows, sequence.rows * a_.group - first_packed);
-      const int first_row = first_packed / a_.group;
-      const int last_row = (first_packed + packed - 1) / a_.group;
+      const int first_packed = tile_ << plan_.tile_bits;
+      const int packed = min(1 << plan_.tile_bits, sequence.rows * a_.group - first_packed);
+      const int first_row = a_.by_group.quotient(first_packed);
+      const int last_row = a_.by_group.quotient(first_packed + packed - 1);
       const int slab_begin = line_.first_token(a_, first_row) / kSlabTokens;
       const int slab_end = ceil_div(sequence.context_tokens + last_row + 1, kSlabTokens);
-      run.pair_begin = pair_begin + slab_begin / plan_.grain - line_.first_unit;
-      run.pair_end = pair_begin + ceil_div(slab_end, plan_.grain) - line_.first_unit;
+      const int first_unit = line_.first_unit - pair_begin_;
+      run.pair_begin = plan_.units_before(slab_begin) - first_unit;
+      run.pair_end = plan_.units_up_to(slab_end) - first_unit;
       run.unit_begin = max(at_, run.pair_begin);
       run.unit_end = whole_pairs_ ? run.pair_end : min(run.pair_end, end_);
       if (plan_.fixed) run.unit_end = min(run.unit_end, run.unit_begin + 1);
-      if (whole_pairs_) pair_stop_ = pair_begin + line_.units;
+      if (whole_pairs_) pair_stop_ = pair_begin_ + line_.units;
       if (run.unit_begin >= run.unit_end) {
-        at_ = pair_begin + line_.units;
+        at_ = pair_begin_ + line_.units;
         continue;
       }
-      at_ = run.unit_end < run.pair_end ? run.unit_end : pair_begin + line_.units;
-      const int first_unit = line_.first_unit - pair_begin;
+      at_ = run.unit_end < run.pair_end ? run.unit_end : pair_begin_ + line_.units;
       run.sequence = sequence;
-      run.kv_head = pair % a_.kv_heads;
+      run.kv_head = kv_head_;
       run.first_packed = first_packed;
       run.packed = packed;
-      run.slab_begin = max(slab_begin, (run.unit_begin + first_unit) * plan_.grain);
-      run.slab_end = min(slab_end, (run.unit_end + first_unit) * plan_.grain);
+      run.slab_begin = max(slab_begin, (run.unit_begin + first_unit) << plan_.grain_bits);
+      run.slab_end = min(slab_end, (run.unit_end + first_unit) << plan_.grain_bits);
       return true;
     }
     return false;
   }
 
  private:
+  // The pair that at_ is in: that before, or the next.
+  __device__ __forceinline__ void find_pair() {
+    if (at_ >= pair_begin_ + line_.units) {
+      pair_begin_ += line_.units;
+      if (++kv_head_ == a_.kv_heads) {
+        kv_head_ = 0;
+        ++tile_;
+      }
+    }
+    while (at_ >= line_begin_ + line_.length()) {
+      line_begin_ += line_.length();
+      line_ = Line(a_, plan_, next_);
+      ++index_;
+      look_ahead();
+      pair_begin_ = line_begin_;
+      kv_head_ = 0;
+      tile_ = 0;
+    }
+  }
+  __device__ __forceinline__ void look_ahead() {
+    if (index_ + 1 < a_.sequence_count) next_ = a_.sequences[index_ + 1];
+  }
+
   const AttentionArguments& a_;
   const Plan& plan_;
   int at_;
@@ -203,7 +236,11 @@ class Runs {
   bool whole_pairs_;
   int index_;
   int line_begin_;
+  int pair_begin_;
+  int tile_ = 0;
+  int kv_head_ = 0;
   Line line_;
+  RaggedBatch::Sequence next_;  // brought while this one is done
 };
 
 }  // namespace hangar::cuda::attend

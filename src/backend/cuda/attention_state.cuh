@@ -81,24 +81,26 @@ struct Softmax {
 // Which tokens the rows of a tile attend to. Its rows are packed: query heads of the group for one
 // row of the sequence, then for the next.
 struct Mask {
-  int position[2];  // of the lane's rows, g and g + 8
+  int position[2];  // of the lane's two rows
   int first;        // of the tile's first row and of its last
   int last;
   int window;
 
+  // The lane's rows are g and g + 8.
   __device__ __forceinline__ Mask(const AttentionArguments& a,
                                   const RaggedBatch::Sequence& sequence, int first_packed,
                                   int packed)
+      : Mask(a, sequence, first_packed, packed, threadIdx.x % 32 / 4, threadIdx.x % 32 / 4 + 8) {}
+  __device__ __forceinline__ Mask(const AttentionArguments& a,
+                                  const RaggedBatch::Sequence& sequence, int first_packed,
+                                  int packed, int row, int other)
       : window(a.window) {
-    const int lane = threadIdx.x % 32;
     const int context = sequence.context_tokens;
-    first = context + first_packed / a.group;
-    last = context + (first_packed + packed - 1) / a.group;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      // A row beyond the tile's is computed as its last, and dropped.
-      position[half] = context + (first_packed + min(lane / 4 + 8 * half, packed - 1)) / a.group;
-    }
+    first = context + a.by_group.quotient(first_packed);
+    last = context + a.by_group.quotient(first_packed + packed - 1);
+    // A row beyond the tile's is computed as its last, and dropped.
+    position[0] = context + a.by_group.quotient(first_packed + min(row, packed - 1));
+    position[1] = context + a.by_group.quotient(first_packed + min(other, packed - 1));
   }
   // Every row attends to all of the `tokens` tokens from this one on.
   __device__ __forceinline__ bool all(int token, int tokens) const {
@@ -120,6 +122,9 @@ struct TileState {
   // Of a dot product of the lane's rows, where keys have scales: inner_scale, and what the queries
   // were divided by.
   float row_scale[2] = {1.0F, 1.0F};
+
+  // The sums of all columns, in each of a row's lanes.
+  __device__ __forceinline__ void add_up() { softmax.add_up(); }
 
   // kCount slabs from `token` on. query(m, step) gives the rows' fragments of dims 16 step .. + 15.
   template <int kCount, typename Slabs, typename Query>

@@ -23,11 +23,7 @@ struct TileItems {
     const int rest = tiles * x_tiles * split % blocks;
     halved = 2 * rest <= blocks ? rest : 0;
   }
-#ifdef __CUDACC__
-  __host__ __device__
-#endif
-      int
-      count() const {
+  constexpr int count() const {
     return tiles * x_tiles * split + halved;
   }
 };
