@@ -8,13 +8,12 @@ extern template void attend::launch_decode<__nv_fp8_e4m3>(const Launch&, const A
 
 namespace {
 
-// Units of the line of work: 64 tokens are a slab for each warp; where contexts are cut at fixed
-// places, every 512 tokens. Both as powers of 2.
-constexpr std::int32_t kGrain = 2;
+// Units of the line of work, as powers of 2: a slab, or where contexts are cut at fixed places 512
+// tokens.
+constexpr std::int32_t kGrain = 0;
 constexpr std::int32_t kFixedGrain = 5;
-static_assert(1 << kGrain == attend::kDecodeWarps);
 // 256 tokens are read by one block before several have met to share them out.
-constexpr std::int32_t kLeastUnits = 4;
+constexpr std::int32_t kLeastSlabs = 16;
 constexpr std::int32_t kPlacesPerBlock = 4;
 constexpr std::int32_t kMostColumns = 1 << attend::ColumnTile<__half, 128>::kRowBits;
 
@@ -49,7 +48,7 @@ void attend_decode(const Launch& launch, const AttentionArguments& a, std::int32
   plan.most_rows = most_rows;
   plan.fixed = launch.deterministic;
   plan.grain_bits = plan.fixed ? kFixedGrain : kGrain;
-  plan.least = plan.fixed ? 1 : kLeastUnits;
+  plan.least = plan.fixed ? 1 : kLeastSlabs;
   // With more rows to a tile keys and values would be read once more for each 8.
   plan.columns = !plan.fixed && usual_rows * a.group <= kMostColumns;
   plan.places = kPlacesPerBlock * attend::decode_blocks(launch, a.head_dim);

@@ -1,7 +1,7 @@
 // The decode kernel: few query rows, long contexts: as fast as the cache can be read.
 //
 // Promise: see attention.h. A block goes through its runs (attention_runs.cuh); its four warps take
-//   the run's slabs in turn (slab s is warp s % 4's), each through a ring of its own and with a
+//   the run's slabs in turn, from one run into the next, each through a ring of its own and with a
 //   softmax of its own, so that they need no barrier before the run's end; then their results are
 //   folded into one (attention_finish.cuh). The ring runs on from one run into the next.
 // Source: flash-decoding's split of the context; the even line of work is stream-K's idea.
@@ -72,7 +72,7 @@ class Feed {
   __device__ __forceinline__ void next_run() {
     do {
       done_ = !runs_.next(run_);
-      slab_ = run_.slab_begin + ((warp_ - run_.slab_begin) & (kDecodeWarps - 1));
+      slab_ = run_.first_slab(warp_);
     } while (!done_ && slab_ >= run_.slab_end);
     if (!done_) find_slabs();  // long before it is filled
   }
@@ -80,8 +80,7 @@ class Feed {
   __device__ __forceinline__ void find_slabs() {
     const int mine = slab_ + static_cast<int>(threadIdx.x % 32) * kDecodeWarps;
     if (mine < run_.slab_end) {
-      found_block_ =
-          a_.block_tables[run_.sequence.first_block + a_.slabs_in_block.quotient(mine)];
+      found_block_ = a_.block_tables[run_.sequence.first_block + a_.slabs_in_block.quotient(mine)];
     }
     found_ = 0;
   }
@@ -142,8 +141,7 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     if constexpr (!kAhead) tile.load(a, run);
     tile.prepare(a, state);
     const Mask mask = Tile::mask(a, run);
-    for (int slab = run.slab_begin + ((warp - run.slab_begin) & (kDecodeWarps - 1));
-         slab < run.slab_end; slab += kDecodeWarps) {
+    for (int slab = run.first_slab(warp); slab < run.slab_end; slab += kDecodeWarps) {
       const std::uint32_t keys = ring.wait();
       const int token = slab * kSlabTokens;
       if (token + kSlabTokens > run.tokens()) {

@@ -1,6 +1,7 @@
 // A decode run's query rows in registers, and what a warp does with them.
 //
-// Promise: load() brings the run's queries; prepare() makes them what the cache's type is multiplied
+// Promise: load() brings the run's queries; prepare() makes them what the cache's type is
+// multiplied
 //   by; attend() takes in a slab of keys and the slab of values behind it. RowTile has up to 16
 //   rows, ColumnTile up to 8 in half the instructions (attention_heads.cuh).
 // Shapes: `packed` rows of Run are the tile's. Elements: RowTile's q[step][h + 2 i] is row g + 8 h,

@@ -16,7 +16,6 @@
 
 namespace hangar::cuda::attend {
 
-inline constexpr int kDecodeWarps = 4;
 inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 inline constexpr int kMergeRows = 8;  // of a tile at a time
 inline constexpr int kFewRows = kMergeRows / 2;

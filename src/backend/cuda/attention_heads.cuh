@@ -4,7 +4,8 @@
 // Promise: a tile's rows are the columns of the matrix instructions, and tokens the rows of the
 //   scores, dims those of the results: half as many instructions and registers as by rows, of which
 //   most would be empty where a token's few query heads are all there is.
-// Fragments (lane l, g = l / 4, t = l % 4): scores s[c + 2 h] are of token g + 8 h and row 2t + c of
+// Fragments (lane l, g = l / 4, t = l % 4): scores s[c + 2 h] are of token g + 8 h and row 2t + c
+// of
 //   the tile; results out[i][c + 2 h] of row 2t + c, dim 16 i + g + 8 h, of FP8 16 i + 2 g + h.
 //   Queries q[step] are row g's, of the dims that CodeSlabs and ElementSlabs say.
 // Threads: all lanes of a warp together.
@@ -77,7 +78,9 @@ class CodeColumns {
     }
   }
   // Of token g + 8 half.
-  __device__ __forceinline__ float key_scale(int half) const { return key_scales_[half]; }
+  __device__ __forceinline__ float key_scale(int half) const {
+    return key_scales_[half];
+  }
   __device__ __forceinline__ float value_log(int half) const {
     return logarithm(value_scales_[half]);
   }

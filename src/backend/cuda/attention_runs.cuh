@@ -1,12 +1,13 @@
 // How the decode kernel's blocks share out a step: decided on the card, by each for itself.
 //
 // Promise: the work of a sequence is pairs (of a KV head and a tile of up to 16 rows: the group's
-//   query heads of one row, then of the next), each of `units` of `grain` slabs of keys and values. All
+//   query heads of one row, then of the next), each of units of slabs of keys and values. All
 //   sequences' units stand in one line; block c has units [c * each, (c + 1) * each) of it. A run
 //   is what one block does of one pair in one go: all it has of it, or with `fixed` one unit, so
-//   that where a context is cut depends on nothing else. Then either every unit has a place of its
-//   own for its result, or, where they do not fit, a block does the whole pairs that begin in its
-//   share. Without `fixed` it does so where all contexts are short and few.
+//   that where a context is cut, and which warp has what of it, depends on nothing else. Then
+//   either every unit has a place of its own for its result, or, where they do not fit, a block
+//   does the whole pairs that begin in its share. Without `fixed` it does so where all contexts are
+//   short and few, and warps have as many slabs of all the block's runs.
 // Units: slabs and units count from position 0; a unit that no row of a tile attends to is in no
 //   run.
 // Threads: find_share is called by a whole block; a Runs is a thread's own, and the same in all.
@@ -19,8 +20,9 @@
 namespace hangar::cuda::attend {
 
 inline constexpr int kTileRows = 16;  // at most
-// Pairs of so few units are not cut: that blocks meet would take longer than the rest.
-inline constexpr int kWholeUnits = 8;
+// Pairs of so few slabs are not cut: that blocks meet would take longer than the rest.
+inline constexpr int kWholeSlabs = 32;
+inline constexpr int kDecodeWarps = 4;
 
 __device__ __forceinline__ int ceil_div(int n, int by) {
   return (n + by - 1) / by;
@@ -32,7 +34,7 @@ struct Plan {
   std::int32_t grain_bits = 0;  // a unit's slabs are this one
   std::int32_t least = 1;       // units of a block that has any
   bool fixed = false;
-  bool columns = false;  // tiles of up to 8 rows, as columns (attention_heads.cuh)
+  bool columns = false;     // tiles of up to 8 rows, as columns (attention_heads.cuh)
   std::int32_t places = 0;  // for the results of units, where fixed
 
   __device__ __forceinline__ int tiles(int rows) const {
@@ -90,7 +92,7 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
   for (int s = first; s < last; ++s) {
     const Line line(a, plan, a.sequences[s]);
     sum += line.length();
-    is_long = is_long || line.units > kWholeUnits;
+    is_long = is_long || line.units > plan.units_up_to(kWholeSlabs);
   }
   int before = sum;  // of the warp's threads up to this one
 #pragma unroll
@@ -110,7 +112,7 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
 
   Share share;
   const int blocks = gridDim.x;
-  whole = whole && total <= kWholeUnits * blocks;  // more even out by being cut
+  whole = whole && total <= plan.units_up_to(kWholeSlabs) * blocks;  // more even out by being cut
   share.each = max(whole ? 1 : plan.least, ceil_div(total, blocks));
   // Not each * block: that could pass what an int holds.
   const int block = blockIdx.x;
@@ -140,12 +142,17 @@ struct Run {
   int packed = 0;        // its rows
   int slab_begin = 0;
   int slab_end = 0;
+  int first_warp = 0;  // that has the first of its slabs; the next has the next
   int pair_begin = 0;  // the pair's units that are not empty
   int pair_end = 0;
   int unit_begin = 0;  // the run's
   int unit_end = 0;
 
   __device__ __forceinline__ int tokens() const { return sequence.context_tokens + sequence.rows; }
+  // A warp's first.
+  __device__ __forceinline__ int first_slab(int warp) const {
+    return slab_begin + ((warp - first_warp) & (kDecodeWarps - 1));
+  }
 };
 
 class Runs {
@@ -199,6 +206,8 @@ class Runs {
       run.packed = packed;
       run.slab_begin = max(slab_begin, (run.unit_begin + first_unit) << plan_.grain_bits);
       run.slab_end = min(slab_end, (run.unit_end + first_unit) << plan_.grain_bits);
+      run.first_warp = plan_.fixed ? run.slab_begin % kDecodeWarps : warp_;
+      warp_ = (warp_ + run.slab_end - run.slab_begin) % kDecodeWarps;
       return true;
     }
     return false;
@@ -239,6 +248,7 @@ class Runs {
   int pair_begin_;
   int tile_ = 0;
   int kv_head_ = 0;
+  int warp_ = 0;  // whose turn it is
   Line line_;
   RaggedBatch::Sequence next_;  // brought while this one is done
 };

@@ -17,8 +17,7 @@ class Divisor {
   explicit constexpr Divisor(std::int32_t by)
       : by_(by), shift_(std::bit_width(static_cast<std::uint32_t>(by - 1))) {
     const std::uint64_t above = (std::uint64_t{1} << shift_) - static_cast<std::uint64_t>(by);
-    multiplier_ =
-        static_cast<std::uint32_t>((above << 32U) / static_cast<std::uint64_t>(by)) + 1;
+    multiplier_ = static_cast<std::uint32_t>((above << 32U) / static_cast<std::uint64_t>(by)) + 1;
   }
 
   constexpr std::int32_t by() const { return by_; }
@@ -27,9 +26,7 @@ class Divisor {
     const auto high = static_cast<std::uint32_t>(std::uint64_t{of} * multiplier_ >> 32U);
     return static_cast<std::int32_t>((high + of) >> shift_);
   }
-  constexpr std::int32_t remainder(std::int32_t n) const {
-    return n - quotient(n) * by_;
-  }
+  constexpr std::int32_t remainder(std::int32_t n) const { return n - quotient(n) * by_; }
 
  private:
   std::int32_t by_ = 1;

@@ -18,7 +18,8 @@ TEST(DivisorTest, DividesAsTheProcessorDoes) {
     }
   }
   // Where rounding would show: around multiples, up to the ends of both ranges.
-  for (const std::int32_t by : {1, 2, 3, 7, 127, 128, 641, 65535, 65536, 1 << 30, kMost - 1, kMost}) {
+  for (const std::int32_t by :
+       {1, 2, 3, 7, 127, 128, 641, 65535, 65536, 1 << 30, kMost - 1, kMost}) {
     const Divisor divisor(by);
     for (const std::int32_t times : {kMost / by, kMost / by / 2, kMost / by / 3 + 1}) {
       const std::int64_t multiple = std::int64_t{times} * by;

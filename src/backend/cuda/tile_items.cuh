@@ -23,9 +23,7 @@ struct TileItems {
     const int rest = tiles * x_tiles * split % blocks;
     halved = 2 * rest <= blocks ? rest : 0;
   }
-  constexpr int count() const {
-    return tiles * x_tiles * split + halved;
-  }
+  constexpr int count() const { return tiles * x_tiles * split + halved; }
 };
 
 #ifdef __CUDACC__
