@@ -103,11 +103,12 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
   using Sizes = DecodeSizes<T, kDim>;
   using Ring = WarpRing<Sizes::kSlabBytes, Sizes::kStages>;
   extern __shared__ __align__(128) std::byte shared[];
+  __shared__ Shared cut[2];
   const int warp = threadIdx.x / 32;
   std::byte* merge = shared + kDecodeWarps * Ring::kBytes;
   auto* rows = reinterpret_cast<float2*>(merge + Sizes::kMergeBytes);
   auto* barriers = reinterpret_cast<std::uint64_t*>(merge + Sizes::kMergeBytes + Sizes::kRowBytes);
-  int* few = reinterpret_cast<int*>(barriers + kDecodeWarps * Sizes::kStages);  // 16
+  int* few = reinterpret_cast<int*>(barriers + kDecodeWarps * Sizes::kStages);  // 8
 
   Ring ring(shared + warp * Ring::kBytes, barriers + warp * Sizes::kStages);
 #if __CUDA_ARCH__ >= 900
@@ -129,7 +130,7 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     }
   }
 
-  Finish<T, kDim, typename Tile::State> finish(a, plan, share, merge, rows, few + 8, scratch);
+  Finish<T, kDim, typename Tile::State> finish(a, plan, share, merge, rows, cut, scratch);
   Runs runs(a, plan, share);
   Run run;
   Tile tile;
@@ -166,6 +167,7 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
       more = runs.next(run);
     }
   }
+  finish.end();
 }
 
 }  // namespace hangar::cuda::attend

@@ -48,20 +48,52 @@ struct Partial {
   }
 };
 
+// Which rows of `out` a pair's are.
+struct PackedRows {
+  int first_row;
+  int first_packed;
+  int packed;
+  int kv_head;
+  PackedRows() = default;
+  __device__ explicit __forceinline__ PackedRows(const Run& run)
+      : first_row(run.sequence.first_row),
+        first_packed(run.first_packed),
+        packed(run.packed),
+        kv_head(run.kv_head) {}
+};
+
+// A pair that several units or blocks have parts of.
+struct Shared {
+  PackedRows rows;
+  int pair_begin;
+  int pair_end;
+  int first_block;
+  int last_block;
+  bool is_last;
+  Shared() = default;
+  __device__ __forceinline__ Shared(const Run& run, int each)
+      : rows(run),
+        pair_begin(run.pair_begin),
+        pair_end(run.pair_end),
+        first_block(run.pair_begin / each),
+        last_block((run.pair_end - 1) / each),
+        is_last(false) {}
+};
+
 // The end of a run: four warps' results become one, which goes to `out` or to a place.
 template <typename T, int kDim, typename State>
 class Finish {
  public:
   __device__ __forceinline__ Finish(const AttentionArguments& a, const Plan& plan,
-                                    const Share& share, std::byte* merge, float2* rows, int* last,
-                                    void* scratch)
+                                    const Share& share, std::byte* merge, float2* rows,
+                                    Shared* shared, void* scratch)
       : a_(a),
         share_(share),
         fixed_(plan.fixed),
         factor_(score_factor<T>(a)),
         merge_(reinterpret_cast<float*>(merge)),
         rows_(rows),
-        last_(last),
+        shared_(shared),
         counters_(static_cast<int*>(scratch)),
         places_(reinterpret_cast<Place<kDim>*>(counters_ + counter_room())) {}
 
@@ -77,7 +109,7 @@ class Finish {
     const bool folds = share_.whole_pairs && run.unit_begin > run.pair_begin;
     const bool ends = alone && run.unit_end == run.pair_end;
     int place = 2 * block + turn;
-    if (!alone) place = place_of(run, fixed_ ? run.unit_begin : block);
+    if (!alone) place = place_of(run.pair_begin, fixed_ ? run.unit_begin : block);
 
     state.add_up();
     // Few rows take one half of the room, the next run's the other: nobody waits for its readers.
@@ -103,23 +135,53 @@ class Finish {
           partial = before;
         }
         if (ends) {
-          write(run, first + row, column, partial);
+          write(PackedRows(run), first + row, column, partial);
         } else {
           keep(place, first + row, column, partial);
         }
       }
       if (!few) __syncthreads();
     }
-    const bool last_of_block = !fixed_ || run.unit_end == min(run.pair_end, share_.end);
-    if (!alone && last_of_block) arrive(run);
+    if (alone || (fixed_ && run.unit_end < min(run.pair_end, share_.end))) return;
+    const Shared pair(run, share_.each);
+    if (pair.first_block == pair.last_block) {
+      __syncthreads();  // what others of the block keep
+      finish_pair(pair);
+    } else {
+      // At most its first and its last.
+      if (threadIdx.x == 0) shared_[shared_count_] = pair;
+      ++shared_count_;
+    }
+  }
+
+  // After the last run: what the block has of pairs that others have parts of is in its places.
+  // Whoever comes last finishes the pair.
+  __device__ __forceinline__ void end() {
+    if (shared_count_ == 0) return;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      fence();  // the whole block's writes, which the barrier put before
+      for (int i = 0; i < shared_count_; ++i) {
+        Shared& pair = shared_[i];
+        int* const counter = counters_ + pair.first_block;
+        pair.is_last = atomicAdd(counter, 1) == pair.last_block - pair.first_block;
+        if (pair.is_last) *counter = 0;
+      }
+      fence();
+    }
+    __syncthreads();
+    for (int i = 0; i < shared_count_; ++i) {
+      const Shared pair = shared_[i];
+      if (pair.is_last) finish_pair(pair);
+    }
   }
 
  private:
   // Of unit or block `part`.
-  __device__ __forceinline__ int place_of(const Run& run, int part) const {
+  __device__ __forceinline__ int place_of(int pair_begin, int part) const {
     if (fixed_) return part;
     // A block has at most two pairs that others have parts of: its first and its last.
-    return 2 * part + (run.pair_begin > part * share_.each ? 1 : 0);
+    return 2 * part + (pair_begin > part * share_.each ? 1 : 0);
   }
 
   // The room's rows; pairs of columns are permuted so that 4 rows of a warp's lanes write to all
@@ -195,12 +257,12 @@ class Finish {
     if (column == 0) __stcg(&to.rows[row], make_float2(partial.largest, partial.sum));
   }
 
-  __device__ __forceinline__ void write(const Run& run, int packed, int column,
+  __device__ __forceinline__ void write(const PackedRows& rows, int packed, int column,
                                         const Partial& partial) {
-    const int query = run.first_packed + packed;
+    const int query = rows.first_packed + packed;
     const int of_sequence = a_.by_group.quotient(query);
-    const std::int64_t row = run.sequence.first_row + of_sequence;
-    const int head = run.kv_head * a_.group + query - of_sequence * a_.group;
+    const std::int64_t row = rows.first_row + of_sequence;
+    const int head = rows.kv_head * a_.group + query - of_sequence * a_.group;
     const float factor = 1.0F / partial.sum;
     const float4 v = partial.values;
     auto* to = static_cast<std::uint16_t*>(a_.out) + row * a_.out_stride + head * kDim + column;
@@ -208,42 +270,21 @@ class Finish {
                                                pack_output(v.z * factor, v.w * factor, a_.half));
   }
 
-  // All of the block's part of the pair is in its places. Whoever comes last finishes the pair.
-  __device__ __forceinline__ void arrive(const Run& run) {
-    const int first_block = run.pair_begin / share_.each;
-    const int last_block = (run.pair_end - 1) / share_.each;
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      const int others = last_block - first_block;
-      // Alone it does not count: the counter is that of the pair that runs on into the next block.
-      bool is_last = others == 0;
-      if (!is_last && atomicAdd(counters_ + first_block, 1) == others) {
-        counters_[first_block] = 0;
-        is_last = true;
-      }
-      *last_ = is_last ? 1 : 0;
-    }
-    __syncthreads();
-    if (*last_ != 0) {
-      __threadfence();
-      finish_pair(run, first_block, last_block);
-    }
-    __syncthreads();  // before the next run writes *last_
+  __device__ static __forceinline__ void fence() {
+    asm volatile("fence.acq_rel.gpu;" ::: "memory");
   }
-
-  __device__ __forceinline__ void finish_pair(const Run& run, int first_block, int last_block) {
-    const int first = fixed_ ? run.pair_begin : first_block;
-    const int last = fixed_ ? run.pair_end - 1 : last_block;
-    for (int i = threadIdx.x; i < run.packed * (kDim / 4); i += kDecodeThreads) {
+  __device__ __forceinline__ void finish_pair(const Shared& pair) {
+    const int first = fixed_ ? pair.pair_begin : pair.first_block;
+    const int last = fixed_ ? pair.pair_end - 1 : pair.last_block;
+    for (int i = threadIdx.x; i < pair.rows.packed * (kDim / 4); i += kDecodeThreads) {
       const int row = i / (kDim / 4);
       const int column = i % (kDim / 4) * 4;
-      Partial partial = stored(place_of(run, first), row, column);
+      Partial partial = stored(place_of(pair.pair_begin, first), row, column);
 #pragma unroll 4
       for (int part = first + 1; part <= last; ++part) {
-        partial.fold(stored(place_of(run, part), row, column));
+        partial.fold(stored(place_of(pair.pair_begin, part), row, column));
       }
-      write(run, row, column, partial);
+      write(pair.rows, row, column, partial);
     }
   }
 
@@ -255,7 +296,8 @@ class Finish {
   float factor_;  // of a score, as a power of 2
   float* merge_;
   float2* rows_;
-  int* last_;
+  Shared* shared_;  // 2
+  int shared_count_ = 0;
   int* counters_;
   Place<kDim>* places_;
 };
