@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
   std::byte* merge = shared + kDecodeWarps * Ring::kBytes;
   auto* rows = reinterpret_cast<float2*>(merge + Sizes::kMergeBytes);
   auto* barriers = reinterpret_cast<std::uint64_t*>(merge + Sizes::kMergeBytes + Sizes::kRowBytes);
-  int* few = reinterpret_cast<int*>(barriers + kDecodeWarps * Sizes::kStages);  // 8
+  int* few = reinterpret_cast<int*>(barriers + kDecodeWarps * Sizes::kStages);  // 16
 
   Ring ring(shared + warp * Ring::kBytes, barriers + warp * Sizes::kStages);
 #if __CUDA_ARCH__ >= 900

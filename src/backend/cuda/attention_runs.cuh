@@ -6,8 +6,8 @@
 //   is what one block does of one pair in one go: all it has of it, or with `fixed` one unit, so
 //   that where a context is cut, and which warp has what of it, depends on nothing else. Then
 //   either every unit has a place of its own for its result, or, where they do not fit, a block
-//   does the whole pairs that begin in its share. Without `fixed` it does so where all contexts are
-//   short and few, and warps have as many slabs of all the block's runs.
+//   does the whole pairs that begin in its share. Without `fixed` a unit is a slab, blocks do whole
+//   pairs where that is as even, and warps have as many slabs of all the block's runs.
 // Units: slabs and units count from position 0; a unit that no row of a tile attends to is in no
 //   run.
 // Threads: find_share is called by a whole block; a Runs is a thread's own, and the same in all.
@@ -78,21 +78,35 @@ struct Share {
   bool whole_pairs = false;
 };
 
-// `scratch`: 8 ints of shared memory. Ends with a barrier of the block.
+// Whether blocks do whole pairs: where that is as even as cutting them, nobody need meet.
+__device__ __forceinline__ bool takes_whole_pairs(int total, int pairs, int longest, int blocks) {
+  if (longest <= kWholeSlabs && total <= kWholeSlabs * blocks) return true;
+  const float share = static_cast<float>(total) / static_cast<float>(blocks);
+  const auto of_longest = static_cast<float>(longest);
+  // A block may have one pair more than its share.
+  if (16.0F * of_longest <= share) return true;
+  // All alike, it has the next whole number of them.
+  const bool alike = static_cast<float>(total) >= 0.97F * static_cast<float>(pairs) * of_longest;
+  return alike && static_cast<float>(ceil_div(pairs, blocks)) * of_longest <= 1.06F * share;
+}
+
+// `scratch`: 16 ints of shared memory. Ends with a barrier of the block.
 template <int kThreads>
 __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* scratch) {
   constexpr int kWarps = kThreads / 32;
-  static_assert(kWarps <= 6);
+  static_assert(kWarps <= 4);
   const int thread = threadIdx.x;
   const int each = ceil_div(a.sequence_count, kThreads);
   const int first = min(thread * each, a.sequence_count);
   const int last = min(first + each, a.sequence_count);
   int sum = 0;
-  bool is_long = plan.fixed;
+  int pairs = 0;
+  int longest = 0;
   for (int s = first; s < last; ++s) {
     const Line line(a, plan, a.sequences[s]);
     sum += line.length();
-    is_long = is_long || line.units > plan.units_up_to(kWholeSlabs);
+    pairs += line.pairs;
+    longest = max(longest, line.units);
   }
   int before = sum;  // of the warp's threads up to this one
 #pragma unroll
@@ -100,19 +114,30 @@ __device__ Share find_share(const AttentionArguments& a, const Plan& plan, int* 
     const int other = __shfl_up_sync(0xFFFFFFFFU, before, step);
     if (thread % 32 >= step) before += other;
   }
-  if (thread % 32 == 31) scratch[thread / 32] = before;
-  bool whole = __syncthreads_or(is_long ? 1 : 0) == 0;
+  pairs = __reduce_add_sync(0xFFFFFFFFU, pairs);
+  longest = __reduce_max_sync(0xFFFFFFFFU, longest);
+  int* const all_pairs = scratch + kWarps + 2;
+  int* const all_longest = all_pairs + kWarps;
+  if (thread % 32 == 31) {
+    scratch[thread / 32] = before;
+    all_pairs[thread / 32] = pairs;
+    all_longest[thread / 32] = longest;
+  }
+  __syncthreads();
   int total = 0;
+  pairs = 0;
 #pragma unroll
   for (int warp = 0; warp < kWarps; ++warp) {
     if (warp < thread / 32) before += scratch[warp];
     total += scratch[warp];
+    pairs += all_pairs[warp];
+    longest = max(longest, all_longest[warp]);
   }
   before -= sum;
 
   Share share;
   const int blocks = gridDim.x;
-  whole = whole && total <= plan.units_up_to(kWholeSlabs) * blocks;  // more even out by being cut
+  const bool whole = !plan.fixed && takes_whole_pairs(total, pairs, longest, blocks);
   share.each = max(whole ? 1 : plan.least, ceil_div(total, blocks));
   // Not each * block: that could pass what an int holds.
   const int block = blockIdx.x;
