@@ -24,6 +24,12 @@ constexpr double kHopeless = 1.5;  // times the best so far
 // do not. Of more rows, what it could do by then is little, and it is measured by itself.
 constexpr double kOverlapUs = 1.5;
 constexpr std::int64_t kOverlappedRows = 64;
+// Of so few rows there are many ways, and one measurement errs by more than the best are apart: the
+// least of three decides among them.
+constexpr std::int64_t kFinalRows = 2;
+constexpr double kClose = 1.04;  // times the best
+constexpr std::size_t kMostFinalists = 4;
+constexpr int kFinalRounds = 2;
 constexpr double kRefused = 1e9;  // how slow is one that does not run
 
 // A graph of what `body` puts on the stream: its runs follow one another without the host.
@@ -216,6 +222,20 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
     if (best.us == 0.0 || in_a_step(choice) < in_a_step(best)) best = choice;
   }
   if (best.us == 0.0) return false;
+  if (product.rows <= kFinalRows) {
+    std::erase_if(found, [&](const ProductChoice& choice) {
+      return choice.us == 0.0 || in_a_step(choice) > kClose * in_a_step(best);
+    });
+    std::ranges::sort(found, std::less<>(), in_a_step);
+    if (found.size() > kMostFinalists) found.resize(kMostFinalists);
+    for (int round = 0; found.size() > 1 && round < kFinalRounds; ++round) {
+      for (ProductChoice& choice : found) {
+        const double us = measure(measured, product, weights, choice, 0.0);
+        if (us > 0.0) choice.us = std::min(choice.us, us);
+      }
+    }
+    best = *std::ranges::min_element(found, std::less<>(), in_a_step);
+  }
   choices_.set(key_of(product, product.rows), best);
   return true;
 }
