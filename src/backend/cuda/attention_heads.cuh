@@ -78,9 +78,7 @@ class CodeColumns {
     }
   }
   // Of token g + 8 half.
-  __device__ __forceinline__ float key_scale(int half) const {
-    return key_scales_[half];
-  }
+  __device__ __forceinline__ float key_scale(int half) const { return key_scales_[half]; }
   __device__ __forceinline__ float value_log(int half) const {
     return logarithm(value_scales_[half]);
   }

@@ -118,9 +118,7 @@ class Stages {
     return keys() + Sizes::kSlabs * Sizes::kSlabBytes;
   }
   // Every thread of the block has read it.
-  __device__ __forceinline__ void release() {
-    ++used_;
-  }
+  __device__ __forceinline__ void release() { ++used_; }
 
  private:
   // How many tokens of a stage's slab the tile has.

@@ -112,9 +112,7 @@ class CodeSlabs {
     }
   }
 
-  __device__ __forceinline__ float2 key_scales(int tile) const {
-    return key_scales_[tile];
-  }
+  __device__ __forceinline__ float2 key_scales(int tile) const { return key_scales_[tile]; }
   __device__ __forceinline__ float2 value_logs(int tile) const {
     return make_float2(logarithm(value_scales_[tile].x), logarithm(value_scales_[tile].y));
   }

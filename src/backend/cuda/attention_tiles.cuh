@@ -30,11 +30,11 @@ template <typename T>
 using Work = std::conditional_t<kIsFp8<T>, __half, T>;
 
 template <typename T, int kDim>
-inline constexpr int kSlabBytes = kIsFp8<T> ? static_cast<int>(fp8_slab_bytes(kDim))
-                                            : kSlabTokens* kDim * 2;
+inline constexpr int kSlabBytes =
+    kIsFp8<T> ? static_cast<int>(fp8_slab_bytes(kDim)) : kSlabTokens * kDim * 2;
 // From a slab to the next of the same head's block, in elements.
 template <typename T, int kDim>
-inline constexpr int kSlabStride = kIsFp8<T> ? 2 * kSlabBytes<T, kDim> : kSlabTokens* kDim;
+inline constexpr int kSlabStride = kIsFp8<T> ? 2 * kSlabBytes<T, kDim> : kSlabTokens * kDim;
 
 template <typename T>
 __device__ __forceinline__ std::uint32_t pack(float low, float high) {

@@ -19,9 +19,11 @@ inline constexpr int kLeastSlotBytes = 8 << 10;
 inline constexpr int kLeastSlots = 3;
 
 constexpr double round_share(std::int64_t items, std::int64_t at_once, bool halves = false) {
-  double rounds = static_cast<double>((items + at_once - 1) / at_once);
-  if (halves && items % at_once != 0 && 2 * (items % at_once) <= at_once) rounds -= 0.5;
-  return static_cast<double>(items) / (rounds * static_cast<double>(at_once));
+  const std::int64_t whole = items / at_once;
+  const std::int64_t rest = items % at_once;
+  const double last = rest == 0 ? 0.0 : halves && 2 * rest <= at_once ? 0.5 : 1.0;
+  return static_cast<double>(items) /
+         ((static_cast<double>(whole) + last) * static_cast<double>(at_once));
 }
 
 template <typename Way, typename Evenness>

@@ -30,7 +30,7 @@ template <typename Op>
 inline constexpr bool kSumsBySlot = sizeof(Op) == 1;
 
 template <typename Op, int kWidth>
-inline constexpr bool kTakesTurns = kSumsBySlot<Op>&& kWidth == kWidestTile;
+inline constexpr bool kTakesTurns = kSumsBySlot<Op> && kWidth == kWidestTile;
 
 #if __CUDA_ARCH__ >= 900
 
