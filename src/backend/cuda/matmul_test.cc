@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "backend/cuda/matmul_test_support.h"
 
@@ -364,84 +363,6 @@ TEST_P(MatmulTest, TuningChoosesOnceAndKeepsItsChoices) {
 }
 
 INSTANTIATE_TEST_SUITE_P(WorkTypes, MatmulTest, kWorkTypes, work_type_name);
-
-TEST(RowBucketTest, TakesTheNextLarger) {
-  EXPECT_EQ(row_bucket(1), 1);
-  EXPECT_EQ(row_bucket(3), 4);
-  EXPECT_EQ(row_bucket(17), 24);
-  EXPECT_EQ(row_bucket(1025), 2048);
-  EXPECT_EQ(row_bucket(8192), 8192);
-  EXPECT_EQ(row_bucket(100000), 8192);
-  for (std::int64_t rows = 1; rows < 8192; ++rows) EXPECT_GE(row_bucket(rows), rows);
-}
-
-class ProductChoicesTest : public testing::Test {
- protected:
-  ProductChoicesTest() {
-    for (std::size_t i = 0; i < 8; ++i) choice_.algorithm.data[i] = 0x123456789ABCDEFU * (i + 1);
-    choice_.tiles = {48, 4, 224, 1};
-    choice_.int4 = {2, 4, 8, 112, 7};
-    choice_.fp8_direct = {3, 4, 16, 224};
-    choice_.us = 12.5;
-  }
-  ~ProductChoicesTest() override { std::filesystem::remove(path_); }
-
-  std::string text() const {
-    std::ifstream file(path_);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  std::filesystem::path path_ =
-      std::filesystem::temp_directory_path() / fmt::format("hangar_algorithms_test_{}", getpid());
-  ProductKey key_{4096, 14336, 64, DType::kBF16, DType::kBF16, DType::kF32, true, false};
-  ProductChoice choice_;
-};
-
-TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
-  ProductChoices made;
-  made.set(key_, choice_);
-  ProductKey guessed = key_;
-  guessed.bucket = 8;
-  made.set(guessed, {.algorithm = choice_.algorithm});
-  ASSERT_TRUE(made.save(path_, "card A").has_value());
-  ProductChoices read;
-  read.load(path_, "card A");
-  EXPECT_EQ(read.size(), 1U);  // what was only guessed is not kept
-  const ProductChoice* choice = read.find(key_);
-  ASSERT_NE(choice, nullptr);
-  EXPECT_DOUBLE_EQ(choice->us, 12.5);
-  EXPECT_EQ(choice->tiles, (TileWay{48, 4, 224, 1}));
-  EXPECT_EQ(choice->int4, (Int4Way{2, 4, 8, 112, 7}));
-  EXPECT_EQ(choice->fp8_direct, (Fp8DirectWay{3, 4, 16, 224}));
-  EXPECT_THAT(choice->algorithm.data, testing::ElementsAreArray(choice_.algorithm.data));
-  key_.add = false;
-  EXPECT_EQ(read.find(key_), nullptr);
-}
-
-TEST_F(ProductChoicesTest, AnothersFileAndDamagedLinesAreLeft) {
-  ProductChoices made;
-  made.set(key_, choice_);
-  ASSERT_TRUE(made.save(path_, "card A").has_value());
-  ProductChoices other;
-  other.load(path_, "card B");
-  EXPECT_EQ(other.size(), 0U);
-  other.load(path_.string() + ".none", "card A");
-  EXPECT_EQ(other.size(), 0U);
-  const std::string whole = text();
-  const std::size_t line = whole.find("4096");
-  ASSERT_NE(line, std::string::npos);
-  for (std::size_t at = line; at + 1 < whole.size(); at += 5) {
-    std::string damaged = whole;
-    damaged[at] = damaged[at] == '7' ? '8' : '7';
-    std::ofstream(path_) << damaged;
-    ProductChoices read;
-    read.load(path_, "card A");
-    EXPECT_EQ(read.size(), 0U) << damaged;
-    std::ofstream(path_) << whole.substr(0, at);
-    read.load(path_, "card A");
-    EXPECT_EQ(read.size(), 0U) << whole.substr(0, at);
-  }
-}
 
 }  // namespace
 }  // namespace hangar::cuda
