@@ -230,8 +230,7 @@ __global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op,
   if (warp >= kConsumerWarps) {
     if constexpr (Block::kWide) give_registers<Block::kOfBringer>();
     if (threadIdx.x == kConsumers) {
-      Producer<kWidth, kGated>{weight, x, a, number, Item(a.items, number)}.run(
-          ring, items * a.items.chunks);
+      Producer<kWidth, kGated>{weight, x, a, ItemWalk(a.items)}.run(ring, items * a.items.chunks);
     }
     return;
   }

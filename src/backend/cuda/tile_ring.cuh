@@ -73,28 +73,21 @@ struct Producer {
   const CUtensorMap& weight;
   const CUtensorMap& x;
   const TileArguments& a;
-  int number;  // of the item
-  Item item;
-  int chunk = 0;
+  ItemWalk at;
 
   __device__ void bring_weight(const Ring& ring) const {
-    const int box = (item.first + chunk) * a.boxes;
+    const int box = at.column_chunk() * a.boxes;
+    const int tile = at.item.tile;
     if constexpr (kGated) {
       copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, 0, 0,
-               item.tile * (a.tile_rows / 16), box);
+               tile * (a.tile_rows / 16), box);
     } else {
-      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, item.tile * a.tile_rows, box);
+      copy_box(ring.slot(), &weight, ring.full(), CacheFor::kOnce, 0, tile * a.tile_rows, box);
     }
   }
   __device__ void bring_x(const Ring& ring) const {
     copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
-             0, item.x_tile * kWidth, (item.first + chunk) * a.boxes);
-  }
-  __device__ void step() {
-    if (++chunk < a.items.chunks) return;
-    chunk = 0;
-    number += static_cast<int>(gridDim.x);
-    item = Item(a.items, number);
+             0, at.item.x_tile * kWidth, at.column_chunk() * a.boxes);
   }
   __device__ void run(Ring ring, int slots_to_fill) {
     const int first = min(a.slots, slots_to_fill);
@@ -104,13 +97,13 @@ struct Producer {
     for (int i = 0; i < first; ++i) {
       expect(filled.full(), a.slot_bytes);
       ahead.bring_weight(filled);
-      ahead.step();
+      ahead.at.step();
       filled.step();
     }
     cudaGridDependencySynchronize();
     for (int i = 0; i < first; ++i) {
       bring_x(ring);
-      step();
+      at.step();
       ring.step();
     }
     ring.parity = 0;  // of the first time that the slots are empty again
@@ -119,7 +112,7 @@ struct Producer {
       expect(ring.full(), a.slot_bytes);
       bring_weight(ring);
       bring_x(ring);
-      step();
+      at.step();
       ring.step();
     }
   }
