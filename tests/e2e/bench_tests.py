@@ -30,7 +30,10 @@ def test_bench_serve_measures_a_server(context):
         check(abs(rate - result["output_tokens_per_s"]) < 0.01 * rate, "tokens per second")
         for figure in ("ttft_ms", "itl_ms", "tpot_ms", "e2e_ms"):
             spread = result[figure]
-            check(0 < spread["min"] <= spread["p50"] <= spread["p99"] <= spread["max"], f"{figure}: {spread}")
+            # Two tokens may come in one read.
+            check(spread["min"] > 0 or (figure == "itl_ms" and spread["min"] == 0), f"{figure}: {spread}")
+            check(0 < spread["p50"] <= spread["p99"] <= spread["max"], f"{figure}: {spread}")
+            check(spread["min"] <= spread["p50"], f"{figure}: {spread}")
         check(result["ttft_ms"]["p50"] < result["e2e_ms"]["p50"], "the first token comes before the last")
         check_equal(done.stderr, b"", "nothing but figures where there is no terminal")
         with open(page, encoding="utf-8") as file:
