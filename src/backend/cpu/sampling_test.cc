@@ -5,28 +5,10 @@
 
 #include "backend/cpu/ops_test_support.h"
 #include "backend/cpu/token_cut.h"
+#include "backend/testing/owned_row.h"
 
 namespace hangar::cpu {
 namespace {
-
-// A SampleRow with what it looks at.
-struct OwnedRow {
-  SampleRow row;
-  std::vector<std::pair<std::int32_t, float>> bias;
-  std::vector<std::int32_t> seen;
-  std::vector<TokenCount> counts;
-  std::vector<std::int32_t> banned;
-
-  SampleRow get(std::int32_t logits_row) const {
-    SampleRow result = row;
-    result.row = logits_row;
-    result.bias = bias;
-    result.seen = seen;
-    result.counts = counts;
-    result.banned = banned;
-    return result;
-  }
-};
 
 class CpuSamplingTest : public CpuOpsTest {
  protected:

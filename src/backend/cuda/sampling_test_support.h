@@ -19,29 +19,11 @@
 #include "backend/cuda/sampling.h"
 #include "backend/cuda/testing.h"
 #include "backend/ref/ops.h"
+#include "backend/testing/owned_row.h"
 
 namespace hangar::cuda {
 
 using Values = std::vector<float>;
-
-// A SampleRow with what it looks at.
-struct OwnedRow {
-  SampleRow row;
-  std::vector<std::pair<std::int32_t, float>> bias;
-  std::vector<std::int32_t> seen;
-  std::vector<TokenCount> counts;
-  std::vector<std::int32_t> banned;
-
-  SampleRow get(std::int32_t logits_row) const {
-    SampleRow result = row;
-    result.row = logits_row;
-    result.bias = bias;
-    result.seen = seen;
-    result.counts = counts;
-    result.banned = banned;
-    return result;
-  }
-};
 
 // A sampler on a part of the card that is its own.
 struct CardSampler {
