@@ -15,7 +15,6 @@ constexpr std::int32_t kFixedGrain = 5;
 // 256 tokens are read by one block before several have met to share them out.
 constexpr std::int32_t kLeastSlabs = 16;
 constexpr std::int32_t kPlacesPerBlock = 4;
-constexpr std::int32_t kMostColumns = 1 << attend::ColumnTile<__half, 128>::kRowBits;
 
 template <int kDim>
 std::size_t scratch_bytes(int blocks) {
@@ -50,7 +49,8 @@ void attend_decode(const Launch& launch, const AttentionArguments& a, std::int32
   plan.grain_bits = plan.fixed ? kFixedGrain : kGrain;
   plan.least = plan.fixed ? 1 : kLeastSlabs;
   // With more rows to a tile keys and values would be read once more for each 8.
-  plan.columns = !plan.fixed && usual_rows * a.group <= kMostColumns;
+  const bool few = usual_rows * a.group <= 1 << attend::kColumnBits;
+  plan.tile_bits = few && !plan.fixed ? attend::kColumnBits : attend::kRowBits;
   plan.places = kPlacesPerBlock * attend::decode_blocks(launch, a.head_dim);
   switch (a.kv_type) {
     case KvType::kFp8:

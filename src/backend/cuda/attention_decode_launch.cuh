@@ -17,8 +17,8 @@ inline int decode_blocks(const Launch& launch, std::int32_t head_dim) {
 }
 
 template <typename T, int kDim, typename Tile>
-void launch_tiles(const Launch& launch, const AttentionArguments& a, Plan plan, void* scratch) {
-  plan.tile_bits = Tile::kRowBits;
+void launch_tiles(const Launch& launch, const AttentionArguments& a, const Plan& plan,
+                  void* scratch) {
   const auto kernel = decode_kernel<T, kDim, Tile>;
   using Sizes = DecodeSizes<T, kDim>;
   int stages = Sizes::kStages;
@@ -38,7 +38,9 @@ void launch_tiles(const Launch& launch, const AttentionArguments& a, Plan plan, 
 template <typename T, int kDim>
 void launch_decode(const Launch& launch, const AttentionArguments& a, const Plan& plan,
                    void* scratch) {
-  if (plan.columns) return launch_tiles<T, kDim, ColumnTile<T, kDim>>(launch, a, plan, scratch);
+  if (plan.tile_bits == kColumnBits) {
+    return launch_tiles<T, kDim, ColumnTile<T, kDim>>(launch, a, plan, scratch);
+  }
   launch_tiles<T, kDim, RowTile<T, kDim>>(launch, a, plan, scratch);
 }
 

@@ -1,9 +1,8 @@
 // A decode run's query rows in registers, and what a warp does with them.
 //
-// Promise: load() brings the run's queries; prepare() makes them what the cache's type is
-// multiplied
-//   by; attend() takes in a slab of keys and the slab of values behind it. RowTile has up to 16
-//   rows, ColumnTile up to 8 in half the instructions (attention_heads.cuh).
+// Promise: load() brings the run's queries; prepare() makes them what keys of the cache's type are
+//   multiplied by; attend() takes in a slab of keys and the slab of values behind it. RowTile has
+//   up to 16 rows, ColumnTile up to 8 in half the instructions (attention_heads.cuh).
 // Shapes: `packed` rows of Run are the tile's. Elements: RowTile's q[step][h + 2 i] is row g + 8 h,
 //   ColumnTile's q[step][i] row g, of dims that attention_slabs.cuh says.
 // Threads: all lanes of a warp together.
@@ -82,23 +81,18 @@ struct Queries {
 };
 
 template <typename T, int kDim>
-struct RowTile {
-  static constexpr int kRowBits = 4;
+struct RowTile : Queries<T, kDim, 2> {
   using State = TileState<kDim>;
   using Slabs = std::conditional_t<kIsFp8<T>, CodeSlabs<kDim>, ElementSlabs<T, kDim>>;
-  Queries<T, kDim, 2> queries;
 
-  __device__ __forceinline__ void load(const AttentionArguments& a, const Run& run) {
-    queries.load(a, run);
-  }
   __device__ __forceinline__ void prepare(const AttentionArguments& a, State& state) {
     if constexpr (kIsFp8<T>) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        state.row_scale[half] = a.inner_scale * queries.shift_row(half, a.half);
+        state.row_scale[half] = a.inner_scale * this->shift_row(half, a.half);
       }
     } else {
-      queries.recode_all(a.half);
+      this->recode_all(a.half);
     }
   }
   __device__ static __forceinline__ Mask mask(const AttentionArguments& a, const Run& run) {
@@ -108,32 +102,27 @@ struct RowTile {
                                          const Mask& mask, std::uint32_t keys, int token) const {
     const auto query = [&](std::uint32_t(&m)[4], int step) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) m[i] = queries.q[step][i];
+      for (int i = 0; i < 4; ++i) m[i] = this->q[step][i];
     };
     state.template attend<1>(a, mask, query, Slabs{keys, keys + kSlabBytes<T, kDim>}, token);
   }
 };
 
 template <typename T, int kDim>
-struct ColumnTile {
-  static constexpr int kRowBits = 3;
+struct ColumnTile : Queries<T, kDim, 1> {
   using State = ColumnState<kDim>;
   using Columns = std::conditional_t<kIsFp8<T>, CodeColumns<kDim>, ElementColumns<T, kDim>>;
-  Queries<T, kDim, 1> queries;
 
-  __device__ __forceinline__ void load(const AttentionArguments& a, const Run& run) {
-    queries.load(a, run);
-  }
   __device__ __forceinline__ void prepare(const AttentionArguments& a, State& state) {
     if constexpr (kIsFp8<T>) {
-      const float scale = a.inner_scale * queries.shift_row(0, a.half);
+      const float scale = a.inner_scale * this->shift_row(0, a.half);
 #pragma unroll
       for (int c = 0; c < 2; ++c) {  // row 2t + c is that of lanes 4 (2t + c) on
         const int lane = 4 * (2 * (static_cast<int>(threadIdx.x) % 4) + c);
         state.row_scale[c] = __shfl_sync(0xFFFFFFFFU, scale, lane);
       }
     } else {
-      queries.recode_all(a.half);
+      this->recode_all(a.half);
     }
   }
   __device__ static __forceinline__ Mask mask(const AttentionArguments& a, const Run& run) {
@@ -142,7 +131,7 @@ struct ColumnTile {
   }
   __device__ __forceinline__ void attend(const AttentionArguments& a, State& state,
                                          const Mask& mask, std::uint32_t keys, int token) const {
-    state.attend(a, mask, queries.q, Columns{keys, keys + kSlabBytes<T, kDim>}, token);
+    state.attend(a, mask, this->q, Columns{keys, keys + kSlabBytes<T, kDim>}, token);
   }
 };
 

@@ -4,9 +4,8 @@
 // Promise: a tile's rows are the columns of the matrix instructions, and tokens the rows of the
 //   scores, dims those of the results: half as many instructions and registers as by rows, of which
 //   most would be empty where a token's few query heads are all there is.
-// Fragments (lane l, g = l / 4, t = l % 4): scores s[c + 2 h] are of token g + 8 h and row 2t + c
-// of
-//   the tile; results out[i][c + 2 h] of row 2t + c, dim 16 i + g + 8 h, of FP8 16 i + 2 g + h.
+// Fragments (lane l, g = l / 4, t = l % 4): scores s[c + 2 h] are of token g + 8 h and tile row
+//   2t + c; results out[i][c + 2 h] of row 2t + c, dim 16 i + g + 8 h, of FP8 16 i + 2 g + h.
 //   Queries q[step] are row g's, of the dims that CodeSlabs and ElementSlabs say.
 // Threads: all lanes of a warp together.
 #pragma once
@@ -66,11 +65,8 @@ class CodeColumns {
   using Operand = __half;
 
   __device__ __forceinline__ CodeColumns(std::uint32_t keys, std::uint32_t values)
-      : keys_(keys), values_(values) {
-    const int lane = threadIdx.x % 32;
-    const int token = (lane & 7) + ((lane >> 3) & 1) * 8;
-    first_ = token * kDim + kv_chunk(kDim, token, lane >> 4) * 16;
-    const std::uint32_t scales = kSlabTokens * kDim + lane / 4 * 4;
+      : codes_(keys, values) {
+    const std::uint32_t scales = kSlabTokens * kDim + threadIdx.x % 32 / 4 * 4;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       key_scales_[half] = load_float(keys + scales + 32 * half);
@@ -90,8 +86,8 @@ class CodeColumns {
   __device__ __forceinline__ void each_key(const Do& d) const {
 #pragma unroll
     for (int two = 0; two < kDim / 32; ++two) {
-      std::uint32_t codes[4];  // tokens 0 to 7, 8 to 15; the same of the next 16 dims
-      load_matrices(codes, keys_ + at(two));
+      std::uint32_t codes[4];
+      codes_.load_keys(codes, two);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         std::uint32_t a[4];
@@ -106,7 +102,7 @@ class CodeColumns {
 #pragma unroll
     for (int two = 0; two < kDim / 32; ++two) {
       std::uint32_t codes[4];
-      load_matrices_transposed(codes, values_ + at(two));
+      codes_.load_values(codes, two);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         std::uint32_t a[4];  // even dims, odd ones; of tokens 0 to 7, 8 to 15 (CodeSlabs::add())
@@ -123,14 +119,7 @@ class CodeColumns {
     asm volatile("ld.shared.f32 %0, [%1];" : "=f"(value) : "r"(address) : "memory");
     return value;
   }
-  // As in CodeSlabs.
-  __device__ __forceinline__ std::uint32_t at(int two) const {
-    return kDim % 64 == 0 ? first_ ^ (two * 32U) : first_ + two * 32U;
-  }
-
-  std::uint32_t keys_;
-  std::uint32_t values_;
-  std::uint32_t first_;
+  Codes<kDim> codes_;
   float key_scales_[2];
   float value_scales_[2];
 };

@@ -1,13 +1,12 @@
 // What attention() chooses from: one function for each kernel, and what all of them are given.
 //
 // Promise: attend_decode takes the sequences of at most `most_rows` rows, fastest where they have
-//   `usual_rows`, attend_prefill those of
-//   more than `fewest_rows`, attend_plain all. All but the last want fast_heads(), rows and a cache
-//   that can be moved 16 bytes at a time, a positive inner_scale, and with heads of 256 163 KiB of
-//   shared memory for a block. attend_prefill is for code compiled for cards before Hopper,
-//   attend_prefill_hopper for Hopper's; both take groups of at most 128. `most_rows` of the latter
-//   is the most of one sequence, by which it chooses among kernels that differ in speed alone;
-//   `counter`, in the card's memory, is zero before and after.
+//   `usual_rows`, attend_prefill those of more than `fewest_rows`, attend_plain all. All but the
+//   last want fast_heads(), rows and a cache that can be moved 16 bytes at a time, a positive
+//   inner_scale, and with heads of 256 163 KiB of shared memory for a block. attend_prefill is for
+//   code compiled for cards before Hopper, attend_prefill_hopper for Hopper's; both take groups of
+//   at most 128. `most_rows` of the latter is the most of one sequence, by which it chooses among
+//   kernels that differ in speed alone; `counter`, in the card's memory, is zero before and after.
 // Units: strides are in elements.
 // Threads: the step thread.
 #pragma once

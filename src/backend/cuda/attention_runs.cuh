@@ -19,7 +19,10 @@
 
 namespace hangar::cuda::attend {
 
-inline constexpr int kTileRows = 16;  // at most
+// A tile's rows, as powers of 2: by rows, and as columns (attention_heads.cuh).
+inline constexpr int kRowBits = 4;
+inline constexpr int kColumnBits = 3;
+inline constexpr int kTileRows = 1 << kRowBits;  // at most
 // Pairs of so few slabs are not cut: that blocks meet would take longer than the rest.
 inline constexpr int kWholeSlabs = 32;
 inline constexpr int kDecodeWarps = 4;
@@ -29,12 +32,11 @@ __device__ __forceinline__ int ceil_div(int n, int by) {
 }
 
 struct Plan {
-  std::int32_t most_rows = 0;   // sequences of more rows are another kernel's
-  std::int32_t tile_bits = 4;   // a tile's rows are this power of 2
-  std::int32_t grain_bits = 0;  // a unit's slabs are this one
+  std::int32_t most_rows = 0;  // sequences of more rows are another kernel's
+  std::int32_t tile_bits = kRowBits;
+  std::int32_t grain_bits = 0;  // a unit's slabs are this power of 2
   std::int32_t least = 1;       // units of a block that has any
   bool fixed = false;
-  bool columns = false;     // tiles of up to 8 rows, as columns (attention_heads.cuh)
   std::int32_t places = 0;  // for the results of units, where fixed
 
   __device__ __forceinline__ int tiles(int rows) const {

@@ -92,6 +92,37 @@ struct ElementSlabs {
   }
 };
 
+// The words of a slab's codes, keys and values, that a lane has.
+template <int kDim>
+class Codes {
+ public:
+  __device__ __forceinline__ Codes(std::uint32_t keys, std::uint32_t values)
+      : keys_(keys), values_(values) {
+    const int lane = threadIdx.x % 32;
+    const int token = (lane & 7) + ((lane >> 3) & 1) * 8;
+    first_ = token * kDim + kv_chunk(kDim, token, lane >> 4) * 16;
+  }
+  // Of dims 32 two .. + 31: tokens 0 to 7, 8 to 15 of the first 16 dims; the same of the next.
+  __device__ __forceinline__ void load_keys(std::uint32_t (&codes)[4], int two) const {
+    load_matrices(codes, keys_ + at(two));
+  }
+  // The same transposed by pairs of codes: of tokens 2t and 2t + 1, dims 2g and 2g + 1 of each.
+  __device__ __forceinline__ void load_values(std::uint32_t (&codes)[4], int two) const {
+    load_matrices_transposed(codes, values_ + at(two));
+  }
+
+ private:
+  // The lane's row of the matrices: chunks differ in bits that the permutation only flips, or
+  // leaves alone.
+  __device__ __forceinline__ std::uint32_t at(int two) const {
+    return kDim % 64 == 0 ? first_ ^ (two * 32U) : first_ + two * 32U;
+  }
+
+  std::uint32_t keys_;
+  std::uint32_t values_;
+  std::uint32_t first_;
+};
+
 // One slab.
 template <int kDim>
 class CodeSlabs {
@@ -100,10 +131,8 @@ class CodeSlabs {
   using Operand = __half;
 
   __device__ __forceinline__ CodeSlabs(std::uint32_t keys, std::uint32_t values)
-      : keys_(keys), values_(values) {
+      : codes_(keys, values) {
     const int lane = threadIdx.x % 32;
-    const int token = (lane & 7) + ((lane >> 3) & 1) * 8;
-    first_ = token * kDim + kv_chunk(kDim, token, lane >> 4) * 16;
     const int scales = kSlabTokens * kDim + lane % 4 * 8;
 #pragma unroll
     for (int tile = 0; tile < 2; ++tile) {
@@ -124,8 +153,8 @@ class CodeSlabs {
   __device__ __forceinline__ void score(float (&s)[2][4], const Query& query) const {
 #pragma unroll
     for (int two = 0; two < kDim / 32; ++two) {
-      std::uint32_t codes[4];  // tokens 0 to 7, 8 to 15; the same of the next 16 dims
-      load_matrices(codes, keys_ + at(two));
+      std::uint32_t codes[4];
+      codes_.load_keys(codes, two);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         std::uint32_t q[4];
@@ -145,11 +174,10 @@ class CodeSlabs {
 #pragma unroll
     for (int two = 0; two < kDim / 32; ++two) {
       std::uint32_t codes[4];
-      load_matrices_transposed(codes, values_ + at(two));
+      codes_.load_values(codes, two);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        // Transposed by pairs of codes: of tokens 2t and 2t + 1, dims 2g and 2g + 1 of each. Even
-        // dims come together, and odd ones.
+        // Even dims come together, and odd ones.
         std::uint32_t even[2];
         std::uint32_t odd[2];
 #pragma unroll
@@ -164,15 +192,7 @@ class CodeSlabs {
   }
 
  private:
-  // The lane's row of the matrices of dims 32 two .. + 31: chunks differ in bits that the
-  // permutation only flips, or leaves alone.
-  __device__ __forceinline__ std::uint32_t at(int two) const {
-    return kDim % 64 == 0 ? first_ ^ (two * 32U) : first_ + two * 32U;
-  }
-
-  std::uint32_t keys_;
-  std::uint32_t values_;
-  std::uint32_t first_;
+  Codes<kDim> codes_;
   float2 key_scales_[2];
   float2 value_scales_[2];
 };

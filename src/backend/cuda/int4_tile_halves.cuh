@@ -1,13 +1,12 @@
 // The kernel of 4-bit products of more than 64 rows by groups of 128: without a pause.
 //
-// Promise: halves_kernel<gated>() is int4_matmul() in tiles of 128 rows of x and up to 4 strips of
-// W
-//   to a warpgroup, a block of columns to a slot. x's rows are taken in two halves: while the one's
-//   sums are added up the other's product is under way, and the next slot is waited for and read
-//   meanwhile; where an item is a half itself (TileItems), blocks take turns so. All products are
-//   waited for after every four blocks: the compiler would have each one waited for, if it could
-//   not see which are under way. What is where in shared memory is known when compiling: what a
-//   warp does besides multiplying is what the kernel waits for.
+// Promise: halves_kernel<gated>() is int4_matmul() in tiles of 128 rows of x and, of W, up to 4
+//   strips to a warpgroup, a block of columns to a slot. x's rows are taken in two halves: while
+//   the one's sums are added up the other's product is under way, and the next slot is waited for
+//   and read meanwhile; where an item is a half itself (TileItems), blocks take turns so. All
+//   products are waited for after every four blocks: the compiler would have each one waited for,
+//   if it could not see which are under way. What is where in shared memory is known when
+//   compiling: what a warp does besides multiplying is what the kernel waits for.
 // Shapes: an item's blocks are a multiple of four (takes_halves(), int4_kernels.h).
 // Units: sums are kept in 1 / 512, u being u / 512 as e4m3.
 // Fragments: as int4_tile_slot.cuh.
