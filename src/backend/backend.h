@@ -110,6 +110,21 @@ struct AttentionShape {
   std::int32_t window = 0;  // > 0: position p attends to positions above p - window only
 };
 
+// One expert of a mixture.
+struct ExpertWeights {
+  const Weight* gate = nullptr;  // {inner, hidden}
+  const Weight* up = nullptr;
+  const Weight* down = nullptr;  // {hidden, inner}
+};
+// A mixture's experts as a backend that chooses among them by itself has them.
+class ExpertSet {
+ public:
+  ExpertSet() = default;
+  virtual ~ExpertSet() = default;
+  ExpertSet(const ExpertSet&) = delete;
+  ExpertSet& operator=(const ExpertSet&) = delete;
+};
+
 struct BackendMemory {
   std::uint64_t total_bytes = 0;
   std::uint64_t left_bytes = 0;
@@ -247,6 +262,18 @@ class Backend {
   // with `normalize` the k weights sum to 1. ids and weights: [rows * k], on the host.
   virtual void top_experts(Activation scores, std::int32_t k, bool normalize,
                            std::span<std::int32_t> ids, std::span<float> weights) = 0;
+  // Mixtures without the host: for a layer's experts, when they are loaded, of which each row takes
+  // `used`, what mix_experts() takes them by, in steps of at most most_mixed_rows() rows; nullptr:
+  // not these, or not this backend.
+  virtual Result<std::unique_ptr<const ExpertSet>> join_experts(
+      std::span<const ExpertWeights> /*experts*/, std::int32_t /*used*/) {
+    return std::unique_ptr<const ExpertSet>();
+  }
+  virtual std::int64_t most_mixed_rows() const { return 0; }
+  // x += the sum over a row's experts, as top_experts() chooses them by `scores` and in the order
+  // of their indices, of weight * down(f(gate(normed)) * up(normed)).
+  virtual void mix_experts(Activation x, Activation normed, Activation scores,
+                           const ExpertSet& experts, bool normalize, GateFunction f);
   // out[i] is what rows[i] asks for. `logits` is scratch: it may be changed. Two rows may name the
   // same row of logits.
   virtual void sample(Activation logits, std::span<const SampleRow> rows,

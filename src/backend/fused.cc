@@ -28,6 +28,11 @@ void Backend::finish_sample(std::span<Sampled> /*out*/) {
   assert(false && "this backend does not run ahead");
 }
 
+void Backend::mix_experts(Activation /*x*/, Activation /*normed*/, Activation /*scores*/,
+                          const ExpertSet& /*experts*/, bool /*normalize*/, GateFunction /*f*/) {
+  assert(false && "this backend joins no experts");
+}
+
 void Backend::head_norm(Activation x, std::int32_t head_dim, const Weight& weight, float eps) {
   Activation each = x;
   each.rows = x.rows * x.columns / head_dim;

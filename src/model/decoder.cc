@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -136,8 +137,13 @@ class Decoder final : public Model {
   }
 
   Activation forward(const RaggedBatch& batch, KvCache& cache) override {
-    // What the experts do depends on the scores, which the host reads.
-    backend_.run_step(batch, !experts_, [&](const RaggedBatch& rows) { compute(rows, cache); });
+    // What experts do depends on the scores: a step that the host reads them in is not the same
+    // twice.
+    const bool repeatable = std::ranges::all_of(layers_, [&](const Layer& layer) {
+      const auto* moe = std::get_if<MoeLayer>(&layer.mlp);
+      return moe == nullptr || !moe->needs_host(backend_, batch.rows());
+    });
+    backend_.run_step(batch, repeatable, [&](const RaggedBatch& rows) { compute(rows, cache); });
     return logits_.first_rows(std::ssize(batch.logit_rows));
   }
 

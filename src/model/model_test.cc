@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -294,6 +295,87 @@ TEST(Model, ARowGoesThroughItsExpertsWhateverElseIsInTheBatch) {
     got.insert(got.end(), logits.begin(), logits.end());
   }
   EXPECT_EQ(got, expected);
+}
+
+// Mixes experts by itself, in steps of up to two rows, as the host does it; says what it was asked.
+class MixingBackend : public TimedBackend {
+ public:
+  using TimedBackend::TimedBackend;
+  struct Set : ExpertSet {
+    std::vector<ExpertWeights> experts;
+    std::int32_t used = 0;
+  };
+
+  Result<std::unique_ptr<const ExpertSet>> join_experts(std::span<const ExpertWeights> experts,
+                                                        std::int32_t used) override {
+    auto set = std::make_unique<Set>();
+    set->experts.assign(experts.begin(), experts.end());
+    set->used = used;
+    return std::unique_ptr<const ExpertSet>(std::move(set));
+  }
+  std::int64_t most_mixed_rows() const override { return 2; }
+  void mix_experts(Activation x, Activation normed, Activation scores, const ExpertSet& experts,
+                   bool normalize, GateFunction f) override {
+    ++mixed;
+    const auto& set = static_cast<const Set&>(experts);
+    const auto choices = static_cast<std::size_t>(x.rows * set.used);
+    std::vector<std::int32_t> ids(choices);
+    std::vector<float> weights(choices);
+    top_experts(scores, set.used, normalize, ids, weights);
+    for (std::size_t e = 0; e < set.experts.size(); ++e) {
+      for (std::size_t i = 0; i < choices; ++i) {
+        if (static_cast<std::size_t>(ids[i]) == e) add_one(x, normed, set, i, weights[i], e, f);
+      }
+    }
+  }
+  void run_step(const RaggedBatch& batch, bool repeatable,
+                FunctionRef<void(const RaggedBatch&)> body) override {
+    repeatable_steps += repeatable ? 1 : 0;
+    TimedBackend::run_step(batch, repeatable, body);
+  }
+
+  int mixed = 0;
+  int repeatable_steps = 0;
+
+ private:
+  void add_one(Activation x, Activation normed, const Set& set, std::size_t choice, float weight,
+               std::size_t expert, GateFunction f) {
+    const ExpertWeights& of = set.experts[expert];
+    const std::array row = {static_cast<std::int32_t>(choice) / set.used};
+    const std::int64_t inner = of.gate->rows;
+    const Activation one = allocate(1, x.columns, ActivationPrecision::kWork).value();
+    const Activation gate = allocate(1, inner, ActivationPrecision::kWork).value();
+    const Activation up = allocate(1, inner, ActivationPrecision::kWork).value();
+    gather_rows(one, normed, row);
+    matmul(std::array{gate, up}, one, std::array{of.gate, of.up});
+    gate_mul(gate, gate, up, f);
+    matmul(std::array{one}, gate, std::array{of.down});
+    scatter_add_rows(x, one, row, std::array{weight});
+  }
+};
+
+TEST(Model, ABackendMayMixExpertsByItself) {
+  const TinyCheckpoint checkpoint = tiny_mixtral();
+  const std::vector<float> expected = logits_of(checkpoint);
+  MixingBackend backend(make_backend("ref", 1).value());
+  const auto model = make_model(checkpoint, backend, {64, 64}).value();
+  const KvCachePtr cache = backend.make_kv_cache(model->kv_shape(32, 4)).value();
+  std::vector<float> got;
+  std::size_t at = 0;
+  // Of three rows the host does it.
+  for (const std::size_t rows : {1U, 3U, 2U, 4U, 1U}) {
+    RaggedBatch batch;
+    append(batch, std::span(kTokens).subspan(at, rows), static_cast<std::int32_t>(at), 0, true);
+    at += rows;
+    const Activation logits = model->forward(batch, *cache);
+    std::vector<float> host(static_cast<std::size_t>(logits.rows * logits.columns));
+    backend.read(logits, host);
+    got.insert(got.end(), host.begin(), host.end());
+  }
+  EXPECT_EQ(at, kTokens.size());
+  EXPECT_EQ(got, expected);
+  EXPECT_EQ(backend.mixed, 2 * 3);  // layers, steps
+  EXPECT_EQ(backend.repeatable_steps, 3);
 }
 
 Error error_of(const TinyCheckpoint& checkpoint) {

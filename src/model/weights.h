@@ -57,6 +57,12 @@ class WeightLoader {
   Result<WeightPtr> load_expert(const std::string& stem, std::int32_t expert, std::int32_t experts,
                                 RowRange part, std::int64_t columns);
 
+  // As Backend::join_experts().
+  Result<std::unique_ptr<const ExpertSet>> join_experts(std::span<const ExpertWeights> experts,
+                                                        std::int32_t used) {
+    return backend_.join_experts(experts, used);
+  }
+
   // After the last load: every tensor that a layer, the embedding or the head would have is taken.
   Status refuse_unused(const ModelConfig& config) const;
   std::size_t total_bytes() const { return total_bytes_; }

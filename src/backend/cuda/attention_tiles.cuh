@@ -18,6 +18,7 @@
 #include "backend/cuda/attention_kernels.h"
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/kv_layer.h"
+#include "backend/cuda/mma.cuh"
 
 namespace hangar::cuda::attend {
 
@@ -61,23 +62,6 @@ __device__ __forceinline__ std::uint32_t recode(std::uint32_t both, bool half) {
 
 __device__ __forceinline__ std::uint32_t pack_output(float low, float high, bool half) {
   return half ? pack<__half>(low, high) : pack<__nv_bfloat16>(low, high);
-}
-
-// c += a b.
-template <typename T>
-__device__ __forceinline__ void mma(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
-                                    std::uint32_t b1) {
-  if constexpr (std::is_same_v<T, __half>) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-  } else {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
-        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-  }
 }
 
 __device__ __forceinline__ void load_matrices(std::uint32_t (&m)[4], std::uint32_t address) {

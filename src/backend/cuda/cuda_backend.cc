@@ -15,6 +15,7 @@
 #include "backend/cuda/device.h"
 #include "backend/cuda/draws.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/expert_sets.h"
 #include "backend/cuda/experts.h"
 #include "backend/cuda/int4_pack.h"
 #include "backend/cuda/kv_cache.h"
@@ -69,7 +70,13 @@ class CudaBackend final : public Backend {
         times_(device_->stream()),
         loader_([this](std::size_t bytes,
                        std::size_t alignment) { return take_weight(bytes, alignment); },
-                work_type_, options.threads) {
+                work_type_, options.threads),
+        expert_sets_(
+            *device_,
+            [this](std::size_t bytes, std::size_t alignment) {
+              return take_weight(bytes, alignment);
+            },
+            work_type_) {
     expert_memory_ = static_cast<std::byte*>(must_take(kExpertBytes));
     matmul_.load_choices(choices_path());
   }
@@ -315,6 +322,18 @@ class CudaBackend final : public Backend {
     device_->synchronize();
   }
 
+  Result<std::unique_ptr<const ExpertSet>> join_experts(std::span<const ExpertWeights> experts,
+                                                        std::int32_t used) override {
+    return expert_sets_.join(experts, used);
+  }
+  std::int64_t most_mixed_rows() const override { return ExpertSets::kRows; }
+  void mix_experts(Activation x, Activation normed, Activation scores, const ExpertSet& experts,
+                   bool normalize, GateFunction f) override {
+    cuda::mix_experts(launch(), x, normed, scores,
+                      static_cast<const CudaExpertSet&>(experts).mixture, normalize, f,
+                      expert_sets_.room());
+  }
+
   void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
     assert_sample_rows(logits, rows, out);
     start_sample(logits, rows);
@@ -466,6 +485,7 @@ class CudaBackend final : public Backend {
   StepTimes times_;
   std::int64_t step_device_us_ = 0;
   WeightLoader loader_;
+  ExpertSets expert_sets_;
   bool loading_ = false;
   bool kv_written_ = false;  // by the operation before
   std::byte* small_ = nullptr;

@@ -17,6 +17,7 @@
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_direct_inputs.cuh"
 #include "backend/cuda/int4_math.cuh"
+#include "backend/cuda/mma.cuh"
 #include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
 
@@ -42,22 +43,6 @@ struct DirectArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-template <typename T>
-__device__ __forceinline__ void multiply_16(float (&d)[4], const std::uint32_t (&a)[4],
-                                            std::uint32_t b0, std::uint32_t b1) {
-  if constexpr (std::is_same_v<T, __half>) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-        "{%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-  } else {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-        "{%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-  }
-}
-
 // d += 16 columns of 16 rows (a lane's word of W) times x. u's bits are its numbers' as they lie.
 template <typename T>
 __device__ __forceinline__ void multiply_word(float (&d)[4], std::uint32_t word, std::uint32_t b0,
@@ -66,7 +51,7 @@ __device__ __forceinline__ void multiply_word(float (&d)[4], std::uint32_t word,
   constexpr std::uint32_t kHigh = 0x00F000F0U;
   const std::uint32_t odd = word >> 8U;
   const std::uint32_t a[4] = {word & kLow, word & kHigh, odd & kLow, odd & kHigh};
-  multiply_16<T>(d, a, b0, b1);
+  mma<T>(d, a, b0, b1);
 }
 
 // A block's sums of x, loaded at once: of groups, and of rows in each.

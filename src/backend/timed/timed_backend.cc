@@ -204,6 +204,11 @@ void TimedBackend::top_experts(Activation scores, std::int32_t k, bool normalize
   timed(StepPart::kElementwise, [&] { inner_->top_experts(scores, k, normalize, ids, weights); });
 }
 
+void TimedBackend::mix_experts(Activation x, Activation normed, Activation scores,
+                               const ExpertSet& experts, bool normalize, GateFunction f) {
+  timed(StepPart::kOther, [&] { inner_->mix_experts(x, normed, scores, experts, normalize, f); });
+}
+
 void TimedBackend::sample(Activation logits, std::span<const SampleRow> rows,
                           std::span<Sampled> out) {
   timed(StepPart::kSampling, [&] { inner_->sample(logits, rows, out); });

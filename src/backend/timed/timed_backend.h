@@ -90,6 +90,13 @@ class TimedBackend : public Backend {
                         std::span<const float> weights) override;
   void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
                    std::span<float> weights) override;
+  Result<std::unique_ptr<const ExpertSet>> join_experts(std::span<const ExpertWeights> experts,
+                                                        std::int32_t used) override {
+    return inner_->join_experts(experts, used);
+  }
+  std::int64_t most_mixed_rows() const override { return inner_->most_mixed_rows(); }
+  void mix_experts(Activation x, Activation normed, Activation scores, const ExpertSet& experts,
+                   bool normalize, GateFunction f) override;
   void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override;
   void write(Activation x, std::span<const float> host) override;
   void read(Activation x, std::span<float> host) override;

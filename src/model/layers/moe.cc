@@ -63,6 +63,11 @@ Result<MoeLayer> MoeLayer::load(WeightLoader& loader, const ModelConfig& config,
     HANGAR_TRY(moe.experts_[static_cast<std::size_t>(e)].down,
                loader.load_expert(prefix + "ffn_down", e, count, {0, hidden, hidden}, inner));
   }
+  std::vector<ExpertWeights> all;
+  for (const Expert& expert : moe.experts_) {
+    all.push_back({expert.gate.get(), expert.up.get(), expert.down.get()});
+  }
+  HANGAR_TRY(moe.joined_, loader.join_experts(all, moe.used_));
   return moe;
 }
 
@@ -71,6 +76,9 @@ void MoeLayer::forward(Backend& backend, Activation x, MoeScratch& scratch) cons
   const Activation scores = scratch.scores.first_rows(x.rows);
   backend.rms_norm(normed, x, *norm_, norm_epsilon_);
   backend.matmul(std::array{scores}, normed, std::array{router_.get()});
+  if (!needs_host(backend, x.rows)) {
+    return backend.mix_experts(x, normed, scores, *joined_, normalize_, function_);
+  }
   scratch.ids.resize(static_cast<std::size_t>(x.rows * used_));
   scratch.weights.resize(scratch.ids.size());
   backend.top_experts(scores, used_, normalize_, scratch.ids, scratch.weights);

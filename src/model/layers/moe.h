@@ -3,6 +3,8 @@
 // Promise: x += sum over the experts_used experts that the router scores highest for a row of
 //   weight * down(f(gate(n)) * up(n)), with n = rms_norm(x). An expert runs once a step, over the
 //   rows that chose it; a row adds its experts up in their order, whatever else is in the batch.
+//   Who chooses: the backend, where it has a way for these experts and so many rows, else the host,
+//   which then waits for the scores: needs_host().
 //   gate and up of all experts may lie in one tensor (ffn_gate_up_exps), in this order.
 // Shapes: x {rows, hidden}; scratch as MoeScratch says, at least as many rows.
 // Errors: load: as WeightLoader. Threads: one (the step thread).
@@ -11,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "backend/backend.h"
@@ -37,6 +40,9 @@ class MoeLayer {
  public:
   static Result<MoeLayer> load(WeightLoader& loader, const ModelConfig& config, std::int32_t layer);
   void forward(Backend& backend, Activation x, MoeScratch& scratch) const;
+  bool needs_host(const Backend& backend, std::int64_t rows) const {
+    return joined_ == nullptr || rows > backend.most_mixed_rows();
+  }
 
  private:
   struct Expert {
@@ -50,6 +56,7 @@ class MoeLayer {
   bool normalize_ = true;
   WeightPtr norm_, router_;
   std::vector<Expert> experts_;
+  std::unique_ptr<const ExpertSet> joined_;  // nullptr: the backend has no way for them
 };
 
 }  // namespace hangar
