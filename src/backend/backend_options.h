@@ -24,8 +24,9 @@ struct BackendOptions {
   PreparedSink* prepare_into = nullptr;
 
   // Of backends on a card.
-  int device = 0;                         // which card
-  double device_memory_share = 0.9;       // of the card's memory, where device_memory_bytes is 0
+  int device = 0;  // which card
+  // Of the card's memory, where device_memory_bytes is 0; 0: all but what is well left free.
+  double device_memory_share = 0.0;
   std::uint64_t device_memory_bytes = 0;  // to take of it
   DType work_type = DType::kBF16;         // of activations and weights: kBF16 or kF16
   QuantOptions quant = {};                // of weights; make_backend refuses it for the others

@@ -61,8 +61,9 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "int8, a card fp8"},
     {Setting::kKvMemory, "kv_memory", SettingKind::kSize, "auto", 0, 0, "SIZE",
      "Memory for keys and values, 2GB or 512MiB; auto: 1 GiB or one context, if that is free"},
-    {Setting::kGpuMemory, "gpu_memory", SettingKind::kShare, "0.9", 0, 0, "AMOUNT",
-     "Of a GPU's memory, for everything: a share of it such as 0.9, or a size such as 60GiB"},
+    {Setting::kGpuMemory, "gpu_memory", SettingKind::kShare, "auto", 0, 0, "AMOUNT",
+     "Of a GPU's memory, for everything: a share of it such as 0.9, or a size such as 60GiB; auto: "
+     "0.95, or all but 1.5 GiB where that is less"},
     {Setting::kPrefixCache, "prefix_cache", SettingKind::kChoice, "on", 0, 0, "on|off",
      "Keep keys and values of prompts for requests that begin alike"},
     {Setting::kSpeculate, "speculate", SettingKind::kInteger, "0", 0, 16, "TOKENS",
@@ -158,8 +159,8 @@ Status check(const SettingSpec& spec, const SettingValue& value) {
       }
       return {};
     case SettingKind::kShare:
-      if (!parse_share(value.text) && !parse_bytes(value.text)) {
-        return fail("a share such as 0.9, or a size such as 60GiB");
+      if (value.text != kAutoSize && !parse_share(value.text) && !parse_bytes(value.text)) {
+        return fail("a share such as 0.9, a size such as 60GiB, or auto");
       }
       return {};
   }

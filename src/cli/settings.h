@@ -63,8 +63,8 @@ enum class Setting : std::uint8_t {
 };
 inline constexpr std::size_t kSettingCount = 35;
 
-// kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same without "auto", or a share of
-// the whole above 0 and up to 1 (0.9).
+// kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same, or a share of the whole
+// above 0 and up to 1 (0.9).
 enum class SettingKind : std::uint8_t { kText, kInteger, kChoice, kSize, kShare };
 
 struct SettingSpec {
@@ -96,7 +96,7 @@ class Settings {
   const std::string& text(Setting setting) const { return value(setting).text; }
   std::int64_t integer(Setting setting) const;  // kInteger only
   std::uint64_t bytes(Setting setting) const;   // kSize and kShare; 0: auto, or a share
-  double share(Setting setting) const;          // kShare only; 0: bytes
+  double share(Setting setting) const;          // kShare only; 0: auto, or bytes
   bool on(Setting setting) const;               // kChoice of on and off only
   const SettingValue& value(Setting setting) const;
   // Every setting with its origin, itself a valid config file.

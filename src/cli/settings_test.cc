@@ -118,15 +118,18 @@ TEST(ParseConfig, RefusesWhatItDoesNotKnow) {
 
 TEST(ResolveSettings, GpuMemoryIsAShareOrASize) {
   SettingInputs inputs;
-  EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 0.9);
-  EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), 0U);
+  for (const bool said : {false, true}) {
+    if (said) inputs.flags = {{Setting::kGpuMemory, "auto"}};
+    EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 0.0);
+    EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), 0U);
+  }
   inputs.flags = {{Setting::kGpuMemory, "60GiB"}};
   EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 0.0);
   EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), std::uint64_t{60} << 30U);
   inputs.flags = {{Setting::kGpuMemory, "1"}};
   EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 1.0);
   EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), 0U);
-  for (const char* wrong : {"0", "-1", "90%", "auto", "much"}) {
+  for (const char* wrong : {"0", "-1", "90%", "much"}) {
     inputs.flags = {{Setting::kGpuMemory, wrong}};
     const auto settings = resolve_settings(inputs);
     ASSERT_FALSE(settings.has_value()) << wrong;

@@ -42,7 +42,7 @@ struct LocalEngineOptions {
   std::optional<KvType> kv_type;    // none: the backend's own
   std::uint64_t kv_bytes = 0;       // 0: engine/kv_budget.h decides
   // Of a backend's card (BackendOptions): a share of its memory, where there are no bytes.
-  double device_memory_share = 0.9;
+  double device_memory_share = 0.0;
   std::uint64_t device_memory_bytes = 0;
   QuantOptions quant = {};  // of weights on a card
   bool prefix_cache = true;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/device.h"
 #include "backend/cuda/device_arch.h"
 #include "backend/cuda/testing.h"
 
@@ -141,6 +142,13 @@ TEST_P(CudaBackendTest, MemoryIsCountedAndEndsInWords) {
   EXPECT_LT(cuda_->memory()->left_bytes, 4 * cuda_->kv_block_bytes(shape) + (1U << 20U));
   shape.type = KvType::kInt8;
   EXPECT_EQ(cuda_->make_kv_cache(shape).error().code, ErrorCode::kUnsupported);
+}
+
+TEST(CudaDeviceTest, TakesAllButALittleWhereNobodySays) {
+  constexpr std::uint64_t kGib = std::uint64_t{1} << 30U;
+  EXPECT_EQ(usual_memory(140 * kGib), 133 * kGib);
+  EXPECT_EQ(usual_memory(24 * kGib), 24 * kGib - 3 * kGib / 2);
+  EXPECT_EQ(usual_memory(kGib), 0U);
 }
 
 TEST(CudaDeviceTest, SaysWhyACardCannotBeUsed) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backend/cuda/device_arch.h"
 #include "base/units.h"
 
@@ -39,8 +41,11 @@ Result<std::uint64_t> memory_to_take(const DeviceOptions& options) {
   std::size_t free = 0;
   std::size_t total = 0;
   HANGAR_CUDA(cudaMemGetInfo(&free, &total));
-  const auto share = static_cast<std::uint64_t>(static_cast<double>(total) * options.memory_share);
-  const std::uint64_t wanted = options.memory_bytes > 0 ? options.memory_bytes : share;
+  const std::uint64_t wanted =
+      options.memory_bytes > 0 ? options.memory_bytes
+      : options.memory_share == 0
+          ? usual_memory(total)
+          : static_cast<std::uint64_t>(static_cast<double>(total) * options.memory_share);
   // A copy of each kernel and the libraries' own handles come after this.
   constexpr std::uint64_t kBeside = 512ULL << 20U;
   if (wanted + kBeside > free) {
@@ -54,6 +59,12 @@ Result<std::uint64_t> memory_to_take(const DeviceOptions& options) {
 }
 
 }  // namespace
+
+std::uint64_t usual_memory(std::uint64_t total) {
+  constexpr std::uint64_t kPart = 20;
+  constexpr std::uint64_t kLeast = std::uint64_t{1536} << 20U;
+  return total - std::min(total, std::max(total / kPart, kLeast));
+}
 
 CudaError::CudaError(cudaError_t code, const char* call)
     : std::runtime_error(fmt::format("{}: {} ({}){}", call, cudaGetErrorName(code),

@@ -21,10 +21,14 @@ namespace hangar::cuda {
 
 struct DeviceOptions {
   int index = 0;
-  double memory_share = 0.9;  // of the card's memory, where memory_bytes is 0
+  double memory_share = 0.0;  // of the card's memory, where memory_bytes is 0; 0: usual_memory()
   std::uint64_t memory_bytes = 0;
   bool deterministic = false;
 };
+
+// Of so much memory on a card: all but a twentieth, or but what kernels, libraries and a context
+// want on a small one.
+std::uint64_t usual_memory(std::uint64_t total);
 
 class Device {
  public:
