@@ -150,6 +150,15 @@ class Backend {
   virtual std::optional<BackendMemory> memory() const { return std::nullopt; }
   // What load_weight of this view will take of it, by arithmetic; the view may be without data.
   virtual std::size_t weight_bytes(const TensorView& /*view*/) const { return 0; }
+  // What a copy of it for steps of many rows takes beside that; 0: none is made.
+  virtual std::size_t copy_bytes(const TensorView& /*view*/) const { return 0; }
+  // Whether copies of so many bytes in all are worth it, where without them so many are left
+  // (weights and scratch taken off).
+  virtual bool wants_copies(std::uint64_t /*copy_bytes*/, std::uint64_t /*left_bytes*/) const {
+    return false;
+  }
+  // Before the first weight is loaded: those loaded from now on get their copies.
+  virtual void keep_copies() {}
   // What products with this weight take for an input of so many rows, beside the activations.
   virtual std::size_t input_bytes(const TensorView& /*view*/, std::int64_t /*rows*/) const {
     return 0;

@@ -30,12 +30,22 @@ std::string no_layout() {
   return {};
 }
 
+Status refuse_copies(std::string_view name, WeightCopies copies) {
+  if (copies != WeightCopies::kOn) return {};
+  Error error{ErrorCode::kInvalidArgument,
+              fmt::format("--int4-copies {} is for a card (--backend cuda); the backend \"{}\" "
+                          "computes with the bits that the file has",
+                          weight_copies_name(copies), name),
+              "int4_copies"};
+  return tl::unexpected<Error>(std::move(error));
+}
+
 // What computes on the host takes weights as the file has them, or as `hangar models prepare` laid
 // them out.
 Status refuse_quant(std::string_view name, const QuantOptions& quant) {
   const bool matrices = quant.matrices.value_or(WeightQuant::kNone) != WeightQuant::kNone;
   const bool head = quant.head.value_or(WeightQuant::kNone) != WeightQuant::kNone;
-  if (!matrices && !head) return {};
+  if (!matrices && !head) return refuse_copies(name, quant.copies);
   Error error{
       ErrorCode::kInvalidArgument,
       fmt::format("{} is for a card (--backend cuda); the backend \"{}\" computes with the "

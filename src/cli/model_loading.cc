@@ -66,6 +66,8 @@ LocalEngineOptions engine_options(const Settings& settings) {
   options.step_tokens = static_cast<std::int32_t>(settings.integer(Setting::kStepTokens));
   options.quant.matrices = weight_quant_of(settings.text(Setting::kQuant));  // none for "auto"
   options.quant.head = head_quant_of(settings.text(Setting::kQuantHead));
+  options.quant.copies =
+      weight_copies_of(settings.text(Setting::kInt4Copies)).value_or(WeightCopies::kAuto);
   options.kv_type = kv_type_of(settings.text(Setting::kKvType));  // none for "auto"
   options.kv_bytes = settings.bytes(Setting::kKvMemory);
   options.device_memory_share = settings.share(Setting::kGpuMemory);

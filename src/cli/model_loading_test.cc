@@ -26,8 +26,12 @@ TEST(EngineOptions, QuantIsWhatTheSettingsSay) {
             (QuantOptions{.matrices = WeightQuant::kNone, .head = WeightQuant::kNone}));
   EXPECT_EQ(options_of({{Setting::kQuant, "int4"}, {Setting::kQuantHead, "4"}}).quant,
             (QuantOptions{.matrices = WeightQuant::kInt4, .head = WeightQuant::kInt4}));
+  EXPECT_EQ(options_of({{Setting::kInt4Copies, "on"}}).quant,
+            QuantOptions{.copies = WeightCopies::kOn});
   for (const auto& [setting, text] :
-       std::map<Setting, std::string>{{Setting::kQuant, "int5"}, {Setting::kQuantHead, "fp8"}}) {
+       std::map<Setting, std::string>{{Setting::kQuant, "int5"},
+                                      {Setting::kQuantHead, "fp8"},
+                                      {Setting::kInt4Copies, "yes"}}) {
     SettingInputs inputs;
     inputs.flags = {{setting, text}};
     EXPECT_FALSE(resolve_settings(inputs).has_value()) << text;
@@ -42,6 +46,11 @@ TEST(EngineOptions, EveryChoiceOfQuantMeansSomething) {
   for (const char* bits : {"16", "8", "4"}) {
     EXPECT_TRUE(options_of({{Setting::kQuantHead, bits}}).quant.head.has_value()) << bits;
   }
+  for (const WeightCopies copies : kWeightCopies) {
+    const std::string name(weight_copies_name(copies));
+    EXPECT_EQ(options_of({{Setting::kInt4Copies, name}}).quant.copies, copies) << name;
+  }
+  EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|on|off");
   EXPECT_EQ(setting_spec(Setting::kQuant).value_name, "auto|none|fp8|int4");
   EXPECT_EQ(setting_spec(Setting::kQuantHead).value_name, "auto|16|8|4");
 }

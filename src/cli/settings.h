@@ -41,6 +41,7 @@ enum class Setting : std::uint8_t {
   kBatchWaitMs,
   kQuant,
   kQuantHead,
+  kInt4Copies,
   kKvType,
   kKvMemory,
   kGpuMemory,
@@ -61,7 +62,7 @@ enum class Setting : std::uint8_t {
   kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 35;
+inline constexpr std::size_t kSettingCount = 36;
 
 // kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same, or a share of the whole
 // above 0 and up to 1 (0.9).

@@ -1,13 +1,37 @@
 #include "engine/device_plan.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <string>
 
 #include "base/units.h"
 #include "plan/memory.h"
 
 namespace hangar {
+namespace {
+
+// Out of what is left for keys and values.
+Status plan_copies(const Backend& backend, const Checkpoint& checkpoint, DevicePlan& plan) {
+  std::uint64_t copy_bytes = 0;
+  for (const TensorView& tensor : checkpoint.tensors()) copy_bytes += backend.copy_bytes(tensor);
+  if (copy_bytes == 0 || !backend.wants_copies(copy_bytes, plan.kv_bytes)) return {};
+  if (copy_bytes >= plan.kv_bytes) {
+    return make_error(ErrorCode::kResourceExhausted,
+                      "copies in 8 bits of matrices of 4 do not fit the card: they take {}, and "
+                      "{} are left of it beside weights ({}) and scratch ({}). Do without them "
+                      "(--int4-copies off, or auto), or take a larger share of the card "
+                      "(--gpu-memory)",
+                      format_bytes(copy_bytes), format_bytes(plan.kv_bytes),
+                      format_bytes(plan.weight_bytes), format_bytes(plan.scratch_bytes));
+  }
+  plan.copy_bytes = copy_bytes;
+  plan.kv_bytes -= copy_bytes;
+  return {};
+}
+
+}  // namespace
 
 Result<std::optional<DevicePlan>> plan_device(const Backend& backend, const Checkpoint& checkpoint,
                                               const ModelConfig& config,
@@ -42,17 +66,22 @@ Result<std::optional<DevicePlan>> plan_device(const Backend& backend, const Chec
         format_bytes(memory->left_bytes), format_bytes(memory->total_bytes));
   }
   plan.kv_bytes = memory->left_bytes - taken;
+  HANGAR_CHECK_OK(plan_copies(backend, checkpoint, plan));
   return plan;
 }
 
 void log_device_use(const DevicePlan& plan, const Backend& backend, std::uint64_t kv_bytes) {
   const std::optional<BackendMemory> memory = backend.memory();
   if (!memory) return;
-  const std::uint64_t planned = plan.own_bytes + plan.weight_bytes + plan.scratch_bytes + kv_bytes;
+  const std::uint64_t planned =
+      plan.own_bytes + plan.weight_bytes + plan.copy_bytes + plan.scratch_bytes + kv_bytes;
   const std::uint64_t used = memory->total_bytes - memory->left_bytes;
+  const std::string copies = plan.copy_bytes > 0 ? fmt::format(", copies of them in 8 bits {}",
+                                                               format_bytes(plan.copy_bytes))
+                                                 : "";
   spdlog::info(
-      "card memory: {} planned (weights {}, scratch {}, keys and values {}), {} used of {}",
-      format_bytes(planned), format_bytes(plan.weight_bytes),
+      "card memory: {} planned (weights {}{}, scratch {}, keys and values {}), {} used of {}",
+      format_bytes(planned), format_bytes(plan.weight_bytes), copies,
       format_bytes(plan.own_bytes + plan.scratch_bytes), format_bytes(kv_bytes), format_bytes(used),
       format_bytes(plan.total_bytes));
 }

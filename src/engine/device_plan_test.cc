@@ -20,7 +20,8 @@ using testing::TinyOptions;
 
 constexpr std::uint64_t kOwnBytes = 1000;
 
-// Of a card that keeps weights in a byte a number, and may make a head of its own of a table.
+// Of a card that keeps weights in a byte a number, may make a head of its own of a table, and may
+// want copies of matrices in half a byte a number.
 class CardBackend : public TimedBackend {
  public:
   explicit CardBackend(std::uint64_t total_bytes, bool makes_head)
@@ -37,10 +38,23 @@ class CardBackend : public TimedBackend {
   std::size_t head_bytes(const TensorView& table) const override {
     return makes_head_ ? static_cast<std::size_t>(table.elements() + table.rows()) : 0;
   }
+  std::size_t copy_bytes(const TensorView& view) const override {
+    return view.shape.size() < 2 ? 0 : static_cast<std::size_t>(view.elements() / 2);
+  }
+  bool wants_copies(std::uint64_t copy_bytes, std::uint64_t left_bytes) const override {
+    asked_copy_bytes = copy_bytes;
+    asked_left_bytes = left_bytes;
+    return wants_copies_;
+  }
+  void want_copies() { wants_copies_ = true; }
+
+  mutable std::uint64_t asked_copy_bytes = 0;
+  mutable std::uint64_t asked_left_bytes = 0;
 
  private:
   std::uint64_t total_bytes_;
   bool makes_head_;
+  bool wants_copies_ = false;
 };
 
 DevicePlan plan(const Checkpoint& checkpoint, bool makes_head) {
@@ -84,6 +98,40 @@ TEST(DevicePlan, SaysWhatDoesNotFitAndWhatWouldHelp) {
   ASSERT_FALSE(planned.has_value());
   EXPECT_EQ(planned.error().code, ErrorCode::kResourceExhausted);
   EXPECT_THAT(planned.error().message, HasSubstr("--quant fp8"));
+  EXPECT_THAT(planned.error().message, HasSubstr("--gpu-memory"));
+}
+
+TEST(DevicePlan, CopiesThatAreWantedComeOutOfKeysAndValues) {
+  const TinyCheckpoint checkpoint{TinyOptions{}};
+  const ModelConfig config = checkpoint.config().value();
+  CardBackend card(1 << 30, false);
+  const DevicePlan without = plan_device(card, checkpoint, config, {8, 8}).value().value();
+  EXPECT_EQ(without.copy_bytes, 0U);
+  EXPECT_EQ(card.asked_left_bytes, without.kv_bytes) << "weights and scratch taken off";
+  EXPECT_GT(card.asked_copy_bytes, 0U);
+  EXPECT_LT(card.asked_copy_bytes, without.weight_bytes);
+  card.want_copies();
+  const DevicePlan with = plan_device(card, checkpoint, config, {8, 8}).value().value();
+  EXPECT_EQ(with.copy_bytes, card.asked_copy_bytes);
+  EXPECT_EQ(with.kv_bytes, without.kv_bytes - with.copy_bytes);
+  EXPECT_EQ(with.weight_bytes, without.weight_bytes);
+}
+
+TEST(DevicePlan, SaysThatCopiesDoNotFitAndWhatWouldHelp) {
+  const TinyCheckpoint checkpoint{TinyOptions{}};
+  const ModelConfig config = checkpoint.config().value();
+  CardBackend large(1 << 30, false);
+  const DevicePlan taken = plan_device(large, checkpoint, config, {8, 8}).value().value();
+  const std::uint64_t total =
+      taken.own_bytes + taken.weight_bytes + taken.scratch_bytes + large.asked_copy_bytes;
+  CardBackend small(total, false);
+  EXPECT_TRUE(plan_device(small, checkpoint, config, {8, 8}).has_value()) << "without copies";
+  small.want_copies();
+  const auto planned = plan_device(small, checkpoint, config, {8, 8});
+  ASSERT_FALSE(planned.has_value()) << "nothing is left for keys and values";
+  EXPECT_EQ(planned.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_THAT(planned.error().message, HasSubstr("copies in 8 bits"));
+  EXPECT_THAT(planned.error().message, HasSubstr("--int4-copies off, or auto"));
   EXPECT_THAT(planned.error().message, HasSubstr("--gpu-memory"));
 }
 

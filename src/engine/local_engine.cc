@@ -194,15 +194,27 @@ Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> ba
   budget.block_bytes = block_bytes(*backend, config, kv_type);
   budget.block_tokens = kBlockTokens;
   budget.max_sequences = sequences;
-  HANGAR_TRY(const std::optional<DevicePlan> device,
-             plan_device(*backend, *checkpoint, config, limits));
+  HANGAR_TRY(std::optional<DevicePlan> device, plan_device(*backend, *checkpoint, config, limits));
   if (device) {
     budget.device = true;
     budget.free_bytes = device->kv_bytes;
   } else if (const std::uint64_t available = available_memory_bytes(); available > 0) {
     budget.free_bytes = available - std::min(available - 1, checkpoint->file_bytes());
   }
-  HANGAR_TRY(const KvBudget kv, plan_kv(budget));
+  Result<KvBudget> planned = plan_kv(budget);
+  const bool has_copies = device && device->copy_bytes > 0;
+  if (!planned && has_copies && options.quant.copies == WeightCopies::kAuto) {
+    // Nobody asked for copies: what was asked for comes first.
+    device->give_up_copies();
+    budget.free_bytes = device->kv_bytes;
+    planned = plan_kv(budget);
+  }
+  HANGAR_TRY(const KvBudget kv, std::move(planned));
+  if (!has_copies && options.quant.copies == WeightCopies::kOn) {
+    spdlog::warn(
+        "--int4-copies on: there is nothing to copy (matrices of 4 bits in groups of 128 on a card "
+        "of compute capability 9.0, and not with --deterministic)");
+  }
 
   RunnerOptions runner_options;
   runner_options.kv_blocks = kv.blocks;
@@ -210,6 +222,7 @@ Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> ba
   runner_options.kv_type = kv_type;
   runner_options.limits = limits;
   runner_options.limits.context_tokens = kv.context_tokens;
+  if (device && device->copy_bytes > 0) backend->keep_copies();
   HANGAR_TRY(auto runner, Runner::make(*checkpoint, std::move(backend), runner_options));
   if (device) log_device_use(*device, runner->backend(), runner->kv_bytes());
 

@@ -3,16 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "backend/registry.h"
 #include "backend/testing/ahead_backend.h"
+#include "backend/timed/timed_backend.h"
 #include "model/testing/tiny_checkpoint.h"
 
 namespace hangar {
@@ -286,6 +290,64 @@ TEST(LocalEngine, ALostDeviceEndsTheEngineAndEveryRequestOnce) {
     EXPECT_TRUE(engine->stopped());
     EXPECT_THAT(engine->failure(), HasSubstr("fell off the bus"));
     EXPECT_FALSE(engine->submit(greedy(9, 1)).has_value());
+  }
+}
+
+// A card that wants copies or not, and notes how many weights were loaded when it was told to keep
+// them.
+class CopyingBackend final : public TimedBackend {
+ public:
+  static constexpr std::uint64_t kMemoryBytes = 1 << 30;
+  CopyingBackend(bool wants, std::optional<int>& kept_after, std::size_t copy_bytes = 64)
+      : TimedBackend(make_backend("ref", 1).value()),
+        wants_(wants),
+        kept_after_(kept_after),
+        copy_bytes_(copy_bytes) {}
+  std::optional<BackendMemory> memory() const override {
+    return BackendMemory{kMemoryBytes, kMemoryBytes};
+  }
+  std::size_t copy_bytes(const TensorView& /*view*/) const override { return copy_bytes_; }
+  bool wants_copies(std::uint64_t /*copies*/, std::uint64_t /*left*/) const override {
+    return wants_;
+  }
+  void keep_copies() override { kept_after_ = loaded_; }
+  Result<WeightPtr> load_weight(const TensorView& view, InputPrecision precision) override {
+    ++loaded_;
+    return TimedBackend::load_weight(view, precision);
+  }
+
+ private:
+  bool wants_;
+  std::optional<int>& kept_after_;
+  std::size_t copy_bytes_;
+  int loaded_ = 0;
+};
+
+TEST(LocalEngine, CopiesThatAreWantedAreKeptFromTheFirstWeight) {
+  const auto checkpoint = std::make_shared<TinyCheckpoint>(TinyOptions{});
+  for (const bool wants : {false, true}) {
+    std::optional<int> kept_after;
+    auto card = std::make_unique<TimedBackend>(std::make_unique<CopyingBackend>(wants, kept_after));
+    ASSERT_TRUE(make_local_engine_on(std::move(card), checkpoint, tiny_options()).has_value());
+    EXPECT_EQ(kept_after, wants ? std::optional<int>(0) : std::nullopt);
+  }
+}
+
+// Copies that nobody asked for give way to the keys and values that somebody did.
+TEST(LocalEngine, KeysAndValuesAskedForComeBeforeCopies) {
+  const auto checkpoint = std::make_shared<TinyCheckpoint>(TinyOptions{});
+  constexpr std::uint64_t kLeft = std::uint64_t{40} << 20U;
+  const std::size_t each = (CopyingBackend::kMemoryBytes - kLeft) /
+                           std::max<std::size_t>(1, checkpoint->tensors().size());
+  for (const WeightCopies copies : {WeightCopies::kAuto, WeightCopies::kOn}) {
+    std::optional<int> kept_after;
+    LocalEngineOptions options = tiny_options();
+    options.kv_bytes = kLeft + (kLeft / 2);
+    options.quant.copies = copies;
+    const auto made = make_local_engine_on(std::make_unique<CopyingBackend>(true, kept_after, each),
+                                           checkpoint, options);
+    EXPECT_EQ(made.has_value(), copies == WeightCopies::kAuto);
+    EXPECT_EQ(kept_after, std::nullopt);
   }
 }
 

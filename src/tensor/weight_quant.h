@@ -5,7 +5,10 @@
 //   groups of inputs with a scale and a zero or minimum each; a file's own, else rounded to nearest
 //   at load in groups of 128. Embedding tables, norms, biases and routers' weights stay as they are
 //   with any.
-// Errors: weight_quant_of, head_quant_of: nullopt for what names none of them.
+//   WeightCopies: whether a matrix of 4 bits is kept a second time, each number in 8 bits, for
+//   steps of many rows. kAuto: where copies take little of what weights leave
+//   (Backend::wants_copies).
+// Errors: weight_quant_of, head_quant_of, weight_copies_of: nullopt for what names none of them.
 // Threads: values.
 #pragma once
 
@@ -58,13 +61,37 @@ constexpr std::optional<WeightQuant> head_quant_of(std::string_view bits) {
   return std::nullopt;
 }
 
-// nullopt, of both: FP8 or 4 bits where the file has them and the backend computes with them, else
-// 16 bits.
+enum class WeightCopies : std::uint8_t { kAuto, kOn, kOff };
+inline constexpr WeightCopies kWeightCopies[] = {WeightCopies::kAuto, WeightCopies::kOn,
+                                                 WeightCopies::kOff};
+
+constexpr std::string_view weight_copies_name(WeightCopies copies) {
+  switch (copies) {
+    case WeightCopies::kAuto:
+      return "auto";
+    case WeightCopies::kOn:
+      return "on";
+    case WeightCopies::kOff:
+      return "off";
+  }
+  return "";
+}
+
+constexpr std::optional<WeightCopies> weight_copies_of(std::string_view name) {
+  for (const WeightCopies copies : kWeightCopies) {
+    if (weight_copies_name(copies) == name) return copies;
+  }
+  return std::nullopt;
+}
+
+// nullopt, of matrices and head: FP8 or 4 bits where the file has them and the backend computes
+// with them, else 16 bits.
 struct QuantOptions {
   std::optional<WeightQuant> matrices = {};
   // The output head; where it is the embedding's table, a copy of it. nullopt, and kNone asked of
   // the matrices: that.
   std::optional<WeightQuant> head = {};
+  WeightCopies copies = WeightCopies::kAuto;
 
   bool operator==(const QuantOptions&) const = default;
 };

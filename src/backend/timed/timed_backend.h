@@ -49,6 +49,11 @@ class TimedBackend : public Backend {
   std::size_t weight_bytes(const TensorView& view) const override {
     return inner_->weight_bytes(view);
   }
+  std::size_t copy_bytes(const TensorView& view) const override { return inner_->copy_bytes(view); }
+  bool wants_copies(std::uint64_t copy_bytes, std::uint64_t left_bytes) const override {
+    return inner_->wants_copies(copy_bytes, left_bytes);
+  }
+  void keep_copies() override { inner_->keep_copies(); }
   std::size_t input_bytes(const TensorView& view, std::int64_t rows) const override {
     return inner_->input_bytes(view, rows);
   }

@@ -94,8 +94,8 @@ class BenchBatching : public Command {
         app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
               Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
               Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens, Setting::kBatchWaitMs,
-              Setting::kQuant, Setting::kQuantHead, Setting::kKvType, Setting::kKvMemory,
-              Setting::kGpuMemory, Setting::kPrefixCache, Setting::kSpeculate});
+              Setting::kQuant, Setting::kQuantHead, Setting::kInt4Copies, Setting::kKvType,
+              Setting::kKvMemory, Setting::kGpuMemory, Setting::kPrefixCache, Setting::kSpeculate});
     app.footer(kExamples);
   }
 
