@@ -97,6 +97,13 @@ class CudaBackend final : public Backend {
     const WeightForm form = choice_.tied_head_form(table.rows(), table.columns());
     return is_few_bits(form) ? form_bytes(form, table.rows(), table.columns()) : 0;
   }
+  std::size_t copy_bytes(const TensorView& view) const override {
+    return device_->launch().deterministic ? 0 : choice_.copy_bytes(view);
+  }
+  bool wants_copies(std::uint64_t bytes, std::uint64_t left) const override {
+    return choice_.wants_copies(bytes, left);
+  }
+  void keep_copies() override { keeps_copies_ = true; }
   // Many at once is what throughput wants; their logits take a quarter of a gigabyte.
   StepSizes usual_step_sizes() const override {
     constexpr std::uint64_t kLarge = std::uint64_t{48} << 30U;
@@ -107,7 +114,7 @@ class CudaBackend final : public Backend {
     loading_ = true;
     if (choice_.gives_up_int4(view)) ++reordered_;
     HANGAR_TRY(CudaWeightPtr weight, loader_.load(view, choice_.form(view)));
-    note_input(*weight);
+    note_weight(*weight, view);
     return WeightPtr(std::move(weight));
   }
 
@@ -128,7 +135,7 @@ class CudaBackend final : public Backend {
             : loader_.make_constant(view.rows(), view.columns(),
                                     role == RandomRole::kOnes ? 1.0F : 0.0F);
     HANGAR_TRY(CudaWeightPtr weight, std::move(made));
-    note_input(*weight);
+    note_weight(*weight, view);
     return WeightPtr(std::move(weight));
   }
 
@@ -151,6 +158,7 @@ class CudaBackend final : public Backend {
     most_rows_ = std::max(most_rows_, rows);
     if (precision == ActivationPrecision::kLogits) {
       HANGAR_CHECK_OK(make_input_room());
+      HANGAR_CHECK_OK(loader_.take_copies());
       HANGAR_TRY(draws_, Draws::make(*device_, columns, rows));
       most_logit_rows_ = static_cast<std::int32_t>(rows);
     }
@@ -402,6 +410,10 @@ class CudaBackend final : public Backend {
         reordered_);
     reordered_ = 0;
   }
+  void note_weight(CudaWeight& weight, const TensorView& view) {
+    note_input(weight);
+    if (keeps_copies_ && copy_bytes(view) > 0) loader_.copy_later(weight);
+  }
   void note_input(const CudaWeight& weight) {
     if (is_few_bits(weight.layout)) widest_input_ = std::max(widest_input_, weight.columns);
   }
@@ -486,6 +498,7 @@ class CudaBackend final : public Backend {
   std::int64_t step_device_us_ = 0;
   WeightLoader loader_;
   ExpertSets expert_sets_;
+  bool keeps_copies_ = false;  // of matrices of 4 bits, for many rows
   bool loading_ = false;
   bool kv_written_ = false;  // by the operation before
   std::byte* small_ = nullptr;

@@ -53,6 +53,10 @@ std::optional<Int4Form> int4_of(const CudaWeight& weight) {
   return weight.int4;
 }
 
+MatmulInput as_it_is(Activation x, DType work) {
+  return {work, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, {}};
+}
+
 Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y) {
   assert(y.rows == x.rows && y.columns == weight.rows && weight.columns == x.columns);
   Product product;
@@ -61,6 +65,7 @@ Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y)
   product.weight_type = weight.dtype;
   product.weight_scales = weight.scales;
   product.int4 = int4_of(weight);
+  product.copy = weight.copy;
   product.x_scales = x.scales;
   product.x_sums = x.sums;
   product.norm = x.norm;
@@ -75,19 +80,25 @@ Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y)
   return product;
 }
 
-// One product for all of them if they lie so, else one for each.
+// One product for all of them if they lie so, else one for each. q, k and v have attention next.
 template <typename Run>
 void for_each_product(std::span<const Activation> ys, const MatmulInput& x,
                       std::span<const CudaWeight* const> weights, Run&& run) {
   assert(ys.size() == weights.size());
   if (lie_together(weights) && side_by_side(ys)) {
     Product product = product_of(*weights[0], x, ys[0]);
+    product.copy = copy_of(weights);
     product.outputs = 0;
     for (const CudaWeight* weight : weights) product.outputs += weight->rows;
+    product.leaves_room = weights.size() == 3;
     run(product);
     return;
   }
-  for (std::size_t i = 0; i < ys.size(); ++i) run(product_of(*weights[i], x, ys[i]));
+  for (std::size_t i = 0; i < ys.size(); ++i) {
+    Product product = product_of(*weights[i], x, ys[i]);
+    product.leaves_room = weights.size() == 3;
+    run(product);
+  }
 }
 
 }  // namespace
@@ -96,6 +107,18 @@ void Matmul::set_input_room(void* room, std::int64_t rows, std::int64_t columns)
   room_ = static_cast<std::byte*>(room);
   room_rows_ = rows;
   room_columns_ = columns;
+}
+
+// Copies of 4-bit weights take theirs as FP8 weights do.
+InputKind Matmul::kind_for(const Launch& launch, std::span<const Activation> ys, Activation x,
+                           DType work, std::span<const CudaWeight* const> weights) const {
+  const InputKind kind = kind_of(*weights[0]);
+  if (kind != InputKind::kInt4Sum) return kind;
+  bool by_copy = true;
+  for_each_product(ys, as_it_is(x, work), weights, [&](const Product& product) {
+    by_copy = by_copy && products_.goes_by_copy(launch, product);
+  });
+  return by_copy ? InputKind::kFp8 : kind;
 }
 
 Int4Rows Matmul::input_room(Activation x) const {
@@ -108,7 +131,9 @@ Int4Rows Matmul::input_room(Activation x) const {
 MatmulInput Matmul::quantized(const Launch& launch, Activation x, DType work, InputKind kind,
                               NormOfInputs norm) const {
   if (stays(launch, x, kind)) {
-    return {work, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, norm};
+    MatmulInput same = as_it_is(x, work);
+    same.norm = norm;
+    return same;
   }
   const Int4Rows rows = input_room(x);
   if (kind == InputKind::kFp8) {
@@ -130,7 +155,7 @@ MatmulInput Matmul::input(const Launch& launch, Activation x, InputKind kind) co
     throw std::invalid_argument("a product's input is of 16 bits on the card");
   }
   if (kind != InputKind::kPlain) return quantized(launch, x, x.dtype, kind, {});
-  return {x.dtype, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, {}};
+  return as_it_is(x, x.dtype);
 }
 
 MatmulInput Matmul::normed_input(const Launch& launch, Activation x, const float* norm_weight,
@@ -145,17 +170,16 @@ MatmulInput Matmul::normed_input(const Launch& launch, Activation x, const float
 
 void Matmul::multiply(const Launch& launch, std::span<const Activation> ys, const MatmulInput& x,
                       std::span<const CudaWeight* const> weights) {
-  for_each_product(ys, x, weights, [&](Product product) {
-    product.leaves_room = weights.size() == 3;  // q, k, v: attention is next
-    products_.multiply(launch, product);
-  });
+  for_each_product(ys, x, weights,
+                   [&](const Product& product) { products_.multiply(launch, product); });
 }
 
 void Matmul::matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
                     std::span<const CudaWeight* const> weights) {
   if (x.rows == 0) return;
   if (same_kind(weights)) {
-    return multiply(launch, ys, input(launch, x, kind_of(*weights[0])), weights);
+    const InputKind kind = kind_for(launch, ys, x, x.dtype, weights);
+    return multiply(launch, ys, input(launch, x, kind), weights);
   }
   for (std::size_t i = 0; i < ys.size(); ++i) {
     matmul(launch, ys.subspan(i, 1), x, weights.subspan(i, 1));
@@ -166,7 +190,11 @@ void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
                         const CudaWeight& weight) {
   assert(x.dtype == DType::kF32);
   if (x.rows == 0) return;
-  add_product(launch, x, input(launch, y, kind_of(weight)), weight);
+  InputKind kind = kind_of(weight);
+  Product product = product_of(weight, as_it_is(y, y.dtype), x);
+  product.output = ProductOutput::kAdd;
+  if (products_.goes_by_copy(launch, product)) kind = InputKind::kFp8;
+  add_product(launch, x, input(launch, y, kind), weight);
 }
 
 void Matmul::add_product(const Launch& launch, Activation x, const MatmulInput& y,
@@ -185,7 +213,8 @@ void Matmul::norm_matmul(const Launch& launch, std::span<const Activation> ys, A
     rms_norm(launch, scratch, x, norm_weight, eps);
     return matmul(launch, ys, scratch, weights);
   }
-  multiply(launch, ys, normed_input(launch, x, norm_weight, eps, scratch, kind), weights);
+  const InputKind taken = kind_for(launch, ys, x, scratch.dtype, weights);
+  multiply(launch, ys, normed_input(launch, x, norm_weight, eps, scratch, taken), weights);
 }
 
 void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate, Activation up,
@@ -213,21 +242,14 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
   const CudaWeight* const both[] = {&gate, &up};
   if (lie_together(both) && gate.rows == up.rows) {
     // As it is; what the input will be does not decide whether it is taken.
-    Product gated = product_of(gate,
-                               {scratch.normed.dtype,
-                                x.rows,
-                                x.columns,
-                                scratch.normed.data,
-                                scratch.normed.row_stride(),
-                                nullptr,
-                                nullptr,
-                                {}},
-                               scratch.gate);
+    Product gated = product_of(gate, as_it_is(scratch.normed, scratch.normed.dtype), scratch.gate);
     gated.gate = f;
+    gated.copy = copy_of(both);
     note_gated(launch, gated);
     if (products_.prefers_gated(launch, gated)) {
-      const MatmulInput normed =
-          normed_input(launch, x, norm_weight, eps, scratch.normed, kind_of(gate));
+      const InputKind kind =
+          products_.goes_by_copy(launch, gated) ? InputKind::kFp8 : kind_of(gate);
+      const MatmulInput normed = normed_input(launch, x, norm_weight, eps, scratch.normed, kind);
       gated.x = normed.data;
       gated.x_stride = normed.stride;
       gated.x_scales = normed.scales;
@@ -264,6 +286,7 @@ void Matmul::note(std::span<const CudaWeight* const> weights, DType work_type, D
   product.weight = weights[0]->data;
   product.weight_scales = weights[0]->scales;
   product.int4 = int4_of(*weights[0]);
+  product.copy = copy_of(weights);
   product.columns = weights[0]->columns;
   for (const CudaWeight* weight : weights) product.outputs += weight->rows;
   product.output = add                     ? ProductOutput::kAdd

@@ -90,6 +90,9 @@ class Matmul {
 
  private:
   Int4Rows input_room(Activation x) const;
+  // As what weights want x {rows, columns} for these ys.
+  InputKind kind_for(const Launch& launch, std::span<const Activation> ys, Activation x, DType work,
+                     std::span<const CudaWeight* const> weights) const;
   // As that kind takes it. norm: of what is quantized, x {rows, columns} float32 then. work: the
   // work type.
   MatmulInput quantized(const Launch& launch, Activation x, DType work, InputKind kind,

@@ -245,8 +245,8 @@ TEST_P(MixtureTest, SortsChoicesIntoTiles) {
       return static_cast<std::int32_t*>(take(count * sizeof(std::int32_t), 16));
     };
     std::int32_t* const there = ints(choices);
-    HANGAR_CUDA(cudaMemcpyAsync(there, ids.data(), choices * 4, cudaMemcpyHostToDevice,
-                                launch_.stream));
+    HANGAR_CUDA(
+        cudaMemcpyAsync(there, ids.data(), choices * 4, cudaMemcpyHostToDevice, launch_.stream));
     SortedChoices sorted{ints(choices), ints(choices),
                          reinterpret_cast<MixtureTile*>(ints(3 * choices)), ints(1)};
     sort_choices(launch_, sorted, there, rows, used, experts, width);

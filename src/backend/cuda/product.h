@@ -2,7 +2,8 @@
 //   plain_matmul.h).
 //
 // Promise: y = x W^T, sums in float32. `gate`: W is gate over up, one behind the other, and y = f(x
-//   Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times it,
+//   Wgate^T) * (x Wup^T). FP8: both are e4m3, and W's row o stands for weight_scales[o] times it
+//   (group_scales: each 128 columns of it for theirs, int4_copy.h),
 //   x's row r for x_scales[r] times it; where is_fp8_direct() says so, x is of the work type. 4
 //   bits: W as int4.h, x as int4_inputs.h has it for so many rows; `norm`: x is float32, and an RMS
 //   norm of it is what is multiplied.
@@ -17,6 +18,7 @@
 
 #include "backend/cuda/input_norm.h"
 #include "backend/cuda/int4.h"
+#include "backend/cuda/int4_copy.h"
 #include "tensor/dtype.h"
 #include "tensor/gate_function.h"
 
@@ -35,8 +37,10 @@ struct Product {
   DType weight_type = DType::kBF16;
   const float* weight_scales = nullptr;  // [weight_rows()], FP8
   std::optional<Int4Form> int4;          // weight_type says nothing then
-  const float* x_scales = nullptr;       // [rows], FP8, and more than a few rows of 4 bits
-  const float* x_sums = nullptr;         // the same of 4 bits
+  Int4Copy copy;                         // of 4 bits, where there is one: many rows may go by it
+  const std::uint16_t* group_scales = nullptr;
+  const float* x_scales = nullptr;  // [rows], FP8, and more than a few rows of 4 bits
+  const float* x_sums = nullptr;    // the same of 4 bits
   std::int64_t outputs = 0;
   std::int64_t columns = 0;
   std::int64_t rows = 0;

@@ -42,6 +42,7 @@ struct ProductKey {
   bool gated = false;
   bool leaves_room = false;
   std::int32_t int4 = 0;  // 1 and the form
+  bool copy = false;      // of 4 bits: there is one
 
   auto operator<=>(const ProductKey&) const = default;
 };
@@ -49,7 +50,8 @@ struct ProductKey {
 ProductKey key_of(const Product& product, std::int64_t bucket);
 
 struct ProductChoice {
-  // One of these; none of the first three (no rows, no strips): cuBLASLt, by `algorithm`.
+  // One of these (tiles of 4 bits: by the copy); none of the first three (no rows, no strips):
+  // cuBLASLt, by `algorithm`.
   TileWay tiles = {};
   Int4Way int4 = {};
   Fp8DirectWay fp8_direct = {};

@@ -169,6 +169,7 @@ double Products::measure(const Launch& launch, Product product, const Weights& w
     const Noted& noted = weights[turn++ % weights.size()];
     product.weight = noted.weight;
     product.weight_scales = noted.scales;
+    product.copy = noted.copy;
     return run(launch, product, choice);
   };
   // Unseen, once: the library loads the kernel.
@@ -210,11 +211,16 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
     found.push_back({.fp8_direct = way});
   }
   for (const Int4Way& way : int4_ways(launch, product)) found.push_back({.int4 = way});
+  if (product.copy.numbers != nullptr) {
+    for (const TileWay& way : tile_ways(launch, by_copy(product))) found.push_back({.tiles = way});
+  }
   ProductChoice best;
   Launch measured = launch;
   measured.overlap = launch.overlap && product.rows <= kOverlappedRows;
   const auto in_a_step = [&](const ProductChoice& choice) {
-    return choice.us - (measured.overlap && choice.tiles.rows > 0 ? kOverlapUs : 0.0);
+    if (choice.tiles.rows == 0) return choice.us;
+    const double handicap = product.int4 ? 1.0 : tile_handicap(product.rows);
+    return choice.us * handicap - (measured.overlap ? kOverlapUs : 0.0);
   };
   for (ProductChoice& choice : found) {
     choice.us = measure(measured, product, weights, choice, best.us);
@@ -313,6 +319,7 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
     // One of them: cuBLASLt proposes nothing for FP8 without scales, and nothing runs without W.
     product.weight = weights.front().weight;
     product.weight_scales = weights.front().scales;
+    product.copy = weights.front().copy;
     const std::int64_t most_rows =
         std::max<std::int64_t>(buckets.empty() ? 0 : *buckets.rbegin(), 2048);
     bool filled = false;

@@ -19,6 +19,7 @@ constexpr std::int64_t kLikelyGatedRows = 64;
 // What a gate by itself takes: a kernel more, and its bytes.
 constexpr double kGateUs = 2.0;
 constexpr double kGateBytesPerUs = 3e6;
+constexpr double kJoinedBytesPerUs = 5e6;
 
 // The card, the driver and the library: whose choices these are.
 std::string owner_of_choices() {
@@ -60,17 +61,26 @@ bool Products::prefers_gated(const Launch& launch, const Product& product) const
   if (gated == nullptr || alone == nullptr || gated->us == 0.0 || alone->us == 0.0) {
     return product.rows <= kLikelyGatedRows;
   }
-  // The gate reads two numbers and writes one.
-  const double moved = 3.0 * static_cast<double>(row_bytes(product.type, product.outputs)) *
-                       static_cast<double>(product.rows);
-  return gated->us <= alone->us + kGateUs + moved / kGateBytesPerUs;
+  const double numbers = static_cast<double>(row_bytes(product.type, product.outputs)) *
+                         static_cast<double>(product.rows);
+  // The gate reads two numbers and writes one; of FP8 the pass that quantizes reads one more.
+  const bool joins = product.x_type() == DType::kF8E4M3;
+  const double gate_us =
+      joins ? numbers / kJoinedBytesPerUs : kGateUs + 3.0 * numbers / kGateBytesPerUs;
+  return gated->us * tile_handicap(product.rows) <= alone->us + gate_us;
+}
+
+bool Products::goes_by_copy(const Launch& launch, const Product& product) const {
+  if (!product.int4 || product.copy.numbers == nullptr || launch.deterministic) return false;
+  const ProductChoice* choice = choices_.find(key_of(product, row_bucket(product.rows)));
+  return choice != nullptr && choice->tiles.rows > 0;
 }
 
 void Products::note(const Product& product) {
   Weights& weights = noted_[key_of(product, 0)];
   if (weights.size() >= kMostNotedWeights) return;
   if (std::ranges::find(weights, product.weight, &Noted::weight) != weights.end()) return;
-  weights.push_back({product.weight, product.weight_scales});
+  weights.push_back({product.weight, product.weight_scales, product.copy});
 }
 
 const ProductChoice* Products::choose(const Launch& launch, const Product& product) {
@@ -104,11 +114,12 @@ const ProductChoice* Products::choose(const Launch& launch, const Product& produ
 }
 
 bool Products::run(const Launch& launch, const Product& product, const ProductChoice& choice) {
-  if (product.int4) {
+  if (product.int4 && choice.tiles.rows == 0) {
     if (!can_multiply_int4(launch, product)) return false;
     int4_matmul(launch, product, choice.int4);
     return true;
   }
+  if (product.int4) return run(launch, by_copy(product), choice);
   if (is_fp8_direct(launch, product)) {
     fp8_direct_matmul(launch, product, choice.fp8_direct);
     return true;

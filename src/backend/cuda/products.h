@@ -1,7 +1,8 @@
 // Products: each product of the backend by the way that was measured to be the fastest.
 //
 // Promise: multiply() takes a tile product (tile_matmul.h) or one of cuBLASLt's algorithms
-//   (blas.h), of 4-bit weights a way of cutting int4_matmul.h's, of one or two rows of FP8 one of
+//   (blas.h), of 4-bit weights a way of cutting int4_matmul.h's or, of many rows and where there is
+//   a copy, a tile product of that (by_copy()), of one or two rows of FP8 one of
 //   fp8_direct.h's, whichever was the fastest for about so many rows (tune(), or the file of an
 //   earlier start), or else what is likeliest; what neither takes is done plainly (plain_matmul.h).
 //   Deterministic launches take one algorithm of cuBLASLt for every number of rows, one that does
@@ -33,6 +34,13 @@ struct DeviceScratch {
   std::size_t bytes = 0;
 };
 
+// How much of a measured time counts for a tile product of so many rows beside the library's. In a
+// step those of more than 256 rows lose a few percent of what they show by themselves (FP8, 512
+// rows: alike when measured, 6 us of a layer's 390 slower in a step).
+inline double tile_handicap(std::int64_t rows) {
+  return rows > kMostTileRows ? 1.04 : 1.0;
+}
+
 class Products {
  public:
   // The workspace is the card's, at 256 bytes, and outlives this. It is for one stream.
@@ -44,6 +52,9 @@ class Products {
   // Whether that is also faster than the product by itself with the gate behind it: as measured, or
   // as is likely.
   bool prefers_gated(const Launch& launch, const Product& product) const;
+
+  // Whether this one of 4-bit weights is done by their copy, as measured: its inputs want no sums.
+  bool goes_by_copy(const Launch& launch, const Product& product) const;
 
   // Says that there are such products (of those pointers only the weight and the types, sizes and
   // strides count). multiply() does so itself.
@@ -61,6 +72,7 @@ class Products {
   struct Noted {
     const void* weight;
     const float* scales;
+    Int4Copy copy;
   };
   using Weights = std::vector<Noted>;
 

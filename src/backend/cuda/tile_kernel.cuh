@@ -280,9 +280,8 @@ __global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op,
 #endif
 }
 
-template <typename Op, int kWidth, bool kGated>
-void launch_tiles(const Launch& launch, const Product& product, const TileWay& way,
-                  const TilePlan& plan) {
+inline TileArguments tile_arguments(const Launch& launch, const Product& product,
+                                    const TileWay& way, const TilePlan& plan) {
   TileArguments a;
   a.tile_rows = way.rows;
   a.boxes = way.boxes;
@@ -290,27 +289,50 @@ void launch_tiles(const Launch& launch, const Product& product, const TileWay& w
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
   a.turns = takes_turns(product, way, plan);
-  if (a.turns) a.items.halve_last(launch.processors);
+  if (a.turns || takes_many(product, way, plan)) a.items.halve_last(launch.processors);
   a.gate = product.gate.value_or(GateFunction::kSilu);
   a.y = OutputTarget(product);
   a.weight_scales = product.weight_scales;
   a.x_scales = product.x_scales;
+  return a;
+}
+
+struct TileMaps {
+  CUtensorMap weight;
+  CUtensorMap x;
+};
+
+template <typename Op, int kWidth, bool kGated>
+TileMaps tile_maps(const Product& product, const TileWay& way) {
   const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(Op)) * product.columns;
-  const CUtensorMap weight =
+  return {
       kGated ? gated_boxes(product.weight, product.outputs, row_bytes, way.rows, way.boxes)
              : matrix_boxes(product.weight, product.outputs, row_bytes, row_bytes, way.rows,
-                            way.boxes);
-  const CUtensorMap x =
+                            way.boxes),
       matrix_boxes(product.x, product.rows, row_bytes,
-                   static_cast<std::int64_t>(sizeof(Op)) * product.x_stride, kWidth, way.boxes);
-  const auto kernel = tile_kernel<Op, kWidth, kGated>;
-  constexpr int kMostShared = kMostTileKib << 10;
+                   static_cast<std::int64_t>(sizeof(Op)) * product.x_stride, kWidth, way.boxes)};
+}
+
+// most_shared: bytes that any launch of this kernel has.
+template <typename... Parameters, typename... Arguments>
+void launch_tile_kernel(const Launch& launch, void (*kernel)(Parameters...), int threads,
+                        int most_shared, const TileItems& items, const TileWay& way,
+                        const TilePlan& plan, const Arguments&... arguments) {
   HANGAR_CUDA(
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
-  const int blocks = std::min(launch.processors * way.blocks, a.items.count());
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most_shared));
+  const int blocks = std::min(launch.processors * way.blocks, items.count());
   launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)),
-                dim3(TileBlock<Op, kWidth>::kThreads), static_cast<std::size_t>(plan.shared_bytes),
-                weight, x, a);
+                dim3(static_cast<unsigned>(threads)), static_cast<std::size_t>(plan.shared_bytes),
+                arguments...);
+}
+
+template <typename Op, int kWidth, bool kGated>
+void launch_tiles(const Launch& launch, const Product& product, const TileWay& way,
+                  const TilePlan& plan) {
+  const TileArguments a = tile_arguments(launch, product, way, plan);
+  const TileMaps maps = tile_maps<Op, kWidth, kGated>(product, way);
+  launch_tile_kernel(launch, tile_kernel<Op, kWidth, kGated>, TileBlock<Op, kWidth>::kThreads,
+                     kMostTileKib << 10, a.items, way, plan, maps.weight, maps.x, a);
 }
 
 template <typename Op, bool kGated>

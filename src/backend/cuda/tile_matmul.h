@@ -7,7 +7,8 @@
 //   first operand, so that few rows of x waste nothing). The ring fills with weights before the
 //   kernel waits for the one before it (weights never change). The order of a sum depends on
 //   columns and way alone, unless the way splits columns between blocks (+= only), whose sums are
-//   added as they come.
+//   added as they come. FP8, and copies of 4-bit weights (by_copy(): from 65 rows on): any number
+//   of rows, by three warpgroups.
 // Shapes: columns a multiple of 64 (FP8: 128); gated: outputs of 8. x and W at multiples of 16
 //   bytes, rows of x too.
 // Errors: CudaError.
@@ -23,10 +24,11 @@
 
 namespace hangar::cuda {
 
-inline constexpr std::int64_t kMostTileRows = 256;
+inline constexpr std::int64_t kMostTileRows = 256;  // but FP8 by three warpgroups
 
 // How a product is cut. Of W: up to 64 rows a tile, a multiple of 8: two warpgroups take turns at
-// its columns; more, up to 128, a multiple of 16: each takes half of its rows. Gated: twice that.
+// its columns; more, up to 128, a multiple of 16: each takes half of its rows; 192: three take a
+// third each. Gated: twice that.
 struct TileWay {
   std::int32_t rows = 0;   // of W, in a tile
   std::int32_t boxes = 0;  // of 128 bytes of a row, in a slot; even where a tile is up to 64 rows
@@ -36,6 +38,16 @@ struct TileWay {
 
   auto operator<=>(const TileWay&) const = default;
 };
+
+// A product of 4-bit weights by their copy, its inputs as int4_inputs.h has many rows.
+inline Product by_copy(const Product& product) {
+  Product made = product;
+  made.int4.reset();
+  made.weight = product.copy.numbers;
+  made.weight_type = DType::kF8E4M3;
+  made.group_scales = product.copy.scales;
+  return made;
+}
 
 // Whether it can be done so at all: the card, the sizes, the addresses.
 bool can_tile(const Launch& launch, const Product& product);

@@ -228,14 +228,18 @@ TEST_P(TileMatmulTest, OverlappedChainsEqualThoseOneByOne) {
   }
 }
 
+constexpr TileWay kByThree = {192, 1, 224, 1};
+
 // FP8: numbers that e4m3 has, a scale for each row of both.
 TEST_P(TileMatmulTest, MultipliesFp8) {
   constexpr Shape kShapes[] = {{8, 128}, {133, 384}, {1000, 512}, {64, 14336}};
   std::uniform_real_distribution<float> spread(0.01F, 0.1F);
   int turn = 0;
   for (const Shape shape : kShapes) {
-    for (const std::int64_t rows : kRowCounts) {
-      for (const TileWay way : {TileWay{32, 4, 224, 1}, {64, 2, 224, 1}, {128, 1, 224, 1}}) {
+    for (const std::int64_t rows : {1, 5, 8, 9, 16, 27, 32, 50, 64, 65, 128, 300}) {
+      for (const TileWay way :
+           {TileWay{32, 4, 224, 1}, {64, 2, 224, 1}, {128, 1, 224, 1}, kByThree}) {
+        if (way == kByThree ? rows <= 64 : rows > kMostTileRows) continue;
         const auto output = static_cast<ProductOutput>(turn++ % 3);
         SCOPED_TRACE(fmt::format("{} x {}, {} rows, tiles of {}", shape.outputs, shape.columns,
                                  rows, way.rows));
@@ -276,7 +280,7 @@ TEST_P(TileMatmulTest, MultipliesFp8) {
 
 // However many of the tiles are done in halves: the same bits.
 TEST_P(TileMatmulTest, HalvesEqualTheWhole) {
-  for (const std::int64_t rows : {129, 190, 256}) {
+  for (const std::int64_t rows : {129, 190, 256, 400}) {
     for (const bool gated : {false, true}) {
       start_over();
       constexpr std::int64_t kOutputs = 1096;
@@ -294,13 +298,17 @@ TEST_P(TileMatmulTest, HalvesEqualTheWhole) {
       product.x_scales = put(random(rows, DType::kF32), 1, rows, DType::kF32).f32();
       if (gated) product.gate = GateFunction::kSilu;
       Numbers want;
-      for (const int processors : {1, 4, 5, 7, launch_.processors}) {
-        Launch launch = launch_;
-        launch.processors = processors;
-        tile_matmul(launch, product, {128, 1, 224, 1});
-        const Numbers got = get(y);
-        if (want.empty()) want = got;
-        EXPECT_EQ(got, want) << rows << " rows, " << processors << " processors, gated: " << gated;
+      for (const TileWay way : {TileWay{128, 1, 224, 1}, kByThree}) {
+        if (way != kByThree && rows > kMostTileRows) continue;
+        for (const int processors : {1, 4, 5, 7, launch_.processors}) {
+          Launch launch = launch_;
+          launch.processors = processors;
+          tile_matmul(launch, product, way);
+          const Numbers got = get(y);
+          if (want.empty()) want = got;
+          EXPECT_EQ(got, want) << rows << " rows by " << way.rows << ", " << processors
+                               << " processors, gated: " << gated;
+        }
       }
     }
   }

@@ -1,7 +1,7 @@
 // TilePlan: the numbers of a tile product's launch (tile_matmul.h).
 //
 // Promise: plan_tiles() divides way.memory_kib into slots and what the warpgroups' sums need to be
-//   added up; slots is 0 where not even one fits. takes_turns(): of a plan.
+//   added up; slots is 0 where not even one fits. takes_turns(), takes_many(): of a plan.
 // Units: bytes of shared memory.
 // Threads: values.
 #pragma once
@@ -22,7 +22,15 @@ inline constexpr int kTileBoxBytes = 128;    // of a row
 inline constexpr int kTileAlignment = 1024;  // of what is swizzled
 inline constexpr int kTurnsRows = 128;       // of W: Turns (tile_turns.cuh)
 inline constexpr int kTurnsSlots = 6;
+inline constexpr int kManyRows = 192;                   // of W, of three warpgroups: tile_many.cuh
+inline constexpr int kManyTurn = 4;                     // slots whose scales are asked for together
 inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
+constexpr int many_slots(int rows) {
+  return rows == kManyRows ? 5 : kTurnsSlots;
+}
+constexpr int many_room_bytes(int rows) {
+  return rows == kManyRows ? kTileRoomBytes / 2 * 3 : kTileRoomBytes;
+}
 
 struct TilePlan {
   int chunks = 0;  // slots that a tile's columns fill
@@ -54,7 +62,7 @@ inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
   // The sums of one warpgroup; and what the instruction reads behind a low tile's last row.
   const int sums = shared ? width * 64 * 4 : 0;
   const int behind = shared ? (kSharedTileRows - way.rows) * kTileBoxBytes : 0;
-  const int beside = std::max(sums + kTileRoomBytes, behind) + kTileAlignment;
+  const int beside = std::max(sums + many_room_bytes(way.rows), behind) + kTileAlignment;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostTileSlots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   const std::int64_t columns = way.boxes * tile_box_columns(product);
@@ -69,6 +77,17 @@ inline bool takes_turns(const Product& product, const TileWay& way, const TilePl
   return product.x_type() == DType::kF8E4M3 && tile_width(product.rows) == kWidestTile &&
          way.rows == kTurnsRows && way.boxes == 1 && plan.slots == kTurnsSlots &&
          plan.chunks % (2 * way.split) == 0;
+}
+
+// Whether tile_many.cuh does it: 192 rows of W by three warpgroups, or 128 by two, which have two
+// slots under way, where groups of columns have scales.
+inline bool takes_many(const Product& product, const TileWay& way, const TilePlan& plan) {
+  if (product.x_type() != DType::kF8E4M3 || tile_width(product.rows) < kWidestTile) return false;
+  if (way.boxes != 1 || plan.slots != many_slots(way.rows)) return false;
+  const bool grouped = product.group_scales != nullptr;
+  const bool by_fours = plan.chunks % (kManyTurn * way.split) == 0;
+  if (way.rows == kManyRows) return !grouped || way.split == 1 || by_fours;
+  return way.rows == kTurnsRows && grouped && !product.gate && by_fours;
 }
 
 }  // namespace hangar::cuda

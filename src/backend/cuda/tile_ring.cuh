@@ -38,7 +38,8 @@ struct TileArguments {
 enum NamedBarrier {
   kSumsThere = 1,
   kSumsRead = 2,
-  kScalesThere = 3
+  kScalesThere = 3,
+  kItemScalesThere = 4  // of the first warpgroup, the next are the others': tile_many.cuh
 };  // of the block; 0 is __syncthreads
 
 __device__ __forceinline__ void sync_at(NamedBarrier barrier) {

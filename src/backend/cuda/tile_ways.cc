@@ -11,7 +11,7 @@ namespace {
 double evenness(const Launch& launch, const Product& product, const TileWay& way) {
   const TilePlan plan = plan_tiles(product, way);
   const std::int64_t items = std::int64_t{plan.tiles} * plan.x_tiles * way.split;
-  const bool halves = takes_turns(product, way, plan);
+  const bool halves = takes_turns(product, way, plan) || takes_many(product, way, plan);
   return round_share(items, std::int64_t{launch.processors} * way.blocks, halves) *
          static_cast<double>(product.weight_rows()) /
          static_cast<double>(std::int64_t{plan.tiles} * way.rows);
@@ -30,7 +30,8 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
   // With more rows what comes behind takes longer than its beginning.
   const bool leaves_room = product.leaves_room && product.rows <= kRoomRows;
   const bool eight_bits = product.x_type() == DType::kF8E4M3;
-  for (const int rows : {32, 48, 64, 56, 16, 24, 40, 96, 112, 128}) {
+  const bool many_alone = product.group_scales != nullptr || product.rows > kMostTileRows;
+  for (const int rows : {32, 48, 64, 56, 16, 24, 40, 96, 112, 128, kManyRows}) {
     const bool shared = rows <= kSharedTileRows;
     if (product.gate && rows % (shared ? 16 : 32) != 0) continue;
     if (rows < kSharedTileRows && product.rows > kWidestTile) continue;  // all of x for little of W
@@ -49,6 +50,7 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
           // Few rows: the atomic additions cost more than they save.
           if (split > 1 && (product.output != ProductOutput::kAdd || width < kSplitWidth)) break;
           way.split = split;
+          if ((many_alone || rows == kManyRows) && !takes_many(product, way, plan)) continue;
           if (plan.chunks % split == 0) ways.push_back(way);
         }
       }

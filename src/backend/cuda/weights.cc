@@ -102,6 +102,20 @@ bool lie_together(std::span<const CudaWeight* const> weights) {
   return true;
 }
 
+Int4Copy copy_of(std::span<const CudaWeight* const> weights) {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const CudaWeight& here = *weights[i];
+    if (here.copy.numbers == nullptr) return {};
+    if (i == 0) continue;
+    const CudaWeight& before = *weights[i - 1];
+    const std::int64_t numbers = before.rows * before.columns;
+    if (static_cast<std::byte*>(before.copy.numbers) + numbers != here.copy.numbers) return {};
+    const std::int64_t scales = before.rows * int4_copy_scales(before.columns);
+    if (before.copy.scales + scales != here.copy.scales) return {};
+  }
+  return weights.front()->copy;
+}
+
 WeightLoader::WeightLoader(TakeMemory take, DType type, int threads)
     : take_(std::move(take)), type_(type), scale_pool_(take_), transfer_(threads) {
   HANGAR_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
@@ -237,11 +251,73 @@ Result<CudaWeightPtr> WeightLoader::make_constant(std::int64_t rows, std::int64_
   return weight;
 }
 
+// Numbers of all, then scales of all: those of weights that lie together do so too.
+Status WeightLoader::take_copies() {
+  if (copied_.empty()) return {};
+  std::size_t numbers = 0;
+  std::size_t scales = 0;
+  for (const CudaWeight* weight : copied_) {
+    numbers += static_cast<std::size_t>(weight->rows * weight->columns);
+    scales += int4_copy_scale_bytes(weight->rows, weight->columns);
+  }
+  const std::size_t bytes = numbers + scales + copied_.size() * sizeof(std::int32_t);
+  auto* at = static_cast<std::byte*>(take_(bytes, kAlignmentBytes));
+  if (at == nullptr) {
+    return make_error(ErrorCode::kResourceExhausted,
+                      "copies of 4-bit matrices in 8 bits: {} are not left on the card. Take "
+                      "--int4-copies off, or a larger share of the card (--gpu-memory)",
+                      format_bytes(bytes));
+  }
+  for (CudaWeight* weight : copied_) {
+    weight->copy.numbers = at;
+    at += weight->rows * weight->columns;
+  }
+  for (CudaWeight* weight : copied_) {
+    weight->copy.scales = reinterpret_cast<std::uint16_t*>(at);
+    at += int4_copy_scale_bytes(weight->rows, weight->columns);
+  }
+  inexact_ = reinterpret_cast<std::int32_t*>(at);
+  return {};
+}
+
+// Those whose memory was taken.
+void WeightLoader::make_copies() {
+  if (inexact_ == nullptr) return copied_.clear();
+  const std::size_t bytes = copied_.size() * sizeof(std::int32_t);
+  HANGAR_CUDA(cudaMemsetAsync(inexact_, 0, bytes, stream_));
+  Launch launch;
+  launch.stream = stream_;
+  std::size_t all_bytes = 0;
+  for (std::size_t i = 0; i < copied_.size(); ++i) {
+    const CudaWeight& weight = *copied_[i];
+    make_int4_copy(launch, weight.copy, weight.data, weight.rows, weight.columns, inexact_ + i);
+    all_bytes += int4_copy_bytes(weight.rows, weight.columns);
+  }
+  std::vector<std::int32_t> inexact(copied_.size());
+  HANGAR_CUDA(cudaMemcpyAsync(inexact.data(), inexact_, bytes, cudaMemcpyDeviceToHost, stream_));
+  HANGAR_CUDA(cudaStreamSynchronize(stream_));
+  std::size_t dropped = 0;
+  for (std::size_t i = 0; i < copied_.size(); ++i) {
+    if (inexact[i] == 0) continue;
+    copied_[i]->copy = {};
+    ++dropped;
+  }
+  spdlog::info("copies in 8 bits of {} matrices of 4 bits, for many rows: {}", copied_.size(),
+               format_bytes(all_bytes));
+  if (dropped > 0) {
+    spdlog::warn("{} of them are not used: their zero points are no whole numbers of 4 bits",
+                 dropped);
+  }
+  copied_.clear();
+  inexact_ = nullptr;
+}
+
 void WeightLoader::finish() {
   files_.clear();
   if (const Status moved = transfer_.finish(); !moved) {
     throw std::runtime_error("weights could not be loaded: " + moved.error().message);
   }
+  make_copies();
   HANGAR_CUDA(cudaStreamSynchronize(stream_));
   HANGAR_CUDA(cudaFree(made_));
   made_ = nullptr;

@@ -28,6 +28,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/int4.h"
+#include "backend/cuda/int4_copy.h"
 #include "backend/cuda/weights_file.h"
 #include "backend/cuda/weights_fill.h"
 #include "backend/cuda/weights_scales.h"
@@ -61,6 +62,7 @@ class CudaWeight final : public Weight {
   WeightForm layout = WeightForm::kVector;
   float* scales = nullptr;  // the card's, [rows], of kFp8: row r stands for scales[r] times it
   Int4Form int4 = Int4Form::kZero128;  // of kInt4
+  Int4Copy copy;                       // of kInt4, where it is kept
 
   const float* vector() const { return static_cast<const float*>(data); }
 };
@@ -69,6 +71,8 @@ using CudaWeightPtr = std::unique_ptr<CudaWeight>;
 // Whether they are one matrix in memory: of one type and number of columns, each where the one
 // before it ends, and so their scales; strips of one form.
 bool lie_together(std::span<const CudaWeight* const> weights);
+// That of weights that lie together, where all have one and those lie so too; else none.
+Int4Copy copy_of(std::span<const CudaWeight* const> weights);
 
 class WeightLoader {
  public:
@@ -80,6 +84,11 @@ class WeightLoader {
 
   // `matrices`: see form_for().
   Result<CudaWeightPtr> load(const TensorView& view, WeightForm matrices = WeightForm::kDense);
+  // Has finish() make the copy of a weight of 4 bits (takes_int4_copy()), which is there until
+  // then; and takes the memory of all that were asked for, since the last finish(). A weight whose
+  // zeros would not be exact keeps none.
+  void copy_later(CudaWeight& weight) { copied_.push_back(&weight); }
+  Status take_copies();
   // Numbers made on the card, the same for the same seed and shape (of fewer bits: those,
   // quantized); and every number the same.
   Result<CudaWeightPtr> make_random(std::int64_t rows, std::int64_t columns, std::uint64_t seed,
@@ -105,6 +114,10 @@ class WeightLoader {
   ScalePool scale_pool_;
   WeightTransfer transfer_;
   std::vector<std::shared_ptr<const WeightFile>> files_;  // found since the last finish()
+  void make_copies();
+
+  std::vector<CudaWeight*> copied_;  // or will be, by finish()
+  std::int32_t* inexact_ = nullptr;  // the card's, of each
   cudaStream_t stream_ = nullptr;
   void* made_ = nullptr;  // rows to be quantized, until finish()
   struct Sum {

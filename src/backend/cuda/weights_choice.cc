@@ -15,6 +15,15 @@ bool stays_16_bits(std::string_view name) {
   return name == "token_embd.weight" || name.ends_with("ffn_gate_inp.weight");
 }
 
+// blk.0.ffn_up_exps.weight, or of one alone blk.0.ffn_up.5.weight.
+bool is_of_experts(std::string_view name) {
+  if (name.find("_exps.") != std::string_view::npos) return true;
+  if (!name.ends_with(".weight")) return false;
+  name.remove_suffix(std::string_view(".weight").size());
+  return !name.empty() && name.back() >= '0' && name.back() <= '9' &&
+         name.substr(name.rfind('.') + 1).find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 std::optional<WeightQuant> asked_of_head(const QuantOptions& asked) {
   if (asked.head || asked.matrices != WeightQuant::kNone) return asked.head;
   return WeightQuant::kNone;
@@ -65,11 +74,31 @@ std::size_t WeightChoice::bytes(const TensorView& view) const {
   return form_bytes(form(view), view.rows(), view.columns(), int4_form_for(view));
 }
 
+std::size_t WeightChoice::copy_bytes(const TensorView& view) const {
+  const std::int64_t rows = view.rows();
+  const std::int64_t columns = view.columns();
+  if (form(view) != WeightForm::kInt4 || is_of_experts(view.name)) return 0;
+  return takes_int4_copy(int4_form_for(view), columns) ? int4_copy_bytes(rows, columns) : 0;
+}
+
 bool WeightChoice::gives_up_int4(const TensorView& view) const {
   if (!view.input_order) return false;
   TensorView in_order = view;
   in_order.input_order = nullptr;
   return form(view) == WeightForm::kDense && form(in_order) == WeightForm::kInt4;
+}
+
+bool WeightChoice::wants_copies(std::uint64_t bytes, std::uint64_t left) const {
+  constexpr std::uint64_t kShare = 8;  // of what is left, at most: keys and values want the rest
+  switch (asked_.copies) {
+    case WeightCopies::kOn:
+      return true;
+    case WeightCopies::kOff:
+      return false;
+    case WeightCopies::kAuto:
+      break;
+  }
+  return bytes <= left / kShare;
 }
 
 WeightForm WeightChoice::tied_head_form(std::int64_t rows, std::int64_t columns) const {

@@ -37,8 +37,12 @@ class WeightChoice {
 
   WeightForm form(const TensorView& view) const;
   std::size_t bytes(const TensorView& view) const;
+  // Of its copy for many rows (int4_copy.h); 0: it has none. Experts have none: their rows are few.
+  std::size_t copy_bytes(const TensorView& view) const;
   // Whether its 4 bits are given up for 16 because its inputs come in another order (act-order).
   bool gives_up_int4(const TensorView& view) const;
+  // Whether copies of so many bytes are worth it, where so many are left without them.
+  bool wants_copies(std::uint64_t bytes, std::uint64_t left) const;
   // Of a head whose weight is the embedding's table; kDense: the table itself.
   WeightForm tied_head_form(std::int64_t rows, std::int64_t columns) const;
 

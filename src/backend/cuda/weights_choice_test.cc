@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/cuda/int4_copy.h"
 #include "backend/cuda/weights_scales.h"
 
 namespace hangar::cuda {
@@ -45,6 +46,32 @@ TEST(WeightChoice, TablesRoutersNormsAndBiasesNeverAre) {
   }
   EXPECT_EQ(form(all, listed("blk.0.attn_norm.weight", {4096})), WeightForm::kVector);
   EXPECT_EQ(form(all, listed("blk.0.attn_q.bias", {4096})), WeightForm::kVector);
+}
+
+TEST(WeightChoice, MatricesOf4BitsHaveCopiesButExperts) {
+  const QuantOptions asked{.matrices = kInt4};
+  const auto bytes = [&](const TensorView& view, bool multiplies = true) {
+    return WeightChoice(asked, multiplies, multiplies).copy_bytes(view);
+  };
+  EXPECT_EQ(bytes(kMatrix), int4_copy_bytes(11008, 4096));
+  EXPECT_EQ(bytes(kMatrix), 11008U * (4096 + 2 * 32));
+  EXPECT_EQ(bytes(kMatrix, false), 0U);
+  EXPECT_EQ(bytes(kHead), 0U);  // 16 bits
+  EXPECT_EQ(bytes(listed("token_embd.weight", {32000, 4096})), 0U);
+  EXPECT_EQ(bytes(listed("blk.3.ffn_up.weight", {11008, 4096}, DType::kQ4_0)), 0U);  // groups of 32
+  EXPECT_EQ(bytes(listed("blk.0.ffn_gate_exps.weight", {64, 1408, 2048})), 0U);
+  EXPECT_EQ(bytes(listed("blk.0.ffn_up.7.weight", {1408, 2048})), 0U);
+  EXPECT_EQ(WeightChoice({.matrices = kFp8}, true, true).copy_bytes(kMatrix), 0U);
+}
+
+TEST(WeightChoice, CopiesWantAnEighthUnlessAskedOtherwise) {
+  const auto wants = [](WeightCopies copies, std::uint64_t bytes) {
+    return WeightChoice({.copies = copies}, true, true).wants_copies(bytes, 8000);
+  };
+  EXPECT_TRUE(wants(WeightCopies::kAuto, 1000));
+  EXPECT_FALSE(wants(WeightCopies::kAuto, 1001));
+  EXPECT_TRUE(wants(WeightCopies::kOn, 9000));
+  EXPECT_FALSE(wants(WeightCopies::kOff, 1));
 }
 
 TEST(WeightChoice, TheHeadHasItsOwn) {

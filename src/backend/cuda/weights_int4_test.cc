@@ -14,6 +14,7 @@
 #include "backend/cuda/weights_choice.h"
 #include "backend/cuda/weights_test_support.h"
 #include "base/mapped_file.h"
+#include "tensor/float8.h"
 
 namespace hangar::cuda {
 namespace {
@@ -150,6 +151,68 @@ TEST_P(Int4WeightsTest, LoadedOneAfterTheOtherTheyLieTogether) {
   for (std::size_t i = 0; i < views.size(); ++i) {
     expect_is(*loaded[i], packed_on_host(views[i]), Int4Form::kMin32);
   }
+}
+
+// The copies of those that lie together do so too, and hold what they hold; one whose zeros are no
+// numbers of 4 bits has none.
+TEST_P(Int4WeightsTest, CopiesLieAsTheirMatricesDo) {
+  std::vector<CudaWeightPtr> loaded;
+  for (const std::int64_t rows : {128, 64, 192}) {
+    loaded.push_back(loader_
+                         ->make_random(rows, 256, static_cast<std::uint64_t>(rows), 0.02F,
+                                       RandomNumbers::kNormal, WeightForm::kInt4)
+                         .value());
+  }
+  const TensorView groups = random_groups(64, 256);
+  std::vector<std::byte> bytes(groups.data.begin(), groups.data.end());
+  constexpr std::int32_t kOddZero = 40;
+  for (std::size_t block = 0; block < 4; ++block) {  // a group's
+    std::memcpy(bytes.data() + 24 * block + 4, &kOddZero, sizeof(kOddZero));
+  }
+  TensorView odd = view(DType::kInt4G32, {64, 256}, std::move(bytes));
+  odd.group_columns = 128;
+  loaded.push_back(load_int4(odd));
+  std::size_t wanted = 4 * sizeof(std::int32_t);
+  for (const CudaWeightPtr& weight : loaded) {
+    loader_->copy_later(*weight);
+    wanted += int4_copy_bytes(weight->rows, weight->columns);
+  }
+  const std::size_t before = used_;
+  ASSERT_TRUE(loader_->take_copies().has_value());
+  EXPECT_NEAR(static_cast<double>(used_ - before), static_cast<double>(wanted), 64.0);
+  loader_->finish();
+  const CudaWeight* const three[] = {loaded[0].get(), loaded[1].get(), loaded[2].get()};
+  EXPECT_NE(copy_of(three).numbers, nullptr);
+  EXPECT_EQ(copy_of(three).numbers, loaded[0]->copy.numbers);
+  EXPECT_EQ(loaded[3]->copy.numbers, nullptr);
+
+  const CudaWeight& last = *loaded[2];
+  HostStrips strips(Int4Form::kZero128, last.rows, last.columns);
+  HANGAR_CUDA(
+      cudaMemcpy(strips.bytes().data(), last.data, strips.bytes().size(), cudaMemcpyDeviceToHost));
+  std::vector<std::uint8_t> numbers(static_cast<std::size_t>(last.rows * last.columns));
+  HANGAR_CUDA(
+      cudaMemcpy(numbers.data(), last.copy.numbers, numbers.size(), cudaMemcpyDeviceToHost));
+  for (std::int64_t r = 0; r < last.rows; ++r) {
+    for (std::int64_t c = 0; c < last.columns; ++c) {
+      const float number =
+          float8_e4m3_to_float(numbers[static_cast<std::size_t>(r * last.columns + c)]);
+      ASSERT_EQ(number, static_cast<float>(strips.code(r, c)) - strips.scales(r, c).other);
+    }
+  }
+}
+
+TEST_P(Int4WeightsTest, CopiesThatDoNotFitAreSaid) {
+  const CudaWeightPtr weight =
+      loader_->make_random(64, 256, 1, 0.02F, RandomNumbers::kNormal, WeightForm::kInt4).value();
+  loader_->copy_later(*weight);
+  limit_ = used_ + 1000;
+  const Status taken = loader_->take_copies();
+  ASSERT_FALSE(taken.has_value());
+  EXPECT_EQ(taken.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_THAT(taken.error().message, testing::HasSubstr("--int4-copies off"));
+  loader_->finish();
+  EXPECT_EQ(weight->copy.numbers, nullptr);
 }
 
 TEST_P(Int4WeightsTest, MadeOnesAreTheDenseOnesQuantized) {
