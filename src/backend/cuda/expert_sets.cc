@@ -64,8 +64,8 @@ Result<std::unique_ptr<const ExpertSet>> ExpertSets::join(std::span<const Expert
                       "a mixture of experts: {} wanted, {} of {} left on the card", bytes + wanted,
                       device_.left_bytes(), device_.memory_bytes());
   }
-  HANGAR_CUDA(
-      cudaMemcpyAsync(there, table.data(), bytes, cudaMemcpyHostToDevice, device_.stream()));
+  HANGAR_CUDA(cudaMemcpyAsync(static_cast<void*>(there), static_cast<const void*>(table.data()),
+                              bytes, cudaMemcpyHostToDevice, device_.stream()));
   device_.synchronize();
   const auto matrix = [&](std::size_t part) {
     const void* const* const weights = there + part * experts.size();
