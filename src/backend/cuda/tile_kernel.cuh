@@ -208,22 +208,10 @@ __global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op,
 #if __CUDA_ARCH__ >= 900
   extern __shared__ std::byte dynamic[];
   __shared__ __align__(16) std::uint64_t barriers[2 * kMostTileSlots];
-  const std::uint32_t begin = shared_address(dynamic);
-  const std::uint32_t offset = (kTileAlignment - begin % kTileAlignment) % kTileAlignment;
-  Ring ring{begin + offset, shared_address(barriers), a.slots, a.slot_bytes};
+  Ring ring(dynamic, barriers, a.slots, a.slot_bytes);
   // The same in all lanes, and known to be: what depends on it does not diverge.
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
-  if (threadIdx.x == kConsumers) {
-    for (int i = 0; i < a.slots; ++i) {
-      init_barrier(ring.barriers + 16 * i);
-      init_barrier(ring.barriers + 16 * i + 8, kConsumerWarps);
-    }
-    publish_barriers();
-    prefetch_map(&weight);
-    prefetch_map(&x);
-  }
-  __syncthreads();
-  cudaTriggerProgrammaticLaunchCompletion();
+  ring.open(kConsumers, kConsumerWarps, weight, x);
   const int number = static_cast<int>(blockIdx.x);
   const int items = items_of_block(a.items);
   using Block = TileBlock<Op, kWidth>;
@@ -237,7 +225,7 @@ __global__ void __launch_bounds__(TileBlock<Op, kWidth>::kThreads, TileBlock<Op,
   if constexpr (Block::kWide) take_registers<Block::kOfConsumer>();
   Place place{warp / 4, a.tile_rows <= kSharedTileRows, a.tile_rows};
   if (!place.shared) place.rows /= 2;
-  std::byte* const behind = dynamic + offset + a.slots * a.slot_bytes;
+  std::byte* const behind = ring.end(dynamic);
   float* const room = reinterpret_cast<float*>(behind) + warp * kOutputRoom;
   std::byte* const exchange = behind + kTileRoomBytes;
   bool waited = false;

@@ -205,21 +205,9 @@ __global__ void __launch_bounds__(Groups::kThreads, 1)
   extern __shared__ std::byte dynamic[];
   __shared__ __align__(16) std::uint64_t barriers[2 * Groups::kSlots];
   __shared__ float x_scales[Groups::kCount][2 * Groups::kWidth];
-  const std::uint32_t begin = shared_address(dynamic);
-  const std::uint32_t offset = (kTileAlignment - begin % kTileAlignment) % kTileAlignment;
-  Ring ring{begin + offset, shared_address(barriers), Groups::kSlots, Groups::kSlotBytes};
+  Ring ring(dynamic, barriers, Groups::kSlots, Groups::kSlotBytes);
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
-  if (threadIdx.x == Groups::kConsumers) {
-    for (int i = 0; i < Groups::kSlots; ++i) {
-      init_barrier(ring.barriers + 16 * i);
-      init_barrier(ring.barriers + 16 * i + 8, Groups::kWarps);
-    }
-    publish_barriers();
-    prefetch_map(&weight);
-    prefetch_map(&x);
-  }
-  __syncthreads();
-  cudaTriggerProgrammaticLaunchCompletion();
+  ring.open(Groups::kConsumers, Groups::kWarps, weight, x);
   const int number = static_cast<int>(blockIdx.x);
   const int items = items_of_block(a.items);
   if (warp >= Groups::kWarps) {
@@ -232,9 +220,7 @@ __global__ void __launch_bounds__(Groups::kThreads, 1)
   }
   take_registers<Groups::kOfConsumer>();
   const Place place{warp / 4, false, Groups::kRows / Groups::kCount};
-  float* const room =
-      reinterpret_cast<float*>(dynamic + offset + Groups::kSlots * Groups::kSlotBytes) +
-      warp * kOutputRoom;
+  float* const room = reinterpret_cast<float*>(ring.end(dynamic)) + warp * kOutputRoom;
   ItemScales scales(x_scales[place.group], place.group);
   cudaGridDependencySynchronize();  // x's scales; and y may be read still
   for (int i = 0; i < items; ++i) {

@@ -49,7 +49,9 @@ __device__ __forceinline__ void arrive_at(NamedBarrier barrier) {
   asm volatile("bar.arrive %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
 }
 
-// The ring of slots; producer and consumers step through it in the same order.
+// The ring of slots; producer and consumers step through it in the same order. It begins where a
+// block's memory is aligned; open() makes its barriers, for so many warps that read, by the block's
+// thread `maker`, and ends with the block's barrier.
 struct Ring {
   std::uint32_t memory;
   std::uint32_t barriers;
@@ -57,6 +59,34 @@ struct Ring {
   int slot_bytes;
   int at = 0;
   std::uint32_t parity = 0;
+
+  __device__ Ring(const std::byte* dynamic, const std::uint64_t* barriers, int slots,
+                  int slot_bytes)
+      : memory(shared_address(dynamic) + before(dynamic)),
+        barriers(shared_address(barriers)),
+        slots(slots),
+        slot_bytes(slot_bytes) {}
+  __device__ void open(int maker, int readers, const CUtensorMap& weight,
+                       const CUtensorMap& x) const {
+    if (static_cast<int>(threadIdx.x) == maker) {
+      for (int i = 0; i < slots; ++i) {
+        init_barrier(barriers + 16 * i);
+        init_barrier(barriers + 16 * i + 8, readers);
+      }
+      publish_barriers();
+      prefetch_map(&weight);
+      prefetch_map(&x);
+    }
+    __syncthreads();
+    cudaTriggerProgrammaticLaunchCompletion();
+  }
+  // Behind the slots.
+  __device__ std::byte* end(std::byte* dynamic) const {
+    return dynamic + before(dynamic) + slots * slot_bytes;
+  }
+  __device__ static std::uint32_t before(const std::byte* dynamic) {
+    return (kTileAlignment - shared_address(dynamic) % kTileAlignment) % kTileAlignment;
+  }
 
   __device__ std::uint32_t slot() const { return memory + at * slot_bytes; }
   __device__ std::uint32_t full() const { return barriers + 16 * at; }
