@@ -105,6 +105,31 @@ TEST_P(AttentionTest, WindowsAndSoftcapsEqualTheReference) {
   }
 }
 
+// What fills a recorded step up: its rows stay as they are, the others' do not change.
+TEST_P(AttentionTest, SequencesWithoutBlocksAttendToNothing) {
+  for (const Heads heads : {Heads{8, 2, 128}, Heads{4, 1, 64}, Heads{32, 2, 96}}) {
+    std::vector<SequencePlan> plans;
+    for (std::int32_t i = 0; i < 90; ++i) plans.push_back({i < 60 ? 5 + 7 * i : 0, 1});
+    AttentionCase c = make_case(heads, 16, plans);
+    const auto cache = fill_cache(*cuda_, c);
+    const std::vector<float> all = attend(*cuda_, *cache, c);
+    for (std::size_t s = 0; s < plans.size(); ++s) {
+      if (s >= 60 || s == 7) c.batch.sequences[s].blocks = 0;
+    }
+    const std::vector<float> got = attend(*cuda_, *cache, c);
+    const auto columns = static_cast<std::size_t>(c.q_columns());
+    for (std::size_t s = 0; s < plans.size(); ++s) {
+      for (std::size_t i = s * columns; i < (s + 1) * columns; ++i) {
+        if (c.batch.sequences[s].blocks > 0) {
+          ASSERT_NEAR(got[i], all[i], 1e-2F * std::abs(all[i]) + 1e-3F) << s;
+        } else {
+          ASSERT_TRUE(std::isnan(got[i])) << s;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(AttentionTest, BlocksBeforeTheWindowAreNotRead) {
   for (const Heads heads : {Heads{4, 1, 64}, Heads{2, 2, 128}, Heads{3, 1, 16}}) {
     AttentionCase c = make_case(heads, 16, {{500, 20}, {200, 1}, {1000, 100}, {700, 4}});

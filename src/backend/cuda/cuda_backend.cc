@@ -468,7 +468,8 @@ class CudaBackend final : public Backend {
     return angles_.back().second;
   }
 
-  // padded_ becomes the batch and, up to the graph's size, sequences that write to the spare block.
+  // padded_ becomes the batch and, up to the graph's size, sequences that write to the spare block
+  // and attend to nothing: they have no blocks of their own.
   StepGraphs::Size pad(const RaggedBatch& batch) {
     padded_ = batch;
     const std::int32_t rows =
@@ -479,7 +480,7 @@ class CudaBackend final : public Backend {
     }
     for (std::int32_t row = batch.rows(); row < rows; ++row) {
       padded_.sequences.push_back(
-          {row, 1, 0, static_cast<std::int32_t>(padded_.block_tables.size()), 1});
+          {row, 1, 0, static_cast<std::int32_t>(padded_.block_tables.size()), 0});
       padded_.block_tables.push_back(spare_block_);
       padded_.token_ids.push_back(0);
       padded_.positions.push_back(0);

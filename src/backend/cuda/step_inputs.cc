@@ -70,6 +70,7 @@ DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
   std::memcpy(host + sequences_at, batch.sequences.data(),
               sequences * sizeof(RaggedBatch::Sequence));
   std::ranges::copy(batch.block_tables, host + tables_at);
+  auto* const there = reinterpret_cast<RaggedBatch::Sequence*>(host + sequences_at);
   DeviceBatch made;
   for (std::size_t s = 0; s < sequences; ++s) {
     const RaggedBatch::Sequence& sequence = batch.sequences[s];
@@ -77,6 +78,7 @@ DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
                 static_cast<std::int32_t>(s));
     made.plan_max_rows = std::max(made.plan_max_rows, sequence.rows);
     made.plan_max_tokens = std::max(made.plan_max_tokens, sequence.context_tokens + sequence.rows);
+    if (sequence.blocks == 0) there[s].rows = 0;
   }
   HANGAR_CUDA(cudaMemcpyAsync(device_, host, end * sizeof(std::int32_t), cudaMemcpyHostToDevice,
                               device_memory_.stream()));

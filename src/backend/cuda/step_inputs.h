@@ -3,8 +3,10 @@
 // Promise: upload() brings the batch to the card and says where it lies; with `fixed` (a step that
 //   is, or will be, a graph) at the same addresses each time. ints() finds on the card what is a
 //   part of that batch (token_ids, positions, logit_rows), and brings anything else there (not
-//   while a graph is recorded). A fixed step has no attention plan. Nothing waits for the card but
-//   a third upload for the first.
+//   while a graph is recorded). A fixed step has no attention plan. A sequence without blocks (one
+//   that only fills a recorded step up) is named by its row, but has no rows there: nothing attends
+//   for it. As a context of one token it would be a run for each KV head, and all such runs the
+//   last block's (attention_runs.cuh). Nothing waits for the card but a third upload for the first.
 // Errors: CudaError; std::length_error for a step that is larger than kMostInts.
 // Threads: one.
 #pragma once
