@@ -17,17 +17,14 @@
 #include "backend/cuda/elementwise.h"
 #include "backend/cuda/expert_sets.h"
 #include "backend/cuda/experts.h"
-#include "backend/cuda/int4_pack.h"
 #include "backend/cuda/kv_cache.h"
 #include "backend/cuda/matmul.h"
+#include "backend/cuda/model_weights.h"
 #include "backend/cuda/rope.h"
 #include "backend/cuda/step_graphs.h"
 #include "backend/cuda/step_inputs.h"
 #include "backend/cuda/step_times.h"
 #include "backend/cuda/transfer.h"
-#include "backend/cuda/weights.h"
-#include "backend/cuda/weights_choice.h"
-#include "backend/random_weight.h"
 #include "base/paths.h"
 
 namespace hangar {
@@ -63,18 +60,15 @@ class CudaBackend final : public Backend {
   CudaBackend(std::unique_ptr<Device> device, const BackendOptions& options)
       : device_(std::move(device)),
         work_type_(options.work_type),
-        choice_(options.quant, device_->launch().hopper, device_->launch().hopper),
         inputs_(*device_),
         matmul_(must_take(kMatmulWorkspaceBytes), kMatmulWorkspaceBytes),
         graphs_(device_->stream()),
         times_(device_->stream()),
-        loader_([this](std::size_t bytes,
-                       std::size_t alignment) { return take_weight(bytes, alignment); },
-                work_type_, options.threads),
+        weights_(*device_, options),
         expert_sets_(
             *device_,
             [this](std::size_t bytes, std::size_t alignment) {
-              return take_weight(bytes, alignment);
+              return weights_.take(bytes, alignment);
             },
             work_type_) {
     expert_memory_ = static_cast<std::byte*>(must_take(kExpertBytes));
@@ -87,23 +81,24 @@ class CudaBackend final : public Backend {
   std::optional<BackendMemory> memory() const override {
     return BackendMemory{device_->memory_bytes(), device_->left_bytes()};
   }
-  std::size_t weight_bytes(const TensorView& view) const override { return choice_.bytes(view); }
+  std::size_t weight_bytes(const TensorView& view) const override {
+    return weights_.choice().bytes(view);
+  }
   std::size_t input_bytes(const TensorView& view, std::int64_t rows) const override {
-    const bool fp8 = is_few_bits(choice_.form(view)) ||
+    const bool fp8 = is_few_bits(weights_.choice().form(view)) ||
                      (view.name == "token_embd.weight" && head_bytes(view) > 0);
     return fp8 ? input_room_bytes(rows, view.columns()) : 0;
   }
   std::size_t head_bytes(const TensorView& table) const override {
-    const WeightForm form = choice_.tied_head_form(table.rows(), table.columns());
-    return is_few_bits(form) ? form_bytes(form, table.rows(), table.columns()) : 0;
+    return weights_.head_bytes(table);
   }
   std::size_t copy_bytes(const TensorView& view) const override {
-    return device_->launch().deterministic ? 0 : choice_.copy_bytes(view);
+    return weights_.copy_bytes(view);
   }
   bool wants_copies(std::uint64_t bytes, std::uint64_t left) const override {
-    return choice_.wants_copies(bytes, left);
+    return weights_.choice().wants_copies(bytes, left);
   }
-  void keep_copies() override { keeps_copies_ = true; }
+  void keep_copies() override { weights_.keep_copies(); }
   // Many at once is what throughput wants; their logits take a quarter of a gigabyte.
   StepSizes usual_step_sizes() const override {
     constexpr std::uint64_t kLarge = std::uint64_t{48} << 30U;
@@ -111,41 +106,16 @@ class CudaBackend final : public Backend {
   }
 
   Result<WeightPtr> load_weight(const TensorView& view, InputPrecision /*16 bits*/) override {
-    loading_ = true;
-    if (choice_.gives_up_int4(view)) ++reordered_;
-    HANGAR_TRY(CudaWeightPtr weight, loader_.load(view, choice_.form(view)));
-    note_weight(*weight, view);
+    HANGAR_TRY(CudaWeightPtr weight, weights_.load(view));
     return WeightPtr(std::move(weight));
   }
-
   Result<WeightPtr> random_weight(const TensorView& view, const RandomWeights& how,
                                   InputPrecision /*16 bits*/) override {
-    loading_ = true;
-    const RandomRole role = random_role(view);
-    const bool normal = how.kind == RandomWeights::Kind::kNormal;
-    Result<CudaWeightPtr> made =
-        role == RandomRole::kMatrix
-            ? loader_.make_random(
-                  view.rows(), view.columns(),
-                  // A slice is a weight of its own here: which rows it is joins the seed.
-                  random_key(view.name, how.seed) + static_cast<std::uint64_t>(view.first_row),
-                  normal ? RandomWeights::kNormalDeviation : RandomWeights::kUniformLimit,
-                  normal ? RandomNumbers::kNormal : RandomNumbers::kUniform, choice_.form(view),
-                  int4_form_for(view))
-            : loader_.make_constant(view.rows(), view.columns(),
-                                    role == RandomRole::kOnes ? 1.0F : 0.0F);
-    HANGAR_TRY(CudaWeightPtr weight, std::move(made));
-    note_weight(*weight, view);
+    HANGAR_TRY(CudaWeightPtr weight, weights_.make(view, how));
     return WeightPtr(std::move(weight));
   }
-
   Result<WeightPtr> make_head(const Weight& table) override {
-    const CudaWeight& dense = as_cuda(table);
-    const WeightForm form = choice_.tied_head_form(dense.rows, dense.columns);
-    if (!is_few_bits(form)) return WeightPtr{};
-    loading_ = true;
-    HANGAR_TRY(CudaWeightPtr weight, loader_.make_head(dense, form));
-    note_input(*weight);
+    HANGAR_TRY(CudaWeightPtr weight, weights_.make_head(as_cuda(table)));
     return WeightPtr(std::move(weight));
   }
 
@@ -158,7 +128,7 @@ class CudaBackend final : public Backend {
     most_rows_ = std::max(most_rows_, rows);
     if (precision == ActivationPrecision::kLogits) {
       HANGAR_CHECK_OK(make_input_room());
-      HANGAR_CHECK_OK(loader_.take_copies());
+      HANGAR_CHECK_OK(weights_.take_copies());
       HANGAR_TRY(draws_, Draws::make(*device_, columns, rows));
       most_logit_rows_ = static_cast<std::int32_t>(rows);
     }
@@ -190,7 +160,8 @@ class CudaBackend final : public Backend {
       inputs_.end_step();
       return;
     }
-    const StepGraphs::Size size = pad(batch);
+    padded_ = batch;
+    const StepGraphs::Size size = StepGraphs::pad(padded_, most_logit_rows_, spare_block_);
     batch_ = inputs_.upload(padded_, true);
     batch_.plan_max_tokens = size.second;
     graphs_.run(size, [&] { body(padded_); });
@@ -376,11 +347,7 @@ class CudaBackend final : public Backend {
  private:
   // For every operation: weights that are still on their way are waited for first.
   const Launch& launch() {
-    if (loading_) {
-      loader_.finish();
-      loading_ = false;
-      log_reordered();
-    }
+    weights_.finish();
     kv_written_ = false;
     return device_->launch();
   }
@@ -402,44 +369,13 @@ class CudaBackend final : public Backend {
                take_bytes(static_cast<std::size_t>(x.rows * x.columns) * element, "activations"));
     return x;
   }
-  void log_reordered() {
-    if (reordered_ == 0) return;
-    spdlog::info(
-        "{} matrices of 4 bits have their inputs in another order (act-order) and are kept in 16 "
-        "bits; --quant int4 quantizes them anew",
-        reordered_);
-    reordered_ = 0;
-  }
-  void note_weight(CudaWeight& weight, const TensorView& view) {
-    note_input(weight);
-    if (keeps_copies_ && copy_bytes(view) > 0) loader_.copy_later(weight);
-  }
-  void note_input(const CudaWeight& weight) {
-    if (is_few_bits(weight.layout)) widest_input_ = std::max(widest_input_, weight.columns);
-  }
   // Weights are loaded, and the largest step is known: logits are what is allocated last.
   Status make_input_room() {
-    if (widest_input_ == 0) return {};
-    HANGAR_TRY(void* const room,
-               take_bytes(input_room_bytes(most_rows_, widest_input_), "inputs in FP8"));
-    matmul_.set_input_room(room, most_rows_, widest_input_);
+    const std::int64_t widest = weights_.widest_input();
+    if (widest == 0) return {};
+    HANGAR_TRY(void* const room, take_bytes(input_room_bytes(most_rows_, widest), "inputs in FP8"));
+    matmul_.set_input_room(room, most_rows_, widest);
     return {};
-  }
-  // Matrices lie behind one another; what is small beside them has a place of its own, so that a
-  // bias between two matrices does not part them.
-  void* take_weight(std::size_t bytes, std::size_t alignment) {
-    constexpr std::size_t kSmall = std::size_t{64} << 10U;
-    constexpr std::size_t kSlab = std::size_t{1} << 20U;
-    if (bytes > kSmall) return device_->take_unfilled(bytes, alignment);
-    small_left_ -= small_left_ % std::max<std::size_t>(alignment, 16);
-    if (small_left_ < bytes) {
-      small_ = static_cast<std::byte*>(device_->take_unfilled(kSlab, 256));
-      if (small_ == nullptr) return nullptr;
-      small_left_ = kSlab;
-    }
-    std::byte* piece = small_ + (kSlab - small_left_);
-    small_left_ -= bytes;
-    return piece;
   }
 
   KvLayer layer_of(const KvCache& cache, std::int32_t layer) const {
@@ -458,7 +394,7 @@ class CudaBackend final : public Backend {
       if (of == table) return angles;
     }
     const auto pairs = table.inverse_frequency.size();
-    auto* memory = static_cast<float*>(take_weight(pairs * sizeof(float), 16));
+    auto* memory = static_cast<float*>(weights_.take(pairs * sizeof(float), 16));
     if (memory == nullptr) throw CudaError(cudaErrorMemoryAllocation, "taking a rotary table");
     HANGAR_CUDA(cudaMemcpyAsync(memory, table.inverse_frequency.data(), pairs * sizeof(float),
                                 cudaMemcpyHostToDevice, device_->stream()));
@@ -468,49 +404,21 @@ class CudaBackend final : public Backend {
     return angles_.back().second;
   }
 
-  // padded_ becomes the batch and, up to the graph's size, sequences that write to the spare block
-  // and attend to nothing: they have no blocks of their own.
-  StepGraphs::Size pad(const RaggedBatch& batch) {
-    padded_ = batch;
-    const std::int32_t rows =
-        std::max(batch.rows(), std::min(StepGraphs::padded_rows(batch.rows()), most_logit_rows_));
-    std::int32_t tokens = 1;
-    for (const auto& sequence : batch.sequences) {
-      tokens = std::max(tokens, sequence.context_tokens + 1);
-    }
-    for (std::int32_t row = batch.rows(); row < rows; ++row) {
-      padded_.sequences.push_back(
-          {row, 1, 0, static_cast<std::int32_t>(padded_.block_tables.size()), 0});
-      padded_.block_tables.push_back(spare_block_);
-      padded_.token_ids.push_back(0);
-      padded_.positions.push_back(0);
-      padded_.logit_rows.push_back(row);
-    }
-    return {rows, StepGraphs::padded_tokens(tokens)};
-  }
-
   std::unique_ptr<Device> device_;
   DType work_type_;
-  WeightChoice choice_;
   StepInputs inputs_;
   Matmul matmul_;
   StepGraphs graphs_;
   StepTimes times_;
   std::int64_t step_device_us_ = 0;
-  WeightLoader loader_;
+  ModelWeights weights_;
   ExpertSets expert_sets_;
-  bool keeps_copies_ = false;  // of matrices of 4 bits, for many rows
-  bool loading_ = false;
   bool kv_written_ = false;  // by the operation before
-  std::byte* small_ = nullptr;
-  std::size_t small_left_ = 0;
   std::byte* expert_memory_ = nullptr;
   void* attention_memory_ = nullptr;
   std::int32_t spare_block_ = 0;
   std::int32_t most_logit_rows_ = 0;
-  std::int64_t most_rows_ = 0;     // of an activation
-  std::int64_t widest_input_ = 0;  // of a weight of few bits
-  int reordered_ = 0;  // weights loaded since the last finish() that gave up their 4 bits
+  std::int64_t most_rows_ = 0;  // of an activation
   std::unique_ptr<Draws> draws_;
   std::vector<std::pair<RopeTable, RopeAngles>> angles_;  // a model has one or two
   RaggedBatch padded_;

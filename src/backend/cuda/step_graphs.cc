@@ -1,5 +1,7 @@
 #include "backend/cuda/step_graphs.h"
 
+#include <algorithm>
+
 #include "backend/cuda/launch.h"
 
 namespace hangar::cuda {
@@ -30,6 +32,23 @@ StepGraphs::~StepGraphs() {
   for (const auto& [size, graph] : graphs_) {
     if (graph != nullptr) (void)cudaGraphExecDestroy(graph);
   }
+}
+
+StepGraphs::Size StepGraphs::pad(RaggedBatch& batch, std::int32_t most_rows,
+                                 std::int32_t spare_block) {
+  std::int32_t tokens = 1;
+  for (const auto& sequence : batch.sequences) {
+    tokens = std::max(tokens, sequence.context_tokens + 1);
+  }
+  const std::int32_t rows = std::max(batch.rows(), std::min(padded_rows(batch.rows()), most_rows));
+  for (std::int32_t row = batch.rows(); row < rows; ++row) {
+    batch.sequences.push_back({row, 1, 0, static_cast<std::int32_t>(batch.block_tables.size()), 0});
+    batch.block_tables.push_back(spare_block);
+    batch.token_ids.push_back(0);
+    batch.positions.push_back(0);
+    batch.logit_rows.push_back(row);
+  }
+  return {rows, padded_tokens(tokens)};
 }
 
 std::int32_t StepGraphs::padded_rows(std::int32_t rows) {

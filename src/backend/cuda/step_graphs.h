@@ -2,8 +2,9 @@
 //
 // Promise: run() does the work of `body` on the stream. The first time a size comes it simply calls
 //   body (libraries load their kernels then, which cannot be recorded); the second time it records
-//   what body launches, and from then on replays that. padded_rows() is the size a step of so many
-//   rows is padded to.
+//   what body launches, and from then on replays that. pad() fills a decode step up to one of a few
+//   sizes, padded_rows() where most_rows allow it, with sequences of one token that write to the
+//   spare block and attend to nothing: they have no blocks of their own (StepInputs).
 // Errors: CudaError. An exception of body's while it is recorded passes through, and nothing is
 //   kept.
 // Threads: one.
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "base/function_ref.h"
+#include "tensor/ragged_batch.h"
 
 namespace hangar::cuda {
 
@@ -29,6 +31,7 @@ class StepGraphs {
   StepGraphs(const StepGraphs&) = delete;
   StepGraphs& operator=(const StepGraphs&) = delete;
 
+  static Size pad(RaggedBatch& batch, std::int32_t most_rows, std::int32_t spare_block);
   static std::int32_t padded_rows(std::int32_t rows);
   // The least power of two, from 1,024 on, that is not below `tokens`.
   static std::int32_t padded_tokens(std::int32_t tokens);
