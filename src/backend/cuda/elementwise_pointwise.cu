@@ -60,10 +60,6 @@ __global__ void add_kernel(Rows<X> x, Rows<Y> y, int columns) {
   store<kWidth>(at, values);
 }
 
-__device__ float gelu(float x) {
-  return 0.5F * x * erfcf(x * -0.70710678F);  // erfc(-z) is 1 + erf(z)
-}
-
 template <int kWidth, typename T>
 __global__ void gate_kernel(Rows<T> out, Rows<T> gate, Rows<T> up, int columns, GateFunction f) {
   const std::int64_t column = column_of_thread(kWidth);
@@ -73,11 +69,9 @@ __global__ void gate_kernel(Rows<T> out, Rows<T> gate, Rows<T> up, int columns, 
   float factors[kWidth];
   load<kWidth>(gate.row(blockIdx.x) + column, values);
   load<kWidth>(up.row(blockIdx.x) + column, factors);
-  const Gate function(f);
+  const AnyGate function(f);
 #pragma unroll
-  for (int i = 0; i < kWidth; ++i) {
-    values[i] = Gate::knows(f) ? function(values[i], factors[i]) : gelu(values[i]) * factors[i];
-  }
+  for (int i = 0; i < kWidth; ++i) values[i] = function(values[i], factors[i]);
   store<kWidth>(out.row(blockIdx.x) + column, values);
 }
 

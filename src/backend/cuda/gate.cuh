@@ -1,4 +1,4 @@
-// Gate: f(x) * up on the card, for the functions that need no branch.
+// Gate: f(x) * up on the card, for the functions that need no branch; AnyGate: for all of them.
 //
 // Promise: kSilu and kGeluTanh are both x / (1 + exp(-x (linear + cubic x^2))), as (1 + tanh(u)) /
 //   2 = 1 / (1 + exp(-2 u)). knows() says which functions are such.
@@ -26,5 +26,23 @@ struct Gate {
   }
 #endif
 };
+
+#ifdef __CUDACC__
+class AnyGate {
+ public:
+  __device__ __forceinline__ explicit AnyGate(GateFunction f) : function_(f), known_(f) {}
+  __device__ __forceinline__ float operator()(float x, float up) const {
+    return Gate::knows(function_) ? known_(x, up) : gelu(x) * up;
+  }
+
+ private:
+  __device__ static float gelu(float x) {
+    return 0.5F * x * erfcf(x * -0.70710678F);  // erfc(-z) is 1 + erf(z)
+  }
+
+  GateFunction function_;
+  Gate known_;
+};
+#endif
 
 }  // namespace hangar::cuda

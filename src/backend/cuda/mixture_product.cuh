@@ -1,8 +1,7 @@
 // The grouped product of a mixture of experts: one launch for all experts.
 //
 // Promise: product_kernel<T, Strip, tiles, gated>() is y[choice] = W_expert x, of 16 rows of W and
-// a
-//   tile of choices to a block, whose four warps take chunks of the columns in turn and meet in
+//   a tile of choices to a block, whose four warps take chunks of the columns in turn and meet in
 //   shared memory; gated: f(W x) * (V x). x is the choice's own row, or its token's.
 // Shapes: columns a multiple of Strip::kColumns, outputs of 16.
 // Threads: device code, launched by the step thread.
@@ -90,7 +89,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     }
     return sum * Strip::factor(m == 0 ? a.w : a.v, tile.expert, strip * kStrip + row, row);
   };
-  const Gate gate(a.gate);
+  const AnyGate gate(a.gate);
   for (int i = static_cast<int>(threadIdx.x); i < kStrip * tile.count; i += 32 * kWarps) {
     const int row = i % kStrip;
     const int choice = i / kStrip;

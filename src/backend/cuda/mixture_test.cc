@@ -76,7 +76,8 @@ class MixtureTest : public Int4ProductTest {
 
   // weights: a DType or an Int4Form.
   template <typename Weights>
-  void check(const MixtureShape& shape, Weights weights, bool normalize);
+  void check(const MixtureShape& shape, Weights weights, bool normalize,
+             GateFunction f = GateFunction::kSilu);
 };
 
 // Row by row, as Backend::top_experts() chooses.
@@ -97,8 +98,21 @@ std::vector<std::pair<std::int32_t, double>> choose(const float* scores, const M
   return chosen;
 }
 
+double gated(GateFunction f, double x) {
+  switch (f) {
+    case GateFunction::kSilu:
+      return x / (1.0 + std::exp(-x));
+    case GateFunction::kGeluTanh:
+      return x / 2 * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+    case GateFunction::kGelu:
+      break;
+  }
+  return x / 2 * (1.0 + std::erf(x / std::sqrt(2.0)));
+}
+
 template <typename Weights>
-void MixtureTest::check(const MixtureShape& shape, Weights weights, bool normalize) {
+void MixtureTest::check(const MixtureShape& shape, Weights weights, bool normalize,
+                        GateFunction f) {
   SCOPED_TRACE(fmt::format("{} of {} experts, {} rows, {} x {}, weights {}", shape.used,
                            shape.experts, shape.rows, shape.hidden, shape.inner,
                            static_cast<int>(weights)));
@@ -128,7 +142,7 @@ void MixtureTest::check(const MixtureShape& shape, Weights weights, bool normali
   const Activation scored = put(scores, rows, experts, DType::kF32);
   const Activation x = put(before, rows, hidden, DType::kF32);
   void* const room = take(mixture_room_bytes(rows, mixture), 256);
-  mix_experts(launch_, x, normed, scored, mixture, normalize, GateFunction::kSilu, room);
+  mix_experts(launch_, x, normed, scored, mixture, normalize, f, room);
   const Numbers got = get(x);
 
   const auto at = [](const Numbers& values, std::int64_t i) {
@@ -147,8 +161,7 @@ void MixtureTest::check(const MixtureShape& shape, Weights weights, bool normali
           g += at(gate.numbers[e], i * hidden + c) * at(n, r * hidden + c);
           u += at(up.numbers[e], i * hidden + c) * at(n, r * hidden + c);
         }
-        middle[static_cast<std::size_t>(i)] =
-            round_to(type(), static_cast<float>(g / (1.0 + std::exp(-g)) * u));
+        middle[static_cast<std::size_t>(i)] = round_to(type(), static_cast<float>(gated(f, g) * u));
       }
       for (std::int64_t o = 0; o < hidden; ++o) {
         double sum = 0.0;
@@ -180,6 +193,13 @@ TEST_P(MixtureTest, EqualsSumsInDouble) {
       check(shape, weights, shape.rows % 2 == 1);
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+TEST_P(MixtureTest, EveryGateFunctionIsIts) {
+  for (const GateFunction f : {GateFunction::kGeluTanh, GateFunction::kGelu}) {
+    check({4, 2, 9, 128, 64}, type(), true, f);
+    if (HasFatalFailure()) return;
   }
 }
 
