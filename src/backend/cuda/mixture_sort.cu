@@ -1,3 +1,4 @@
+#include "backend/cuda/block_scan.cuh"
 #include "backend/cuda/element_io.cuh"
 #include "backend/cuda/experts.h"
 #include "backend/cuda/mixture_sort.h"
@@ -6,24 +7,6 @@ namespace hangar::cuda {
 namespace {
 
 constexpr int kThreads = static_cast<int>(kMostExperts);  // one for each expert
-
-// value, summed over the threads before this one. Ends with a barrier.
-__device__ int sum_before(int value, int* warps) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  int upto = value;
-#pragma unroll
-  for (int step = 1; step < 32; step *= 2) {
-    const int other = __shfl_up_sync(~0U, upto, step);
-    if (lane >= step) upto += other;
-  }
-  if (lane == 31) warps[warp] = upto;
-  __syncthreads();
-  int before = upto - value;
-  for (int w = 0; w < warp; ++w) before += warps[w];
-  __syncthreads();
-  return before;
-}
 
 __global__ void __launch_bounds__(kThreads)
     sort_kernel(SortedChoices to, const std::int32_t* ids, int rows, int used, int experts,
@@ -38,15 +21,16 @@ __global__ void __launch_bounds__(kThreads)
   for (int i = thread; i < choices; i += kThreads) atomicAdd(&counts[ids[i]], 1);
   __syncthreads();
   const int count = thread < experts ? counts[thread] : 0;
-  const int first = sum_before(count, warps);
+  const int first = scan_block<kThreads / 32>(count, warps).before;
   const int pieces = (count + width - 1) / width;
-  const int first_tile = sum_before(pieces, warps);
+  const Scan<int> tiles = scan_block<kThreads / 32>(pieces, warps);
+  const int first_tile = tiles.before;
   counts[thread] = first;  // where the expert's next choice goes
   for (int piece = 0; piece < pieces; ++piece) {
     const int begin = piece * width;
     to.tiles[first_tile + piece] = {thread, first + begin, min(width, count - begin)};
   }
-  if (thread == kThreads - 1) *to.tile_count = first_tile + pieces;
+  if (thread == 0) *to.tile_count = tiles.total;
   __syncthreads();
   for (int i = thread; i < choices; i += kThreads) to.order[atomicAdd(&counts[ids[i]], 1)] = i;
   // A row's own: few. A row has each expert once.

@@ -47,23 +47,38 @@ struct PlainInputs {
   }
 };
 
-// Rows of 16 bits.
-template <typename T>
-class DenseStrip {
+// A lane's 16 bytes of each of its two rows of W, of rows that lie one behind the other.
+template <typename Element>
+class PlainStrip {
  public:
-  static constexpr int kColumns = 32;
-  using Inputs = PlainInputs<2>;
-
-  __device__ __forceinline__ DenseStrip(const MixtureMatrix& matrix, int expert, int strip,
+  __device__ __forceinline__ PlainStrip(const MixtureMatrix& matrix, int expert, int strip,
                                         int columns)
-      : first_(static_cast<const T*>(matrix.weights[expert]) +
+      : first_(static_cast<const Element*>(matrix.weights[expert]) +
                static_cast<std::int64_t>(strip * kStrip + lane_id() / 4) * columns +
-               lane_id() % 4 * 8),
+               lane_id() % 4 * static_cast<int>(16 / sizeof(Element))),
         eight_rows_(std::int64_t{8} * columns) {}
   __device__ __forceinline__ void load(int column) {
     low_ = __ldg(reinterpret_cast<const uint4*>(first_ + column));
     high_ = __ldg(reinterpret_cast<const uint4*>(first_ + eight_rows_ + column));
   }
+
+ protected:
+  uint4 low_;
+  uint4 high_;
+
+ private:
+  const Element* first_;
+  std::int64_t eight_rows_;
+};
+
+// Rows of 16 bits.
+template <typename T>
+class DenseStrip : public PlainStrip<T> {
+ public:
+  static constexpr int kColumns = 32;
+  using Inputs = PlainInputs<2>;
+  using PlainStrip<T>::PlainStrip;
+
   __device__ __forceinline__ void add(float (&sums)[4], const Inputs& x) const {
     const std::uint32_t a[2][4] = {{low_.x, high_.x, low_.y, high_.y},
                                    {low_.z, high_.z, low_.w, high_.w}};
@@ -76,10 +91,8 @@ class DenseStrip {
   }
 
  private:
-  const T* first_;
-  std::int64_t eight_rows_;
-  uint4 low_;
-  uint4 high_;
+  using PlainStrip<T>::low_;
+  using PlainStrip<T>::high_;
 };
 
 template <typename T>
@@ -99,21 +112,12 @@ __device__ __forceinline__ void spread_codes(std::uint32_t codes, std::uint32_t&
 
 // Rows of FP8, each with a scale.
 template <typename T>
-class Fp8Strip {
+class Fp8Strip : public PlainStrip<std::byte> {
  public:
   static constexpr int kColumns = 64;
   using Inputs = PlainInputs<4>;
+  using PlainStrip<std::byte>::PlainStrip;
 
-  __device__ __forceinline__ Fp8Strip(const MixtureMatrix& matrix, int expert, int strip,
-                                      int columns)
-      : first_(static_cast<const std::byte*>(matrix.weights[expert]) +
-               static_cast<std::int64_t>(strip * kStrip + lane_id() / 4) * columns +
-               lane_id() % 4 * 16),
-        eight_rows_(std::int64_t{8} * columns) {}
-  __device__ __forceinline__ void load(int column) {
-    low_ = __ldg(reinterpret_cast<const uint4*>(first_ + column));
-    high_ = __ldg(reinterpret_cast<const uint4*>(first_ + eight_rows_ + column));
-  }
   __device__ __forceinline__ void add(float (&sums)[4], const Inputs& x) const {
     const std::uint32_t low[4] = {low_.x, low_.y, low_.z, low_.w};
     const std::uint32_t high[4] = {high_.x, high_.y, high_.z, high_.w};
@@ -129,12 +133,6 @@ class Fp8Strip {
                                                  int /*row_of_strip*/) {
     return matrix.scales[expert][row];
   }
-
- private:
-  const std::byte* first_;
-  std::int64_t eight_rows_;
-  uint4 low_;
-  uint4 high_;
 };
 
 // Strips of 4 bits (int4.h), taken as int4_direct.cuh takes them: u's bits are numbers as they lie.

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 
+#include "backend/cuda/block_scan.cuh"
 #include "backend/cuda/ordered_key.cuh"
 #include "backend/cuda/sampling_arrays.h"
 #include "backend/cuda/sampling_chunk.cuh"
@@ -40,33 +41,6 @@ struct FrontShared {
   int found;
   Integer before;
 };
-
-// The sum of all threads before this one, and of all.
-struct Scan {
-  Integer before;
-  Integer total;
-};
-__device__ inline Scan scan_block(Integer value, Integer* of_warps) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  Integer sum = value;
-#pragma unroll
-  for (int offset = 1; offset < 32; offset *= 2) {
-    const Integer other = __shfl_up_sync(~0U, sum, offset);
-    if (lane >= offset) sum += other;
-  }
-  if (lane == 31) of_warps[warp] = sum;
-  __syncthreads();
-  Integer before = sum - value;
-  Integer total = 0;
-  for (int w = 0; w < kPickWarps; ++w) {
-    const Integer of_warp = of_warps[w];
-    if (w < warp) before += of_warp;
-    total += of_warp;
-  }
-  __syncthreads();
-  return {before, total};
-}
 
 class Front {
  public:
@@ -114,7 +88,7 @@ class Front {
     };
     int own = 0;
     for (int i = first; i < first + each; ++i) own += lives(i) ? 1 : 0;
-    const Scan scan = scan_block(static_cast<Integer>(own), shared_.integers);
+    const Scan<Integer> scan = scan_block<kPickWarps>(static_cast<Integer>(own), shared_.integers);
     int at = static_cast<int>(scan.before);
     for (int i = first; i < first + each; ++i) {
       if (lives(i)) shared_.live[at++] = static_cast<std::uint16_t>(i);
@@ -174,7 +148,7 @@ class Front {
         if (counts) own += units_of(logit);
       });
     }
-    return scan_block(own, shared_.integers).total;
+    return scan_block<kPickWarps>(own, shared_.integers).total;
   }
 
   // Draws among the tokens of the front of at least `least` weight; -1 where none has any.
@@ -272,7 +246,7 @@ class Front {
     });
     __syncthreads();
     const Integer amount = by_weight ? shared_.weights[bin] : shared_.counts[bin];
-    const Scan scan = scan_block(amount, shared_.integers);
+    const Scan<Integer> scan = scan_block<kPickWarps>(amount, shared_.integers);
     const Integer above = before + scan.before;
     if (above < wanted && wanted <= above + amount) {
       shared_.bin = bin;
@@ -329,7 +303,7 @@ class Front {
       return by_weight ? units_of(value_of_key(key_of_ranked(shared_.sorted[i]))) : 1;
     };
     const Integer a = amount(first);
-    const Scan scan = scan_block(a + amount(first + 1), shared_.integers);
+    const Scan<Integer> scan = scan_block<kPickWarps>(a + amount(first + 1), shared_.integers);
     const int kept = __syncthreads_count(first < sorted_ && scan.before < wanted ? 1 : 0) +
                      __syncthreads_count(first + 1 < sorted_ && scan.before + a < wanted ? 1 : 0);
     cut_ = shared_.sorted[kept - 1];
