@@ -57,6 +57,14 @@ MatmulInput as_it_is(Activation x, DType work) {
   return {work, x.rows, x.columns, x.data, x.row_stride(), nullptr, nullptr, {}};
 }
 
+void set_input(Product& product, const MatmulInput& x) {
+  product.x = x.data;
+  product.x_stride = x.stride;
+  product.x_scales = x.scales;
+  product.x_sums = x.sums;
+  product.norm = x.norm;
+}
+
 Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y) {
   assert(y.rows == x.rows && y.columns == weight.rows && weight.columns == x.columns);
   Product product;
@@ -66,14 +74,10 @@ Product product_of(const CudaWeight& weight, const MatmulInput& x, Activation y)
   product.weight_scales = weight.scales;
   product.int4 = int4_of(weight);
   product.copy = weight.copy;
-  product.x_scales = x.scales;
-  product.x_sums = x.sums;
-  product.norm = x.norm;
   product.outputs = weight.rows;
   product.columns = weight.columns;
   product.rows = x.rows;
-  product.x = x.data;
-  product.x_stride = x.stride;
+  set_input(product, x);
   product.output = y.dtype == DType::kF32 ? ProductOutput::kFull : ProductOutput::kWork;
   product.y = y.data;
   product.y_stride = y.row_stride();
@@ -194,7 +198,8 @@ void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
   Product product = product_of(weight, as_it_is(y, y.dtype), x);
   product.output = ProductOutput::kAdd;
   if (products_.goes_by_copy(launch, product)) kind = InputKind::kFp8;
-  add_product(launch, x, input(launch, y, kind), weight);
+  set_input(product, input(launch, y, kind));
+  products_.multiply(launch, product);
 }
 
 void Matmul::add_product(const Launch& launch, Activation x, const MatmulInput& y,
@@ -250,11 +255,7 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
       const InputKind kind =
           products_.goes_by_copy(launch, gated) ? InputKind::kFp8 : kind_of(gate);
       const MatmulInput normed = normed_input(launch, x, norm_weight, eps, scratch.normed, kind);
-      gated.x = normed.data;
-      gated.x_stride = normed.stride;
-      gated.x_scales = normed.scales;
-      gated.x_sums = normed.sums;
-      gated.norm = normed.norm;
+      set_input(gated, normed);
       products_.multiply(launch, gated);
       return matmul_add(launch, x, scratch.gate, down);
     }
