@@ -24,8 +24,6 @@ Result<std::vector<SpeedProbeResult>> run_speed_probe(const Checkpoint& checkpoi
   const std::vector<ProbeTest> tests = probe_tests(options);
   const BackendOptions backend_options{.threads = options.threads, .quant = options.quant};
   HANGAR_TRY(auto backend, make_backend(options.backend, backend_options));
-  // Nobody plans the card's memory here: auto is without copies.
-  if (options.quant.copies == WeightCopies::kOn) backend->keep_copies();
   HANGAR_TRY(const auto model,
              ProbeModel::make(checkpoint, std::move(backend), tests, options.batch_rows));
   std::vector<SpeedProbeResult> results;

@@ -36,8 +36,6 @@ Result<std::vector<StepAccount>> account_steps(const Checkpoint& checkpoint,
   const std::vector<ProbeTest> tests = probe_tests(options);
   const BackendOptions backend_options{.threads = options.threads, .quant = options.quant};
   HANGAR_TRY(auto backend, make_backend(options.backend, backend_options));
-  // Nobody plans the card's memory here: auto is without copies.
-  if (options.quant.copies == WeightCopies::kOn) backend->keep_copies();
   auto timed = std::make_unique<TimedBackend>(std::move(backend));
   TimedBackend& clocks = *timed;
   HANGAR_TRY(const auto model,

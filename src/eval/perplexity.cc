@@ -43,8 +43,6 @@ Result<std::unique_ptr<PerplexityProbe>> PerplexityProbe::make(const Checkpoint&
   }
   const BackendOptions backend_options{.threads = options.threads, .quant = options.quant};
   HANGAR_TRY(auto backend, make_backend(options.backend, backend_options));
-  // Nobody plans the card's memory here: auto is without copies.
-  if (options.quant.copies == WeightCopies::kOn) backend->keep_copies();
   std::unique_ptr<PerplexityProbe> probe(
       new PerplexityProbe(options, std::move(backend), static_cast<std::int32_t>(blocks)));
   const auto row_bytes = static_cast<std::size_t>(config.vocabulary) * sizeof(float);

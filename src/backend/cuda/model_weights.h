@@ -2,11 +2,11 @@
 //
 // Promise: load(), make() and make_head() are Backend's load_weight, random_weight and make_head,
 //   in WeightChoice's forms; make_head() gives none where the table itself serves. They do not wait
-//   for what they begin: finish() does, and says in the log what stayed or became what. With
-//   keep_copies() matrices of 4 bits get their copies too (copy_bytes()), whose memory
-//   take_copies() takes, once all are loaded. take() is where weights lie: matrices behind one
-//   another; what is small beside them has a place of its own, so that a bias between two matrices
-//   does not part them.
+//   for what they begin: finish() does, and says in the log what stayed or became what. Where the
+//   options ask for it, or with keep_copies(), matrices of 4 bits get their copies too
+//   (copy_bytes()), whose memory take_copies() takes, once all are loaded. take() is where weights
+//   lie: matrices behind one another; what is small beside them has a place of its own, so that a
+//   bias between two matrices does not part them.
 // Errors: as WeightLoader.
 // Threads: one.
 #pragma once
@@ -47,7 +47,7 @@ class ModelWeights {
   Device& device_;
   WeightChoice choice_;
   WeightLoader loader_;
-  bool keeps_copies_ = false;
+  bool keeps_copies_;
   bool loading_ = false;
   std::byte* small_ = nullptr;
   std::size_t small_left_ = 0;
