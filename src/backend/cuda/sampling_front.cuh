@@ -239,10 +239,13 @@ class Front {
     __syncthreads();
     each([&](float logit, int, bool counts) {
       const std::uint32_t key = key_of(logit);
-      if (!counts || key < interval.low || key > interval.high) return;
+      const bool mine = counts && key >= interval.low && key <= interval.high;
       const std::uint32_t into = (interval.high - key) >> shift;
-      atomicAdd(&shared_.counts[into], 1U);
-      if (by_weight) atomicAdd(&shared_.weights[into], units_of(logit));
+      if (by_weight) {
+        add_weights(mine, into, logit);
+      } else if (mine) {
+        atomicAdd(&shared_.counts[into], 1U);
+      }
     });
     __syncthreads();
     const Integer amount = by_weight ? shared_.weights[bin] : shared_.counts[bin];
@@ -262,6 +265,28 @@ class Front {
     const int count = static_cast<int>(shared_.counts[chosen]);
     __syncthreads();
     return count;
+  }
+
+  // Of a warp's tokens, all lanes together. Those of the first one's bin are added up beforehand:
+  // where the distribution is flat all would wait for one address.
+  __device__ void add_weights(bool mine, std::uint32_t into, float logit) {
+    const unsigned lanes = __ballot_sync(~0U, mine);
+    if (lanes == 0) return;
+    const int leader = __ffs(static_cast<int>(lanes)) - 1;
+    const std::uint32_t first = __shfl_sync(~0U, into, leader);
+    const bool alike = mine && into == first;
+    const Integer own = mine ? units_of(logit) : 0;
+    Integer sum = alike ? own : 0;
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0U, sum, offset);
+    const auto together = static_cast<std::uint32_t>(__popc(__ballot_sync(~0U, alike)));
+    if (static_cast<int>(threadIdx.x) % 32 == leader) {
+      atomicAdd(&shared_.counts[first], together);
+      atomicAdd(&shared_.weights[first], sum);
+    } else if (mine && !alike) {
+      atomicAdd(&shared_.counts[into], 1U);
+      atomicAdd(&shared_.weights[into], own);
+    }
   }
 
   // `count` tokens of `sorted`, likeliest first: a bitonic network.
