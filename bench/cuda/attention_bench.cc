@@ -1,7 +1,8 @@
 // Attention over the paged cache in the shape of Llama-3-8B (32 heads, 8 KV heads of 128), one
 // layer: decode against the bytes of keys and values, prefill against the matrix units; and RoPE
-// with the cache's write, against the bytes it moves. Blocks lie in random order. Keys and values
-// are of the work type, or FP8 with its scales.
+// with the cache's write, against the bytes it moves. Blocks lie in random order, and in an
+// engine's step also as it gives them out. Keys and values are of the work type, or FP8 with its
+// scales.
 #include "backend/cuda/attention.h"
 
 #include <fmt/format.h>
@@ -24,11 +25,19 @@ constexpr std::int64_t kQueryColumns = std::int64_t{kShape.heads} * kShape.head_
 constexpr std::int64_t kKvColumns = std::int64_t{kShape.kv_heads} * kShape.head_dim;
 constexpr double kElementBytes = 2.0;
 
+enum class Order {
+  kRandom,
+  kTaken,     // a prompt's 8 blocks, then each sequence one in its turn
+  kTogether,  // a sequence's blocks one behind the other
+};
+
 struct Step {
   std::int32_t sequences = 1;
   std::int32_t context = 0;
-  std::int32_t rows = 1;  // of each sequence
-  bool fp8 = false;       // keys and values
+  std::int32_t rows = 1;   // of each sequence
+  bool fp8 = false;        // keys and values
+  std::size_t layers = 0;  // caches, each read in its turn; 0: so many that each is cold
+  Order order = Order::kRandom;
 
   std::int32_t tokens() const { return context + rows; }
   std::int64_t all_rows() const { return std::int64_t{sequences} * rows; }
@@ -48,7 +57,8 @@ class StepOnCard {
     std::vector<std::int32_t> tables(static_cast<std::size_t>(blocks_each) *
                                      static_cast<std::size_t>(step.sequences));
     std::iota(tables.begin(), tables.end(), 0);
-    std::ranges::shuffle(tables, std::mt19937(7));
+    if (step.order == Order::kRandom) std::ranges::shuffle(tables, std::mt19937(7));
+    if (step.order == Order::kTaken) take_in_turn(tables, blocks_each);
     std::vector<RaggedBatch::Sequence> sequences;
     std::vector<std::int32_t> positions;
     std::vector<std::int32_t> row_sequence;
@@ -77,7 +87,9 @@ class StepOnCard {
     layer.head_dim = kShape.head_dim;
     layer.block_tokens = kBlockTokens;
     const double layer_bytes = 2.0 * static_cast<double>(cache_rows) * step.kv_bytes();
-    const std::size_t copies = bench.cold_copies(static_cast<std::size_t>(layer_bytes));
+    const std::size_t copies = step.layers > 0
+                                   ? step.layers
+                                   : bench.cold_copies(static_cast<std::size_t>(layer_bytes));
     for (std::size_t i = 0; i < copies; ++i) {
       if (step.fp8) {
         layer.keys = memory_.take(static_cast<std::size_t>(layer_bytes));
@@ -122,6 +134,16 @@ class StepOnCard {
   template <typename T>
   T* upload(const std::vector<T>& values) {
     return memory_.upload(std::span<const T>(values));
+  }
+  static void take_in_turn(std::vector<std::int32_t>& tables, std::int32_t blocks_each) {
+    const auto sequences = static_cast<std::int32_t>(tables.size()) / blocks_each;
+    const std::int32_t first = std::min(8, blocks_each);
+    for (std::int32_t s = 0; s < sequences; ++s) {
+      for (std::int32_t i = 0; i < blocks_each; ++i) {
+        tables[static_cast<std::size_t>(s * blocks_each + i)] =
+            i < first ? s * first + i : i * sequences + s;
+      }
+    }
   }
   // Writes every sequence's tokens, the same ones for each.
   void fill_fp8(const Bench& bench, const Step& step, std::int32_t blocks_each) {
@@ -215,6 +237,18 @@ void attention_benchmarks(Bench& bench) {
       attend(bench, fmt::format("prefill-{}{}x{}", mark, step.sequences, step.rows), step);
     }
     if (!quick) attend(bench, fmt::format("verify-{}64x4096", mark), {64, 4092, 4, fp8});
+    // Nothing but a model's size: the addresses of 32 layers are cold, too.
+    for (const auto& [order, how] : {std::pair{Order::kRandom, "random"},
+                                     {Order::kTaken, "taken"},
+                                     {Order::kTogether, "together"}}) {
+      if (quick) break;
+      for (const auto& [sequences, tokens] : {std::pair{1024, 240}, {500, 1152}}) {
+        for (const std::size_t layers : {2, 24}) {
+          attend(bench, fmt::format("step-{}{}x{}-{}-{}", mark, sequences, tokens, layers, how),
+                 {sequences, tokens - 1, 1, fp8, layers, order});
+        }
+      }
+    }
     for (const std::int32_t rows : {1, 64, 8192}) {
       if (quick && rows == 8192) continue;
       const Step step = rows == 8192 ? Step{8, 0, 1024, fp8} : Step{rows, 255, 1, fp8};
