@@ -87,9 +87,8 @@ class StepOnCard {
     layer.head_dim = kShape.head_dim;
     layer.block_tokens = kBlockTokens;
     const double layer_bytes = 2.0 * static_cast<double>(cache_rows) * step.kv_bytes();
-    const std::size_t copies = step.layers > 0
-                                   ? step.layers
-                                   : bench.cold_copies(static_cast<std::size_t>(layer_bytes));
+    const std::size_t copies =
+        step.layers > 0 ? step.layers : bench.cold_copies(static_cast<std::size_t>(layer_bytes));
     for (std::size_t i = 0; i < copies; ++i) {
       if (step.fp8) {
         layer.keys = memory_.take(static_cast<std::size_t>(layer_bytes));
@@ -249,7 +248,7 @@ void attention_benchmarks(Bench& bench) {
         }
       }
     }
-    for (const std::int32_t rows : {1, 64, 8192}) {
+    for (const std::int32_t rows : {1, 64, 256, 384, 512, 768, 1024, 2048, 8192}) {
       if (quick && rows == 8192) continue;
       const Step step = rows == 8192 ? Step{8, 0, 1024, fp8} : Step{rows, 255, 1, fp8};
       turn_and_store(bench, fmt::format("{}{}", mark, rows), step);

@@ -68,6 +68,7 @@ LocalEngineOptions engine_options(const Settings& settings) {
   options.quant.head = head_quant_of(settings.text(Setting::kQuantHead));
   options.quant.copies =
       weight_copies_of(settings.text(Setting::kInt4Copies)).value_or(WeightCopies::kAuto);
+  options.quant.fp8_sums = fp8_sums_of(settings.text(Setting::kFp8Sums)).value_or(Fp8Sums::kFast);
   options.kv_type = kv_type_of(settings.text(Setting::kKvType));  // none for "auto"
   options.kv_bytes = settings.bytes(Setting::kKvMemory);
   options.device_memory_share = settings.share(Setting::kGpuMemory);

@@ -28,10 +28,12 @@ TEST(EngineOptions, QuantIsWhatTheSettingsSay) {
             (QuantOptions{.matrices = WeightQuant::kInt4, .head = WeightQuant::kInt4}));
   EXPECT_EQ(options_of({{Setting::kInt4Copies, "on"}}).quant,
             QuantOptions{.copies = WeightCopies::kOn});
-  for (const auto& [setting, text] :
-       std::map<Setting, std::string>{{Setting::kQuant, "int5"},
-                                      {Setting::kQuantHead, "fp8"},
-                                      {Setting::kInt4Copies, "yes"}}) {
+  EXPECT_EQ(options_of({{Setting::kFp8Sums, "exact"}}).quant,
+            QuantOptions{.fp8_sums = Fp8Sums::kExact});
+  for (const auto& [setting, text] : std::map<Setting, std::string>{{Setting::kQuant, "int5"},
+                                                                    {Setting::kQuantHead, "fp8"},
+                                                                    {Setting::kInt4Copies, "yes"},
+                                                                    {Setting::kFp8Sums, "auto"}}) {
     SettingInputs inputs;
     inputs.flags = {{setting, text}};
     EXPECT_FALSE(resolve_settings(inputs).has_value()) << text;
@@ -50,6 +52,11 @@ TEST(EngineOptions, EveryChoiceOfQuantMeansSomething) {
     const std::string name(weight_copies_name(copies));
     EXPECT_EQ(options_of({{Setting::kInt4Copies, name}}).quant.copies, copies) << name;
   }
+  for (const Fp8Sums sums : kAllFp8Sums) {
+    const std::string name(fp8_sums_name(sums));
+    EXPECT_EQ(options_of({{Setting::kFp8Sums, name}}).quant.fp8_sums, sums) << name;
+  }
+  EXPECT_EQ(setting_spec(Setting::kFp8Sums).value_name, "fast|exact");
   EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|on|off");
   EXPECT_EQ(setting_spec(Setting::kQuant).value_name, "auto|none|fp8|int4");
   EXPECT_EQ(setting_spec(Setting::kQuantHead).value_name, "auto|16|8|4");

@@ -58,6 +58,10 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
     {Setting::kInt4Copies, "int4_copies", SettingKind::kChoice, "auto", 0, 0, "auto|on|off",
      "A card also keeps matrices of 4 bits in groups of 128 in 8 bits, which makes steps of many "
      "rows faster; auto: where that takes at most an eighth of what weights leave of the card"},
+    {Setting::kFp8Sums, "fp8_sums", SettingKind::kChoice, "fast", 0, 0, "fast|exact",
+     "How a card of compute capability 9.0 adds up products of FP8 in steps of more than 256 rows; "
+     "fast: as its matrix units do, to about 13 bits, as other engines do; exact: in float32, as "
+     "--deterministic always does"},
     {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8|fp8",
      "How keys and values are kept; auto: 16 bits (the reference backend: f32); in 8 bits a CPU "
      "has "

@@ -42,6 +42,7 @@ enum class Setting : std::uint8_t {
   kQuant,
   kQuantHead,
   kInt4Copies,
+  kFp8Sums,
   kKvType,
   kKvMemory,
   kGpuMemory,
@@ -62,7 +63,7 @@ enum class Setting : std::uint8_t {
   kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 36;
+inline constexpr std::size_t kSettingCount = 37;
 
 // kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same, or a share of the whole
 // above 0 and up to 1 (0.9).

@@ -8,7 +8,12 @@
 //   WeightCopies: whether a matrix of 4 bits is kept a second time, each number in 8 bits, for
 //   steps of many rows. kAuto: where copies take little of what weights leave
 //   (Backend::wants_copies).
-// Errors: weight_quant_of, head_quant_of, weight_copies_of: nullopt for what names none of them.
+//   Fp8Sums: how products of FP8 are added up in steps of many rows. kExact: in float32. kFast: as
+//   a card's matrix units do, to about 13 bits of the largest term; where terms of one sign prevail
+//   over thousands of columns, sums come out too small, by up to a tenth.
+// Errors: weight_quant_of, head_quant_of, weight_copies_of, fp8_sums_of: nullopt for what names
+// none
+//   of them.
 // Threads: values.
 #pragma once
 
@@ -84,6 +89,26 @@ constexpr std::optional<WeightCopies> weight_copies_of(std::string_view name) {
   return std::nullopt;
 }
 
+enum class Fp8Sums : std::uint8_t { kFast, kExact };
+inline constexpr Fp8Sums kAllFp8Sums[] = {Fp8Sums::kFast, Fp8Sums::kExact};
+
+constexpr std::string_view fp8_sums_name(Fp8Sums sums) {
+  switch (sums) {
+    case Fp8Sums::kFast:
+      return "fast";
+    case Fp8Sums::kExact:
+      return "exact";
+  }
+  return "";
+}
+
+constexpr std::optional<Fp8Sums> fp8_sums_of(std::string_view name) {
+  for (const Fp8Sums sums : kAllFp8Sums) {
+    if (fp8_sums_name(sums) == name) return sums;
+  }
+  return std::nullopt;
+}
+
 // nullopt, of matrices and head: FP8 or 4 bits where the file has them and the backend computes
 // with them, else 16 bits.
 struct QuantOptions {
@@ -92,6 +117,7 @@ struct QuantOptions {
   // the matrices: that.
   std::optional<WeightQuant> head = {};
   WeightCopies copies = WeightCopies::kAuto;
+  Fp8Sums fp8_sums = Fp8Sums::kFast;
 
   bool operator==(const QuantOptions&) const = default;
 };

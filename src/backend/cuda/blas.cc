@@ -42,7 +42,7 @@ struct Descriptors {
   cublasLtMatrixLayoutOpaque_t x{};
   cublasLtMatrixLayoutOpaque_t y{};
 
-  explicit Descriptors(const Product& product) {
+  Descriptors(const Product& product, bool fast_sums) {
     const auto size = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
     const cudaDataType_t type = cuda_type(product.x_type());
     check_blas(cublasLtMatmulDescInit(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "describing");
@@ -51,6 +51,12 @@ struct Descriptors {
                                               sizeof(transposed)),
                "transposing");
     if (product.x_type() == DType::kF8E4M3) scale_rows(product);
+    if (fast_sums) {
+      const std::int8_t fast = 1;
+      check_blas(cublasLtMatmulDescSetAttribute(&operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &fast,
+                                                sizeof(fast)),
+                 "choosing how sums are kept");
+    }
     check_blas(cublasLtMatrixLayoutInit(&weight, type, size(product.columns), size(product.outputs),
                                         product.columns),
                "laying out W");
@@ -80,8 +86,8 @@ struct Descriptors {
 
 }  // namespace
 
-Blas::Blas(void* workspace, std::size_t workspace_bytes)
-    : workspace_(workspace), workspace_bytes_(workspace_bytes) {
+Blas::Blas(void* workspace, std::size_t workspace_bytes, bool fast_sums)
+    : workspace_(workspace), workspace_bytes_(workspace_bytes), fast_sums_(fast_sums) {
   check_blas(cublasLtCreate(&handle_), "cublasLtCreate");
 }
 
@@ -97,9 +103,13 @@ bool Blas::suits(const Product& product) {
          rows_aligned(product.y, product.y_type(), product.y_stride);
 }
 
+bool Blas::sums_fast(const Product& product) const {
+  return fast_sums_ && product.x_type() == DType::kF8E4M3 && product.rows > kExactSumRows;
+}
+
 std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const Product& product, bool split,
                                                    int most) const {
-  Descriptors described(product);
+  Descriptors described(product, sums_fast(product));
   cublasLtMatmulPreferenceOpaque_t preference{};
   check_blas(cublasLtMatmulPreferenceInit(&preference), "asking for algorithms");
   const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
@@ -150,7 +160,7 @@ std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(Product product) const 
   const auto runs = [&](const cublasLtMatmulAlgo_t& algorithm) {
     return std::ranges::all_of(kOtherRows, [&](std::int64_t rows) {
       product.rows = rows;
-      Descriptors described(product);
+      Descriptors described(product, sums_fast(product));
       cublasLtMatmulHeuristicResult_t result{};
       return cublasLtMatmulAlgoCheck(handle_, &described.operation, &described.weight, &described.x,
                                      &described.y, &described.y, &algorithm,
@@ -169,7 +179,7 @@ std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(Product product) const 
 
 bool Blas::run(const Launch& launch, const Product& product,
                const cublasLtMatmulAlgo_t& algorithm) {
-  Descriptors described(product);
+  Descriptors described(product, sums_fast(product));
   const float one = 1.0F;
   const float beta = product.output == ProductOutput::kAdd ? 1.0F : 0.0F;
   const cublasStatus_t status =

@@ -1,6 +1,8 @@
 // Blas: matrix products by cuBLASLt.
 //
-// Promise: y = x W^T or y += x W^T, sums in float32, by one of the library's algorithms.
+// Promise: y = x W^T or y += x W^T, sums in float32, by one of the library's algorithms. With
+//   `fast_sums` those of FP8 and more than kExactSumRows rows are kept as the matrix units keep
+//   them, to fewer bits (Fp8Sums).
 //   candidates() gives those that it proposes for a product, its first choice first; with `split`
 //   K may be divided between blocks, whose parts are added up in float32. fixed_candidates() gives
 //   those that do every number of rows and do not split K.
@@ -12,6 +14,7 @@
 #include <cublasLt.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "backend/cuda/launch.h"
@@ -19,15 +22,19 @@
 
 namespace hangar::cuda {
 
+// Up to so many rows FP8 is added up in float32 always: the memory is what such a step waits for.
+inline constexpr std::int64_t kExactSumRows = 256;
+
 class Blas {
  public:
   // The workspace is the card's, at 256 bytes, and outlives this. It is for one stream.
-  Blas(void* workspace, std::size_t workspace_bytes);
+  Blas(void* workspace, std::size_t workspace_bytes, bool fast_sums);
   ~Blas();
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
 
   static bool suits(const Product& product);
+  bool sums_fast(const Product& product) const;
   std::vector<cublasLtMatmulAlgo_t> candidates(const Product& product, bool split, int most) const;
   std::vector<cublasLtMatmulAlgo_t> fixed_candidates(Product product) const;
   // False: the algorithm does not do just this product.
@@ -37,6 +44,7 @@ class Blas {
   cublasLtHandle_t handle_ = nullptr;
   void* workspace_;
   std::size_t workspace_bytes_;
+  bool fast_sums_;
 };
 
 }  // namespace hangar::cuda

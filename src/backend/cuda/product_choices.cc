@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::int64_t, 21> kBuckets = {
     1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 6144, 8192};
-constexpr std::string_view kMagic = "hangar products 8";
+constexpr std::string_view kMagic = "hangar products 9";
 constexpr std::size_t kWords = std::size(cublasLtMatmulAlgo_t{}.data);
 
 // FNV-1a: a line that was changed or cut is not taken for an algorithm.
@@ -28,14 +28,14 @@ std::uint64_t hash_of(std::string_view text) {
 
 std::string line_of(const ProductKey& key, const ProductChoice& choice) {
   std::string line = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {} {:.3f} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+      "{} {} {} {} {} {} {} {} {} {} {} {} {:.3f} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
       key.outputs, key.columns, key.bucket, static_cast<int>(key.type),
       static_cast<int>(key.weight_type), static_cast<int>(key.y_type), key.add ? 1 : 0,
-      key.gated ? 1 : 0, key.leaves_room ? 1 : 0, key.int4, key.copy ? 1 : 0, choice.us,
-      choice.tiles.rows, choice.tiles.boxes, choice.tiles.memory_kib, choice.tiles.blocks,
-      choice.tiles.split, choice.int4.strips, choice.int4.parts, choice.int4.per_slot,
-      choice.int4.memory_kib, choice.int4.split, choice.fp8_direct.strips, choice.fp8_direct.parts,
-      choice.fp8_direct.boxes, choice.fp8_direct.memory_kib);
+      key.gated ? 1 : 0, key.leaves_room ? 1 : 0, key.int4, key.copy ? 1 : 0, key.fast_sums ? 1 : 0,
+      choice.us, choice.tiles.rows, choice.tiles.boxes, choice.tiles.memory_kib,
+      choice.tiles.blocks, choice.tiles.split, choice.int4.strips, choice.int4.parts,
+      choice.int4.per_slot, choice.int4.memory_kib, choice.int4.split, choice.fp8_direct.strips,
+      choice.fp8_direct.parts, choice.fp8_direct.boxes, choice.fp8_direct.memory_kib);
   for (const std::uint64_t word : choice.algorithm.data) line += fmt::format(" {:x}", word);
   return line + fmt::format(" {:x}", hash_of(line));
 }
@@ -51,7 +51,7 @@ std::optional<std::pair<ProductKey, ProductChoice>> parse(const std::string& lin
   int weight_type = 0;
   int y_type = 0;
   in >> key.outputs >> key.columns >> key.bucket >> type >> weight_type >> y_type >> key.add >>
-      key.gated >> key.leaves_room >> key.int4 >> key.copy;
+      key.gated >> key.leaves_room >> key.int4 >> key.copy >> key.fast_sums;
   in >> choice.us >> choice.tiles.rows >> choice.tiles.boxes >> choice.tiles.memory_kib >>
       choice.tiles.blocks >> choice.tiles.split;
   in >> choice.int4.strips >> choice.int4.parts >> choice.int4.per_slot >> choice.int4.memory_kib >>

@@ -41,8 +41,9 @@ struct ProductKey {
   bool add = false;
   bool gated = false;
   bool leaves_room = false;
-  std::int32_t int4 = 0;  // 1 and the form
-  bool copy = false;      // of 4 bits: there is one
+  std::int32_t int4 = 0;   // 1 and the form
+  bool copy = false;       // of 4 bits: there is one
+  bool fast_sums = false;  // of FP8 (Blas)
 
   auto operator<=>(const ProductKey&) const = default;
 };

@@ -61,8 +61,16 @@ TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   EXPECT_EQ(choice->int4, (Int4Way{2, 4, 8, 112, 7}));
   EXPECT_EQ(choice->fp8_direct, (Fp8DirectWay{3, 4, 16, 224}));
   EXPECT_THAT(choice->algorithm.data, testing::ElementsAreArray(choice_.algorithm.data));
-  key_.add = false;
-  EXPECT_EQ(read.find(key_), nullptr);
+  ProductKey other = key_;
+  other.add = false;
+  EXPECT_EQ(read.find(other), nullptr);
+  other = key_;
+  other.fast_sums = true;
+  EXPECT_EQ(read.find(other), nullptr);
+  made.set(other, choice_);
+  ASSERT_TRUE(made.save(path_, "card A").has_value());
+  read.load(path_, "card A");
+  EXPECT_NE(read.find(other), nullptr);
 }
 
 TEST_F(ProductChoicesTest, AnothersFileAndDamagedLinesAreLeft) {

@@ -242,7 +242,7 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
     }
     best = *std::ranges::min_element(found, std::less<>(), in_a_step);
   }
-  choices_.set(key_of(product, product.rows), best);
+  choices_.set(choice_key(product, product.rows), best);
   return true;
 }
 
@@ -303,7 +303,7 @@ bool Products::tune_fixed(const Launch& launch, Product product, const Weights& 
   for (const std::size_t i : order) {
     if (slower[i] >= kRefused || !rows_are_independent(launch, product, found[i], scratch))
       continue;
-    choices_.set(key_of(product, 0), {.algorithm = found[i].algorithm, .us = sum_us[i]});
+    choices_.set(choice_key(product, 0), {.algorithm = found[i].algorithm, .us = sum_us[i]});
     return true;
   }
   return false;
@@ -328,9 +328,7 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
       filled = true;
     };
     const auto known = [&](std::int64_t bucket) {
-      ProductKey at = key;
-      at.bucket = bucket;
-      const ProductChoice* choice = choices_.find(at);
+      const ProductChoice* choice = choices_.find(choice_key(product, bucket));
       return choice != nullptr && choice->us > 0.0;
     };
     if (launch.deterministic && product.int4) continue;  // there is one way

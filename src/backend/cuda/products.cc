@@ -40,8 +40,16 @@ bool tiles_are_likely(const Launch& launch, const Product& product) {
 
 }  // namespace
 
-Products::Products(void* workspace, std::size_t workspace_bytes)
-    : blas_(workspace, workspace_bytes), owner_(owner_of_choices()) {}
+Products::Products(void* workspace, std::size_t workspace_bytes, bool fast_sums)
+    : blas_(workspace, workspace_bytes, fast_sums), owner_(owner_of_choices()) {}
+
+ProductKey Products::choice_key(const Product& product, std::int64_t bucket) const {
+  ProductKey key = key_of(product, bucket);
+  Product of_bucket = product;
+  of_bucket.rows = bucket;
+  key.fast_sums = !product.int4 && blas_.sums_fast(of_bucket);
+  return key;
+}
 
 bool Products::takes_gated(const Launch& launch, const Product& product) {
   if (!product.gate) return false;
@@ -56,8 +64,8 @@ bool Products::prefers_gated(const Launch& launch, const Product& product) const
   plain.outputs = product.weight_rows();
   plain.gate.reset();
   const std::int64_t bucket = row_bucket(product.rows);
-  const ProductChoice* gated = choices_.find(key_of(product, bucket));
-  const ProductChoice* alone = choices_.find(key_of(plain, bucket));
+  const ProductChoice* gated = choices_.find(choice_key(product, bucket));
+  const ProductChoice* alone = choices_.find(choice_key(plain, bucket));
   if (gated == nullptr || alone == nullptr || gated->us == 0.0 || alone->us == 0.0) {
     return product.rows <= kLikelyGatedRows;
   }
@@ -72,7 +80,7 @@ bool Products::prefers_gated(const Launch& launch, const Product& product) const
 
 bool Products::goes_by_copy(const Launch& launch, const Product& product) const {
   if (!product.int4 || product.copy.numbers == nullptr || launch.deterministic) return false;
-  const ProductChoice* choice = choices_.find(key_of(product, row_bucket(product.rows)));
+  const ProductChoice* choice = choices_.find(choice_key(product, row_bucket(product.rows)));
   return choice != nullptr && choice->tiles.rows > 0;
 }
 
@@ -85,7 +93,7 @@ void Products::note(const Product& product) {
 
 const ProductChoice* Products::choose(const Launch& launch, const Product& product) {
   const std::int64_t bucket = launch.deterministic ? 0 : row_bucket(product.rows);
-  const ProductKey key = key_of(product, bucket);
+  const ProductKey key = choice_key(product, bucket);
   if (const ProductChoice* known = choices_.find(key)) return known;
   Product usual = product;
   usual.rows = launch.deterministic ? product.rows : bucket;

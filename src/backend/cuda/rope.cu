@@ -350,9 +350,11 @@ __global__ void __launch_bounds__(kThreads) rope_elements(const __grid_constant_
 template <typename T>
 void launch_rope(const Launch& launch, std::int64_t rows, bool vectors, Arguments a) {
   const std::int64_t heads = a.q_heads + 2 * std::int64_t{a.kv_heads};
-  // Few rows: their heads are shared out, so that every thread has one.
+  // Few rows: their heads are shared out, so that every thread has one. Up to so many, blocks of
+  // several rows leave processors idle for longer than they save.
+  constexpr std::int64_t kFewOfProcessor = 8;
   a.rows = rows;
-  a.few = rows < 2 * std::int64_t{launch.processors};
+  a.few = rows <= kFewOfProcessor * launch.processors;
   std::int64_t heads_at_once = kWarps;
   if (vectors) {
     const std::int64_t of_warp = 32 % a.head_threads == 0 ? 32 / a.head_threads : 1;

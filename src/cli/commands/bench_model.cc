@@ -85,9 +85,9 @@ class BenchModel : public Command {
     app.add_flag("--account", account_,
                  "Where a step's time goes, by operation, in place of speeds");
     app.add_flag("--json", json_, "A JSON list, with every run's figure");
-    settings_.add(app,
-                  {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
-                   Setting::kBackend, Setting::kQuant, Setting::kQuantHead, Setting::kInt4Copies});
+    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+                        Setting::kBackend, Setting::kQuant, Setting::kQuantHead,
+                        Setting::kInt4Copies, Setting::kFp8Sums});
     app.footer(kExamples);
   }
 

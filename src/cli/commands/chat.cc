@@ -199,7 +199,7 @@ class ChatCommandLine : public Command {
     settings_.add(
         app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kPinThreads,
               Setting::kPreparedWeights, Setting::kMaxContext, Setting::kBackend, Setting::kQuant,
-              Setting::kQuantHead, Setting::kInt4Copies, Setting::kLogLevel});
+              Setting::kQuantHead, Setting::kInt4Copies, Setting::kFp8Sums, Setting::kLogLevel});
     app.footer(kExamples);
   }
 
