@@ -168,9 +168,11 @@ class Decoder final : public Model {
     }
     if (batch.logit_rows.empty()) return;
     const std::int64_t wanted = std::ssize(batch.logit_rows);
-    const Activation last = last_.first_rows(wanted);
+    // All of them lie as they are to be.
+    const bool all = wanted == batch.rows();
+    const Activation last = all ? x : last_.first_rows(wanted);
     const Activation logits = logits_.first_rows(wanted);
-    backend_.gather_rows(last, x, batch.logit_rows);
+    if (!all) backend_.gather_rows(last, x, batch.logit_rows);
     const Weight* head = head_ != nullptr ? head_.get() : embedding_.get();
     backend_.norm_matmul(std::array{logits}, last, {norm_.get(), config_.norm_epsilon},
                          std::array{head}, last_normed_.first_rows(wanted));
