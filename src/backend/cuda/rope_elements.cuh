@@ -1,6 +1,8 @@
 // Rotation of any size of head, element by element.
 //
-// Threads: a kernel.
+// Promise: rope_elements() turns what Arguments says and writes it to the cache; a block has a row,
+//   or a part of its heads, a warp each.
+// Threads: a kernel, of kThreads.
 #pragma once
 
 #include "backend/cuda/rope_heads.cuh"

@@ -1,6 +1,8 @@
-// Rotation by vectors: heads of whole pieces of 16 elements, at addresses for 16-byte loads.
+// Rotation by vectors.
 //
-// Threads: a kernel.
+// Promise: rope_vectors() does what rope_elements() does, for heads of whole pieces of 16 elements
+//   at addresses for 16-byte loads and of at most kMostPairs pairs.
+// Threads: a kernel, of at most kMostThreads.
 #pragma once
 
 #include "backend/cuda/rope_heads.cuh"
