@@ -21,6 +21,7 @@
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/model_weights.h"
 #include "backend/cuda/rope.h"
+#include "backend/cuda/rope_tables.h"
 #include "backend/cuda/step_graphs.h"
 #include "backend/cuda/step_inputs.h"
 #include "backend/cuda/step_times.h"
@@ -244,7 +245,7 @@ class CudaBackend final : public Backend {
   }
   void rope_write_kv(Activation q, Activation k, Activation v, const RopeTable& table,
                      KvCache& cache, std::int32_t layer, const RaggedBatch& batch) override {
-    cuda::rope_write_kv(launch(), q, k, v, angles_of(table), layer_of(cache, layer),
+    cuda::rope_write_kv(launch(), q, k, v, rope_tables_.of(table), layer_of(cache, layer),
                         on_card(batch));
     kv_written_ = true;
   }
@@ -253,7 +254,7 @@ class CudaBackend final : public Backend {
   }
   void rope(Activation x, std::int32_t head_dim, std::span<const std::int32_t> positions,
             const RopeTable& table) override {
-    cuda::rope(launch(), x, head_dim, inputs_.ints(positions), angles_of(table));
+    cuda::rope(launch(), x, head_dim, inputs_.ints(positions), rope_tables_.of(table));
   }
   void write_kv(KvCache& cache, std::int32_t layer, Activation k, Activation v,
                 const RaggedBatch& batch) override {
@@ -390,20 +391,6 @@ class CudaBackend final : public Backend {
     }
     return batch_;
   }
-  const RopeAngles& angles_of(const RopeTable& table) {
-    for (const auto& [of, angles] : angles_) {
-      if (of == table) return angles;
-    }
-    const auto pairs = table.inverse_frequency.size();
-    auto* memory = static_cast<float*>(weights_.take(pairs * sizeof(float), 16));
-    if (memory == nullptr) throw CudaError(cudaErrorMemoryAllocation, "taking a rotary table");
-    HANGAR_CUDA(cudaMemcpyAsync(memory, table.inverse_frequency.data(), pairs * sizeof(float),
-                                cudaMemcpyHostToDevice, device_->stream()));
-    device_->synchronize();
-    angles_.emplace_back(table, RopeAngles{memory, static_cast<std::int32_t>(pairs),
-                                           table.magnitude, table.interleaved});
-    return angles_.back().second;
-  }
 
   std::unique_ptr<Device> device_;
   DType work_type_;
@@ -421,7 +408,7 @@ class CudaBackend final : public Backend {
   std::int32_t most_logit_rows_ = 0;
   std::int64_t most_rows_ = 0;  // of an activation
   std::unique_ptr<Draws> draws_;
-  std::vector<std::pair<RopeTable, RopeAngles>> angles_;  // a model has one or two
+  RopeTables rope_tables_{*device_, weights_};
   RaggedBatch padded_;
   DeviceBatch batch_;
 };
