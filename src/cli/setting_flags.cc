@@ -5,6 +5,12 @@
 #include "cli/report.h"
 
 namespace hangar {
+namespace {
+
+// Whoever chooses how weights are kept chooses these too.
+constexpr Setting kWithQuant[] = {Setting::kQuantHead, Setting::kInt4Copies, Setting::kFp8Sums};
+
+}  // namespace
 
 void SettingFlags::set_default(Setting setting, std::string value) {
   defaults_[setting] = std::move(value);
@@ -12,20 +18,25 @@ void SettingFlags::set_default(Setting setting, std::string value) {
 
 void SettingFlags::add(CLI::App& app, std::initializer_list<Setting> which) {
   for (const Setting setting : which) {
-    const SettingSpec& spec = setting_spec(setting);
-    const auto own = defaults_.find(setting);
-    const std::string shown =
-        own == defaults_.end() ? std::string(spec.default_value) : own->second;
-    std::string help(spec.help);
-    if (!shown.empty()) help += " (default: " + shown + ")";
-    const auto index = static_cast<std::size_t>(setting);
-    options_[index] = app.add_option(flag_of(spec), texts_[index], help)
-                          ->type_name(std::string(spec.value_name))
-                          ->group("Settings");
+    add_one(app, setting);
+    if (setting != Setting::kQuant) continue;
+    for (const Setting other : kWithQuant) add_one(app, other);
   }
   app.add_option("--config", config_path_, "Config file with these settings (or HANGAR_CONFIG)")
       ->type_name("FILE")
       ->group("Settings");
+}
+
+void SettingFlags::add_one(CLI::App& app, Setting setting) {
+  const SettingSpec& spec = setting_spec(setting);
+  const auto own = defaults_.find(setting);
+  const std::string shown = own == defaults_.end() ? std::string(spec.default_value) : own->second;
+  std::string help(spec.help);
+  if (!shown.empty()) help += " (default: " + shown + ")";
+  const auto index = static_cast<std::size_t>(setting);
+  options_[index] = app.add_option(flag_of(spec), texts_[index], help)
+                        ->type_name(std::string(spec.value_name))
+                        ->group("Settings");
 }
 
 Result<Settings> SettingFlags::resolve() const {

@@ -1,6 +1,7 @@
 // SettingFlags: the settings that one command takes, as flags of its CLI11 app.
 //
-// Promise: add() names the flags with their help; after parsing, resolve() gives the settings from
+// Promise: add() names the flags with their help (kQuant's brings all of how weights are kept and
+//   multiplied on a card); after parsing, resolve() gives the settings from
 //   flags, --config (or HANGAR_CONFIG), environment and defaults, and has written warnings about
 //   the environment to standard error. A setting the command did not add still has its value.
 // Errors: resolve_settings'.
@@ -25,6 +26,8 @@ class SettingFlags {
   Result<Settings> resolve() const;
 
  private:
+  void add_one(CLI::App& app, Setting setting);
+
   std::array<std::string, kSettingCount> texts_;
   std::array<CLI::Option*, kSettingCount> options_{};
   std::map<Setting, std::string> defaults_;

@@ -90,13 +90,12 @@ class BenchBatching : public Command {
         ->delimiter(',')
         ->check(CLI::IsMember({"none", "static", "dynamic", "continuous"}));
     load_.add(app);
-    settings_.add(app, {Setting::kModel,       Setting::kModelsDir,   Setting::kLoad,
-                        Setting::kThreads,     Setting::kPinThreads,  Setting::kPreparedWeights,
-                        Setting::kMaxContext,  Setting::kBackend,     Setting::kMaxRunning,
-                        Setting::kStepTokens,  Setting::kBatchWaitMs, Setting::kQuant,
-                        Setting::kQuantHead,   Setting::kInt4Copies,  Setting::kFp8Sums,
-                        Setting::kKvType,      Setting::kKvMemory,    Setting::kGpuMemory,
-                        Setting::kPrefixCache, Setting::kSpeculate});
+    settings_.add(
+        app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+              Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+              Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens, Setting::kBatchWaitMs,
+              Setting::kQuant, Setting::kKvType, Setting::kKvMemory, Setting::kGpuMemory,
+              Setting::kPrefixCache, Setting::kSpeculate});
     app.footer(kExamples);
   }
 

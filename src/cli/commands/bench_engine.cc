@@ -81,13 +81,11 @@ class BenchEngine : public Command {
     app.add_option("--json", json_file_, "Write the figures there; - is standard output")
         ->type_name("FILE");
     settings_.set_default(Setting::kPrefixCache, "off");
-    settings_.add(app, {Setting::kModel,      Setting::kModelsDir,    Setting::kLoad,
-                        Setting::kThreads,    Setting::kPinThreads,   Setting::kPreparedWeights,
-                        Setting::kMaxContext, Setting::kBackend,      Setting::kMaxRunning,
-                        Setting::kStepTokens, Setting::kQuant,        Setting::kQuantHead,
-                        Setting::kInt4Copies, Setting::kFp8Sums,      Setting::kKvType,
-                        Setting::kKvMemory,   Setting::kGpuMemory,    Setting::kPrefixCache,
-                        Setting::kSpeculate,  Setting::kDeterministic});
+    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
+                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+                        Setting::kBackend, Setting::kMaxRunning, Setting::kStepTokens,
+                        Setting::kQuant, Setting::kKvType, Setting::kKvMemory, Setting::kGpuMemory,
+                        Setting::kPrefixCache, Setting::kSpeculate, Setting::kDeterministic});
     app.footer(kExamples);
   }
 

@@ -86,8 +86,7 @@ class BenchModel : public Command {
                  "Where a step's time goes, by operation, in place of speeds");
     app.add_flag("--json", json_, "A JSON list, with every run's figure");
     settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
-                        Setting::kBackend, Setting::kQuant, Setting::kQuantHead,
-                        Setting::kInt4Copies, Setting::kFp8Sums});
+                        Setting::kBackend, Setting::kQuant});
     app.footer(kExamples);
   }
 

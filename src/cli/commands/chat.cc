@@ -196,10 +196,9 @@ class ChatCommandLine : public Command {
     app.add_option("--system", system_, "The system message")->type_name("TEXT");
     sampling_.add(app);
     settings_.set_default(Setting::kLogLevel, "warn");
-    settings_.add(
-        app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kPinThreads,
-              Setting::kPreparedWeights, Setting::kMaxContext, Setting::kBackend, Setting::kQuant,
-              Setting::kQuantHead, Setting::kInt4Copies, Setting::kFp8Sums, Setting::kLogLevel});
+    settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kThreads,
+                        Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
+                        Setting::kBackend, Setting::kQuant, Setting::kLogLevel});
     app.footer(kExamples);
   }
 

@@ -116,8 +116,7 @@ void EvalCommand::add_options(CLI::App& app) {
   ppl.add_flag("--json", json_, "One JSON object with everything");
   settings_.set_default(Setting::kLogLevel, "warn");
   settings_.add(ppl, {Setting::kModel, Setting::kModelsDir, Setting::kThreads, Setting::kBackend,
-                      Setting::kQuant, Setting::kQuantHead, Setting::kInt4Copies, Setting::kFp8Sums,
-                      Setting::kKvType, Setting::kLogLevel});
+                      Setting::kQuant, Setting::kKvType, Setting::kLogLevel});
   app.footer(kExamples);
   ppl.footer(kExamples);
 }

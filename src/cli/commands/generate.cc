@@ -130,8 +130,7 @@ void GenerateCommand::add_options(CLI::App& app) {
   settings_.set_default(Setting::kLogLevel, "warn");
   settings_.add(app, {Setting::kModel, Setting::kModelsDir, Setting::kLoad, Setting::kThreads,
                       Setting::kPinThreads, Setting::kPreparedWeights, Setting::kMaxContext,
-                      Setting::kBackend, Setting::kQuant, Setting::kQuantHead, Setting::kInt4Copies,
-                      Setting::kFp8Sums, Setting::kGpuMemory, Setting::kLogLevel});
+                      Setting::kBackend, Setting::kQuant, Setting::kGpuMemory, Setting::kLogLevel});
   app.footer(kExamples);
 }
 
