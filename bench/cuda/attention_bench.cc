@@ -236,7 +236,7 @@ void attention_benchmarks(Bench& bench) {
       attend(bench, fmt::format("prefill-{}{}x{}", mark, step.sequences, step.rows), step);
     }
     if (!quick) attend(bench, fmt::format("verify-{}64x4096", mark), {64, 4092, 4, fp8});
-    // Nothing but a model's size: the addresses of 32 layers are cold, too.
+    // As many layers as a large model's share of the cache allows: addresses are cold, too.
     for (const auto& [order, how] : {std::pair{Order::kRandom, "random"},
                                      {Order::kTaken, "taken"},
                                      {Order::kTogether, "together"}}) {
@@ -249,7 +249,7 @@ void attention_benchmarks(Bench& bench) {
       }
     }
     for (const std::int32_t rows : {1, 64, 256, 384, 512, 768, 1024, 2048, 8192}) {
-      if (quick && rows == 8192) continue;
+      if (quick && rows > 64) continue;
       const Step step = rows == 8192 ? Step{8, 0, 1024, fp8} : Step{rows, 255, 1, fp8};
       turn_and_store(bench, fmt::format("{}{}", mark, rows), step);
     }

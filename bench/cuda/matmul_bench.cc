@@ -43,7 +43,7 @@ class ShapeBench {
         type_(bench.options().type),
         workspace_(memory_.take(kMatmulWorkspaceBytes)),
         matmul_(workspace_, kMatmulWorkspaceBytes),
-        blas_(workspace_, kMatmulWorkspaceBytes, false) {
+        blas_(workspace_, kMatmulWorkspaceBytes, Fp8Sums::kExact) {
     const std::size_t bytes = row_bytes(type_, shape.outputs * shape.columns);
     const std::size_t copies = bench.cold_copies(bytes);
     for (const Activation& numbers :

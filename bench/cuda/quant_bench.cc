@@ -57,7 +57,7 @@ class QuantBench {
         shape_(shape),
         type_(bench.options().type),
         products_(memory_.take(kMatmulWorkspaceBytes), kMatmulWorkspaceBytes,
-                  !bench.options().deterministic) {
+                  bench.options().deterministic ? Fp8Sums::kExact : Fp8Sums::kFast) {
     const std::int64_t weight_rows = shape.gated ? 2 * shape.outputs : shape.outputs;
     bytes_ = static_cast<std::size_t>(
         format == Format::kInt4 ? int4_bytes(kForm, weight_rows, shape.columns)

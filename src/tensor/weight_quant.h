@@ -11,9 +11,8 @@
 //   Fp8Sums: how products of FP8 are added up in steps of many rows. kExact: in float32. kFast: as
 //   a card's matrix units do, to about 13 bits of the largest term; where terms of one sign prevail
 //   over thousands of columns, sums come out too small, by up to a tenth.
-// Errors: weight_quant_of, head_quant_of, weight_copies_of, fp8_sums_of: nullopt for what names
-// none
-//   of them.
+// Errors: weight_quant_of, head_quant_of, weight_copies_of, fp8_sums_of: nullopt for any other
+//   name.
 // Threads: values.
 #pragma once
 

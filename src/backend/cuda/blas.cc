@@ -86,8 +86,8 @@ struct Descriptors {
 
 }  // namespace
 
-Blas::Blas(void* workspace, std::size_t workspace_bytes, bool fast_sums)
-    : workspace_(workspace), workspace_bytes_(workspace_bytes), fast_sums_(fast_sums) {
+Blas::Blas(void* workspace, std::size_t workspace_bytes, Fp8Sums sums)
+    : workspace_(workspace), workspace_bytes_(workspace_bytes), sums_(sums) {
   check_blas(cublasLtCreate(&handle_), "cublasLtCreate");
 }
 
@@ -103,13 +103,13 @@ bool Blas::suits(const Product& product) {
          rows_aligned(product.y, product.y_type(), product.y_stride);
 }
 
-bool Blas::sums_fast(const Product& product) const {
-  return fast_sums_ && product.x_type() == DType::kF8E4M3 && product.rows > kExactSumRows;
+bool Blas::sums_fast(const Product& product, std::int64_t rows) const {
+  return sums_ == Fp8Sums::kFast && product.x_type() == DType::kF8E4M3 && rows > kExactSumRows;
 }
 
 std::vector<cublasLtMatmulAlgo_t> Blas::candidates(const Product& product, bool split,
                                                    int most) const {
-  Descriptors described(product, sums_fast(product));
+  Descriptors described(product, sums_fast(product, product.rows));
   cublasLtMatmulPreferenceOpaque_t preference{};
   check_blas(cublasLtMatmulPreferenceInit(&preference), "asking for algorithms");
   const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
@@ -160,7 +160,7 @@ std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(Product product) const 
   const auto runs = [&](const cublasLtMatmulAlgo_t& algorithm) {
     return std::ranges::all_of(kOtherRows, [&](std::int64_t rows) {
       product.rows = rows;
-      Descriptors described(product, sums_fast(product));
+      Descriptors described(product, sums_fast(product, product.rows));
       cublasLtMatmulHeuristicResult_t result{};
       return cublasLtMatmulAlgoCheck(handle_, &described.operation, &described.weight, &described.x,
                                      &described.y, &described.y, &algorithm,
@@ -179,7 +179,7 @@ std::vector<cublasLtMatmulAlgo_t> Blas::fixed_candidates(Product product) const 
 
 bool Blas::run(const Launch& launch, const Product& product,
                const cublasLtMatmulAlgo_t& algorithm) {
-  Descriptors described(product, sums_fast(product));
+  Descriptors described(product, sums_fast(product, product.rows));
   const float one = 1.0F;
   const float beta = product.output == ProductOutput::kAdd ? 1.0F : 0.0F;
   const cublasStatus_t status =

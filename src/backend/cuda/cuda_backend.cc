@@ -63,7 +63,7 @@ class CudaBackend final : public Backend {
         work_type_(options.work_type),
         inputs_(*device_),
         matmul_(must_take(kMatmulWorkspaceBytes), kMatmulWorkspaceBytes,
-                options.quant.fp8_sums == Fp8Sums::kFast && !options.deterministic),
+                options.deterministic ? Fp8Sums::kExact : options.quant.fp8_sums),
         graphs_(device_->stream()),
         times_(device_->stream()),
         weights_(*device_, options),

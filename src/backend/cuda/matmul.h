@@ -56,8 +56,8 @@ inline std::size_t input_room_bytes(std::int64_t rows, std::int64_t columns) {
 class Matmul {
  public:
   // The workspace is the card's, for one stream, and outlives this.
-  Matmul(void* workspace, std::size_t workspace_bytes, bool fast_sums = false)
-      : products_(workspace, workspace_bytes, fast_sums) {}
+  Matmul(void* workspace, std::size_t workspace_bytes, Fp8Sums sums = Fp8Sums::kExact)
+      : products_(workspace, workspace_bytes, sums) {}
 
   // Where inputs of weights of fewer bits are quantized to, input_room_bytes(rows, columns) of the
   // card's; it outlives this. Without it there are no such weights.

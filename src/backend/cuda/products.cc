@@ -40,14 +40,12 @@ bool tiles_are_likely(const Launch& launch, const Product& product) {
 
 }  // namespace
 
-Products::Products(void* workspace, std::size_t workspace_bytes, bool fast_sums)
-    : blas_(workspace, workspace_bytes, fast_sums), owner_(owner_of_choices()) {}
+Products::Products(void* workspace, std::size_t workspace_bytes, Fp8Sums sums)
+    : blas_(workspace, workspace_bytes, sums), owner_(owner_of_choices()) {}
 
 ProductKey Products::choice_key(const Product& product, std::int64_t bucket) const {
   ProductKey key = key_of(product, bucket);
-  Product of_bucket = product;
-  of_bucket.rows = bucket;
-  key.fast_sums = !product.int4 && blas_.sums_fast(of_bucket);
+  key.fast_sums = !product.int4 && blas_.sums_fast(product, bucket);
   return key;
 }
 

@@ -8,8 +8,8 @@
 //   Deterministic launches take one algorithm of cuBLASLt for every number of rows, one that does
 //   not split K between blocks, or the scalar way: a row is then summed by the same instructions in
 //   the same order whatever rows are beside it. tune() runs each such algorithm with few and with
-//   many rows and takes none whose results differ in a bit. fast_sums: as Blas; not with
-//   deterministic launches.
+//   many rows and takes none whose results differ in a bit. Fp8Sums: as Blas has it;
+//   kExact for deterministic launches.
 // Shapes: as Product.
 // Errors: CudaError.
 // Threads: as Backend. multiply may be captured in a graph; tune may not.
@@ -45,7 +45,7 @@ inline double tile_handicap(std::int64_t rows) {
 class Products {
  public:
   // The workspace is the card's, at 256 bytes, and outlives this. It is for one stream.
-  Products(void* workspace, std::size_t workspace_bytes, bool fast_sums = false);
+  Products(void* workspace, std::size_t workspace_bytes, Fp8Sums sums = Fp8Sums::kExact);
 
   void multiply(const Launch& launch, const Product& product);
   // Whether a gated product of these sizes, types and addresses can be multiplied in one.
