@@ -94,6 +94,7 @@ Result<std::unique_ptr<Device>> Device::open(const DeviceOptions& options) {
     launch.overlap = launch.hopper;
     launch.deterministic = options.deterministic;
     HANGAR_CUDA(cudaStreamCreateWithFlags(&launch.stream, cudaStreamNonBlocking));
+    HANGAR_CUDA(cudaStreamCreateWithFlags(&device->side_stream_, cudaStreamNonBlocking));
     HANGAR_TRY(device->memory_bytes_, memory_to_take(options));
     HANGAR_CUDA(cudaMalloc(reinterpret_cast<void**>(&device->memory_), device->memory_bytes_));
     device->description_ =
@@ -110,9 +111,10 @@ Result<std::unique_ptr<Device>> Device::open(const DeviceOptions& options) {
 
 Device::~Device() {
   // A card that is lost cannot be tidied up; the process ends soon.
-  if (launch_.stream != nullptr) {
-    (void)cudaStreamSynchronize(launch_.stream);
-    (void)cudaStreamDestroy(launch_.stream);
+  for (cudaStream_t stream : {side_stream_, launch_.stream}) {
+    if (stream == nullptr) continue;
+    (void)cudaStreamSynchronize(stream);
+    (void)cudaStreamDestroy(stream);
   }
   if (memory_ != nullptr) (void)cudaFree(memory_);
 }

@@ -41,6 +41,7 @@ class Device {
   const std::string& description() const { return description_; }
   const Launch& launch() const { return launch_; }
   cudaStream_t stream() const { return launch_.stream; }
+  cudaStream_t side_stream() const { return side_stream_; }  // SideCopy
   // nullptr: so much is not left. The zeros are written on stream(): what another stream is to fill
   // is taken without them.
   void* take(std::size_t bytes, std::size_t alignment = 256) {
@@ -59,6 +60,7 @@ class Device {
 
   std::string description_;
   Launch launch_;
+  cudaStream_t side_stream_ = nullptr;
   std::byte* memory_ = nullptr;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t used_bytes_ = 0;

@@ -39,7 +39,7 @@ void Draws::start(Activation logits, std::span<const SampleRow> rows) {
     const auto taken = static_cast<std::size_t>(sampler_->plan(rows, first));
     sampler_->upload();
     sampler_->launch(logits);
-    step.parts.push_back({sampler_->read_back(), first, taken});
+    step.parts.push_back({sampler_->mark(), first, taken});
     first += taken;
   }
 }

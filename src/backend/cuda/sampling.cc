@@ -29,7 +29,7 @@ class Pieces {
 
 struct DevicePieces {
   SamplerArrays arrays;
-  std::uint32_t* plan = nullptr;
+  std::array<std::uint32_t*, Sampler::kRounds> plans{};
   std::int32_t* kept_tokens = nullptr;
 
   // Gives the bytes; memory nullptr: nothing more.
@@ -39,7 +39,7 @@ struct DevicePieces {
     const std::size_t chunks = rows * static_cast<std::size_t>(arrays.chunks());
     const std::size_t blocks = rows * static_cast<std::size_t>(arrays.blocks());
     Pieces pieces(memory);
-    pieces.add(plan, room.words);
+    for (std::uint32_t*& plan : plans) pieces.add(plan, room.words);
     pieces.add(arrays.saved, room.words);
     pieces.add(arrays.sums, chunks);
     pieces.add(arrays.raw_sums, chunks);
@@ -50,9 +50,6 @@ struct DevicePieces {
     pieces.add(arrays.arrived, rows);
     pieces.add(arrays.tokens, static_cast<std::size_t>(limits.step_rows));
     pieces.add(kept_tokens, static_cast<std::size_t>(limits.step_rows));
-    pieces.add(arrays.results, rows);
-    pieces.add(arrays.tops, static_cast<std::size_t>(room.tops));
-    arrays.plan = plan;
     arrays.kept_tokens = kept_tokens;
     return pieces.bytes();
   }
@@ -85,7 +82,8 @@ Sampler::Sampler(Device& device, const SamplerLimits& limits)
     : launch_(device.launch()),
       limits_(limits),
       room_(SampleRoom::of(limits.vocabulary, limits.rows)),
-      plan_(room_) {}
+      plan_(room_),
+      side_stream_(device.side_stream()) {}
 
 Status Sampler::take_memory(Device& device) {
   const std::size_t bytes = device_bytes(limits_);
@@ -98,9 +96,11 @@ Status Sampler::take_memory(Device& device) {
   DevicePieces pieces;
   pieces.lay_out(limits_, room_, memory);
   arrays_ = pieces.arrays;
-  device_plan_ = pieces.plan;
   kept_tokens_ = pieces.kept_tokens;
-  for (Slot& slot : slots_) {
+  device.synchronize();  // zeros are written before a plan is
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    Slot& slot = slots_[i];
+    slot.device_plan = pieces.plans[i];
     take_pinned(slot.plan, room_.words);
     take_pinned(slot.results, static_cast<std::size_t>(limits_.rows));
     take_pinned(slot.tops, static_cast<std::size_t>(room_.tops));
@@ -138,9 +138,13 @@ void Sampler::upload() {
                                 static_cast<std::size_t>(limits_.step_rows) * sizeof(std::int32_t),
                                 cudaMemcpyDeviceToDevice, launch_.stream));
   }
-  HANGAR_CUDA(cudaMemcpyAsync(device_plan_, slots_[slot_].plan,
-                              plan_.used_words() * sizeof(std::uint32_t), cudaMemcpyHostToDevice,
-                              launch_.stream));
+  Slot& slot = slots_[slot_];
+  // Who read it last has been waited for by plan().
+  slot.copy.bring(side_stream_, launch_.stream, slot.device_plan, slot.plan,
+                  plan_.used_words() * sizeof(std::uint32_t));
+  arrays_.plan = slot.device_plan;
+  arrays_.results = slot.results;
+  arrays_.tops = slot.tops;
 }
 
 void Sampler::launch(Activation logits, std::int32_t padded_rows, bool greedy) {
@@ -153,17 +157,8 @@ void Sampler::launch(Activation logits, std::int32_t padded_rows, bool greedy) {
   pick_tokens(launch_, arrays_, logits, padded_rows);
 }
 
-Sampler::Round Sampler::read_back() {
-  const Slot& slot = slots_[slot_];
-  HANGAR_CUDA(cudaMemcpyAsync(slot.results, arrays_.results,
-                              static_cast<std::size_t>(slot.rows) * sizeof(SampledRow),
-                              cudaMemcpyDeviceToHost, launch_.stream));
-  if (plan_.tops() > 0) {
-    HANGAR_CUDA(cudaMemcpyAsync(slot.tops, arrays_.tops,
-                                static_cast<std::size_t>(plan_.tops()) * sizeof(TokenLogprob),
-                                cudaMemcpyDeviceToHost, launch_.stream));
-  }
-  HANGAR_CUDA(cudaEventRecord(slot.done, launch_.stream));
+Sampler::Round Sampler::mark() {
+  HANGAR_CUDA(cudaEventRecord(slots_[slot_].done, launch_.stream));
   return slot_;
 }
 

@@ -6,11 +6,11 @@
 //   a border between two tokens may go to the other. A token that a list of biases or counts names
 //   more than twice is summed in any order. Steps of one round, in this order, none of which waits
 //   for the card: plan() packs as many rows as one launch serves (nearly always all); upload()
-//   copies the plan; launch() runs the kernels and reads nothing on the host, so that it can be
-//   recorded in a graph and replayed over other plans of the same padded_rows and kind (greedy or
-//   not); read_back() copies the results. The rounds of a step follow one another on the stream.
-//   finish() gives a round's results and waits for them. plan() waits where kRounds rounds are
-//   under way; each must be finished before it is as many rounds old.
+//   brings the plan beside what the stream does (SideCopy); launch() runs the kernels, which write
+//   the results to the host's memory; mark() says behind what they are there. The rounds of a step
+//   follow one another on the stream. finish() gives a round's results and waits for them. plan()
+//   waits where kRounds rounds are under way; each must be finished before it is as many rounds
+//   old.
 // On the card: tokens() [rows of the step], by the SampleRow's place in the step, until the next
 //   step's launch; SampleRow::pending names a place there.
 // Method: threshold selection by counting in bins of the bits (radix selection); no sort of a row.
@@ -29,6 +29,7 @@
 #include "backend/cuda/device.h"
 #include "backend/cuda/sampling_arrays.h"
 #include "backend/cuda/sampling_plan.h"
+#include "backend/cuda/side_copy.h"
 #include "backend/sampling.h"
 #include "base/result.h"
 #include "tensor/activation.h"
@@ -67,7 +68,7 @@ class Sampler {
   void launch(Activation logits, std::int32_t padded_rows, bool greedy);
   // Of the plan, as one.
   void launch(Activation logits) { launch(logits, padded_rows(), greedy()); }
-  Round read_back();
+  Round mark();
 
   bool ready(Round round) const;
   // out: as many as the round took.
@@ -79,7 +80,9 @@ class Sampler {
 
  private:
   struct Slot {
-    std::uint32_t* plan = nullptr;  // pinned, as all here
+    std::uint32_t* plan = nullptr;  // pinned, as all but the next
+    std::uint32_t* device_plan = nullptr;
+    SideCopy copy;
     SampledRow* results = nullptr;
     TokenLogprob* tops = nullptr;
     cudaEvent_t done = nullptr;
@@ -95,7 +98,7 @@ class Sampler {
   SamplePlan plan_;
   SamplerArrays arrays_;
   std::int32_t* kept_tokens_ = nullptr;
-  std::uint32_t* device_plan_ = nullptr;
+  cudaStream_t side_stream_;
   std::array<Slot, kRounds> slots_;
   std::size_t slot_ = 0;
   bool keep_tokens_ = false;  // more rounds of this step come

@@ -1,8 +1,8 @@
 // What the host tells the card about the rows to be sampled, and what the sampling kernels keep.
 //
-// Promise: plain structs that lie in the card's memory at fixed places, so that a recorded launch
-//   reads what was uploaded last. The plan is words of 32 bits: RowParams for each row of the
-//   launch, then the rows' lists, whose places (in words) RowParams names.
+// Promise: plain structs. The plan is words of 32 bits: RowParams for each row of the launch, then
+//   the rows' lists, whose places (in words) RowParams names. It lies in the card's memory, as all
+//   else but the results: these are written once, where the host reads them.
 // Shapes: a row's vocabulary is cut into chunks of kSampleChunk tokens, these into blocks of
 //   kSampleBlock: fixed, so that sums are the same however many rows there are.
 // Threads: values.
@@ -80,7 +80,6 @@ struct SampledRow {
   std::int32_t unused = 0;
 };
 
-// All on the card.
 struct SamplerArrays {
   const std::uint32_t* plan = nullptr;
   float* saved = nullptr;                     // of each word of the plan that is a token: its logit
@@ -93,8 +92,8 @@ struct SamplerArrays {
   std::uint32_t* arrived = nullptr;           // [rows], 0 between launches
   std::int32_t* tokens = nullptr;             // of the step
   const std::int32_t* kept_tokens = nullptr;  // of the step before, where tokens are overwritten
-  SampledRow* results = nullptr;              // [rows]
-  TokenLogprob* tops = nullptr;
+  SampledRow* results = nullptr;              // [rows], the host's, pinned
+  TokenLogprob* tops = nullptr;               // the same
   std::int32_t vocabulary = 0;
 
   constexpr std::int32_t chunks() const { return (vocabulary + kSampleChunk - 1) / kSampleChunk; }

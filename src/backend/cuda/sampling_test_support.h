@@ -76,7 +76,7 @@ struct CardSampler {
       const auto taken = static_cast<std::size_t>(sampler->plan(rows, first, padded_rows));
       sampler->upload();
       sampler->launch(x, sampler->padded_rows(), sampler->greedy() && !general);
-      sampler->finish(sampler->read_back(), out.subspan(first, taken));
+      sampler->finish(sampler->mark(), out.subspan(first, taken));
       first += taken;
     }
     return rounds;

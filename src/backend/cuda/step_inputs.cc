@@ -25,27 +25,38 @@ StepInputs::StepInputs(Device& device) : device_memory_(device) {
   if (device_ == nullptr || loose_device_ == nullptr) {
     throw std::length_error("the card's memory does not hold a step's inputs");
   }
-  for (std::size_t i = 0; i < kBuffers; ++i) {
+  for (Buffer& buffer : buffers_) {
+    buffer.device =
+        static_cast<std::int32_t*>(device.take_unfilled(kStagedInts * sizeof(std::int32_t), 256));
+    if (buffer.device == nullptr) {
+      throw std::length_error("the card's memory does not hold a step's inputs");
+    }
     HANGAR_CUDA(
-        cudaMallocHost(reinterpret_cast<void**>(&host_[i]), kMostInts * sizeof(std::int32_t)));
-    HANGAR_CUDA(cudaEventCreateWithFlags(&read_[i], cudaEventDisableTiming));
+        cudaMallocHost(reinterpret_cast<void**>(&buffer.host), kMostInts * sizeof(std::int32_t)));
+    HANGAR_CUDA(cudaEventCreateWithFlags(&buffer.placed, cudaEventDisableTiming));
+    HANGAR_CUDA(cudaEventCreateWithFlags(&buffer.read, cudaEventDisableTiming));
   }
   HANGAR_CUDA(
       cudaMallocHost(reinterpret_cast<void**>(&loose_host_), kLooseInts * sizeof(std::int32_t)));
 }
 
 StepInputs::~StepInputs() {
-  for (std::size_t i = 0; i < kBuffers; ++i) {
-    if (read_[i] != nullptr) (void)cudaEventDestroy(read_[i]);
-    if (host_[i] != nullptr) (void)cudaFreeHost(host_[i]);
+  for (const Buffer& buffer : buffers_) {
+    for (cudaEvent_t event : {buffer.placed, buffer.read}) {
+      if (event != nullptr) (void)cudaEventDestroy(event);
+    }
+    if (buffer.host != nullptr) (void)cudaFreeHost(buffer.host);
   }
   if (loose_host_ != nullptr) (void)cudaFreeHost(loose_host_);
 }
 
-std::int32_t* StepInputs::next_buffer() {
+StepInputs::Buffer& StepInputs::next_buffer() {
+  HANGAR_CUDA(cudaEventRecord(buffers_[next_].placed, device_memory_.stream()));
   next_ = (next_ + 1) % kBuffers;
-  HANGAR_CUDA(cudaEventSynchronize(read_[next_]));
-  return host_[next_];
+  Buffer& next = buffers_[next_];
+  next.copy.wait();
+  HANGAR_CUDA(cudaEventSynchronize(next.read));
+  return next;
 }
 
 DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
@@ -63,7 +74,8 @@ DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
   const std::size_t end = tables_at + batch.block_tables.size();
   if (end > kMostInts) throw std::length_error("a step is larger than the card's room for it");
 
-  std::int32_t* host = next_buffer();
+  Buffer& buffer = next_buffer();
+  std::int32_t* const host = buffer.host;
   std::ranges::copy(batch.token_ids, host);
   std::ranges::copy(batch.positions, host + positions_at);
   std::ranges::copy(batch.logit_rows, host + logit_rows_at);
@@ -80,9 +92,17 @@ DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
     made.plan_max_tokens = std::max(made.plan_max_tokens, sequence.context_tokens + sequence.rows);
     if (sequence.blocks == 0) there[s].rows = 0;
   }
-  HANGAR_CUDA(cudaMemcpyAsync(device_, host, end * sizeof(std::int32_t), cudaMemcpyHostToDevice,
-                              device_memory_.stream()));
-  HANGAR_CUDA(cudaEventRecord(read_[next_], device_memory_.stream()));
+  cudaStream_t stream = device_memory_.stream();
+  if (fixed && end <= kStagedInts) {
+    cudaStream_t side = device_memory_.side_stream();
+    HANGAR_CUDA(cudaStreamWaitEvent(side, buffer.placed, 0));
+    buffer.copy.bring(side, stream, buffer.device, host, end * sizeof(std::int32_t));
+    place_ints(device_memory_.launch(), device_, buffer.device, end);
+  } else {
+    HANGAR_CUDA(
+        cudaMemcpyAsync(device_, host, end * sizeof(std::int32_t), cudaMemcpyHostToDevice, stream));
+    HANGAR_CUDA(cudaEventRecord(buffer.read, stream));
+  }
 
   sections_ = {Section{batch.token_ids.data(), 0, rows},
                Section{batch.positions.data(), positions_at, rows},

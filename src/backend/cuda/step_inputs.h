@@ -1,12 +1,14 @@
 // StepInputs: what the host tells the card about a step, in one copy.
 //
 // Promise: upload() brings the batch to the card and says where it lies; with `fixed` (a step that
-//   is, or will be, a graph) at the same addresses each time. ints() finds on the card what is a
-//   part of that batch (token_ids, positions, logit_rows), and brings anything else there (not
-//   while a graph is recorded). A fixed step has no attention plan. A sequence without blocks (one
-//   that only fills a recorded step up) is named by its row, but has no rows there: nothing attends
-//   for it. As a context of one token it would be a run for each KV head, and all such runs the
-//   last block's (attention_runs.cuh). Nothing waits for the card but a third upload for the first.
+//   is, or will be, a graph) at the same addresses each time: it is brought beside the step before
+//   (SideCopy), to a room of its own, and put there when that is over. ints() finds on the card
+//   what is a part of that batch (token_ids, positions, logit_rows), and brings anything else there
+//   (not while a graph is recorded). A fixed step has no attention plan. A sequence without blocks
+//   (one that only fills a recorded step up) is named by its row, but has no rows there: nothing
+//   attends for it. As a context of one token it would be a run for each KV head, and all such runs
+//   the last block's (attention_runs.cuh). Nothing waits for the card but a third upload for the
+//   first.
 // Errors: CudaError; std::length_error for a step that is larger than kMostInts.
 // Threads: one.
 #pragma once
@@ -18,6 +20,7 @@
 
 #include "backend/cuda/device.h"
 #include "backend/cuda/device_batch.h"
+#include "backend/cuda/side_copy.h"
 #include "tensor/ragged_batch.h"
 
 namespace hangar::cuda {
@@ -46,24 +49,35 @@ class StepInputs {
 
  private:
   static constexpr std::size_t kBuffers = 3;
+  static constexpr std::size_t kStagedInts = std::size_t{1} << 18U;  // what is longer is not
   struct Section {
     const std::int32_t* host = nullptr;
     std::size_t at = 0;
     std::size_t count = 0;
   };
 
-  // A pinned buffer that no copy under way reads.
-  std::int32_t* next_buffer();
+  // Of the steps that are under way, each with a buffer that no copy under way reads.
+  struct Buffer {
+    std::int32_t* host = nullptr;    // pinned
+    std::int32_t* device = nullptr;  // kStagedInts
+    SideCopy copy;
+    cudaEvent_t placed = nullptr;  // recorded when the step after it begins
+    cudaEvent_t read = nullptr;    // by a copy on the step's own stream
+  };
+  Buffer& next_buffer();
 
   Device& device_memory_;
   std::int32_t* device_ = nullptr;        // the step
   std::int32_t* loose_device_ = nullptr;  // all else
   std::size_t loose_at_ = 0;
   std::int32_t* loose_host_ = nullptr;
-  std::array<std::int32_t*, kBuffers> host_{};
-  std::array<cudaEvent_t, kBuffers> read_{};
+  std::array<Buffer, kBuffers> buffers_;
   std::size_t next_ = 0;
   std::array<Section, 3> sections_;  // of the step's batch, by host address
 };
+
+// to = from, `count` rounded up to 16 bytes; both begin on borders of 16.
+void place_ints(const Launch& launch, std::int32_t* to, const std::int32_t* from,
+                std::size_t count);
 
 }  // namespace hangar::cuda
