@@ -16,8 +16,8 @@
 // Scratch: `memory` holds attention_scratch_bytes(), is zero at first, and belongs to attention()
 //   alone from then on; calls on one stream share it.
 // Order: with context_ready the kernels read the batch and the cache's older tokens before they
-//   wait for the kernel before them on the stream. That holds where the kernel before lets the next
-//   begin only after it has waited itself, as rope_write_kv and write_kv do.
+//   wait for the kernel before them on the stream: that was all there before the step's first
+//   kernel began. The kernels let the next one begin only after they have waited themselves.
 // Errors: CudaError; std::invalid_argument for other types.
 // Threads: the step thread.
 #pragma once

@@ -157,14 +157,14 @@ class CudaBackend final : public Backend {
     (void)launch();
     times_.begin();
     if (!repeatable || !decodes(batch) || batch.rows() == 0) {
-      batch_ = inputs_.upload(batch, false);
+      batch_ = inputs_.upload(batch, StepKind::kAny);
       body(batch);
       inputs_.end_step();
       return;
     }
     padded_ = batch;
     const StepGraphs::Size size = StepGraphs::pad(padded_, most_logit_rows_, spare_block_);
-    batch_ = inputs_.upload(padded_, true);
+    batch_ = inputs_.upload(padded_, graphs_.has(size) ? StepKind::kGraph : StepKind::kFixed);
     batch_.plan_max_tokens = size.second;
     graphs_.run(size, [&] { body(padded_); });
     inputs_.end_step();
@@ -386,7 +386,7 @@ class CudaBackend final : public Backend {
   // The step's batch is there; one that an operation is given outside of a step is brought.
   const DeviceBatch& on_card(const RaggedBatch& batch) {
     if (!inputs_.holds(batch)) {
-      batch_ = inputs_.upload(batch, false);
+      batch_ = inputs_.upload(batch, StepKind::kAny);
       inputs_.end_step();
     }
     return batch_;

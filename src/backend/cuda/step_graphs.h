@@ -35,6 +35,8 @@ class StepGraphs {
   static std::int32_t padded_rows(std::int32_t rows);
   // The least power of two, from 1,024 on, that is not below `tokens`.
   static std::int32_t padded_tokens(std::int32_t tokens);
+  // Whether run() would launch a graph.
+  bool has(Size size) const { return graphs_.contains(size); }
   void run(Size size, FunctionRef<void()> body);
 
  private:

@@ -59,7 +59,8 @@ StepInputs::Buffer& StepInputs::next_buffer() {
   return next;
 }
 
-DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
+DeviceBatch StepInputs::upload(const RaggedBatch& batch, StepKind kind) {
+  const bool fixed = kind != StepKind::kAny;
   assert(!fixed || batch.rows() <= kFixedRows);
   const auto rows = static_cast<std::size_t>(batch.rows());
   const std::size_t sequences = batch.sequences.size();
@@ -93,7 +94,7 @@ DeviceBatch StepInputs::upload(const RaggedBatch& batch, bool fixed) {
     if (sequence.blocks == 0) there[s].rows = 0;
   }
   cudaStream_t stream = device_memory_.stream();
-  if (fixed && end <= kStagedInts) {
+  if (kind == StepKind::kGraph && end <= kStagedInts) {
     cudaStream_t side = device_memory_.side_stream();
     HANGAR_CUDA(cudaStreamWaitEvent(side, buffer.placed, 0));
     buffer.copy.bring(side, stream, buffer.device, host, end * sizeof(std::int32_t));

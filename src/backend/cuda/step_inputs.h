@@ -1,14 +1,11 @@
 // StepInputs: what the host tells the card about a step, in one copy.
 //
-// Promise: upload() brings the batch to the card and says where it lies; with `fixed` (a step that
-//   is, or will be, a graph) at the same addresses each time: it is brought beside the step before
-//   (SideCopy), to a room of its own, and put there when that is over. ints() finds on the card
-//   what is a part of that batch (token_ids, positions, logit_rows), and brings anything else there
-//   (not while a graph is recorded). A fixed step has no attention plan. A sequence without blocks
-//   (one that only fills a recorded step up) is named by its row, but has no rows there: nothing
-//   attends for it. As a context of one token it would be a run for each KV head, and all such runs
-//   the last block's (attention_runs.cuh). Nothing waits for the card but a third upload for the
-//   first.
+// Promise: upload() brings the batch to the card and says where it lies, as StepKind asks. ints()
+//   finds on the card what is a part of that batch (token_ids, positions, logit_rows), and brings
+//   anything else there (not while a graph is recorded). A sequence without blocks (one that only
+//   fills a recorded step up) is named by its row, but has no rows there: nothing attends for it.
+//   As a context of one token it would be a run for each KV head, and all such runs the last
+//   block's (attention_runs.cuh). Nothing waits for the card but a third upload for the first.
 // Errors: CudaError; std::length_error for a step that is larger than kMostInts.
 // Threads: one.
 #pragma once
@@ -25,6 +22,16 @@
 
 namespace hangar::cuda {
 
+enum class StepKind : std::uint8_t {
+  kAny,
+  // The batch lies at the same addresses each time: the step may be recorded.
+  kFixed,
+  // The same, and a graph follows: the batch is brought beside the step before (SideCopy), to a
+  // room of its own, and put there by a kernel when that is over. A graph begins when that kernel
+  // has ended; a kernel by itself may begin, and read the batch, before.
+  kGraph,
+};
+
 class StepInputs {
  public:
   static constexpr std::int32_t kFixedRows = 1024;  // a graph's rows at most
@@ -36,7 +43,7 @@ class StepInputs {
   StepInputs& operator=(const StepInputs&) = delete;
 
   // The batch outlives the step.
-  DeviceBatch upload(const RaggedBatch& batch, bool fixed);
+  DeviceBatch upload(const RaggedBatch& batch, StepKind kind);
   const std::int32_t* ints(std::span<const std::int32_t> host);
   // Whether it is the batch that was uploaded last, and its step is not over.
   bool holds(const RaggedBatch& batch) const {
