@@ -362,6 +362,32 @@ TEST_P(MatmulTest, TuningChoosesOnceAndKeepsItsChoices) {
   std::filesystem::remove_all(path.parent_path());
 }
 
+// Ways of one and two rows are chosen by the time of whole layers (Products::settle()).
+TEST_P(MatmulTest, LayersAreTunedTogether) {
+  std::vector<Weights> all;
+  for (int layer = 0; layer < 3; ++layer) {
+    all.push_back(weights({512, 256}, 1024));
+    all.push_back(weights({1024}, 768));
+  }
+  for (const Weights& w : all) matmul_->note(w.all, type(), type(), false);
+  const std::int64_t row_counts[] = {1, 2, 16};
+  const auto scratch_bytes = std::size_t{16} << 20U;
+  const DeviceScratch scratch{take(scratch_bytes, 256), scratch_bytes};
+  EXPECT_EQ(matmul_->tune(launch_, row_counts, scratch), 6);
+  EXPECT_EQ(matmul_->tune(launch_, row_counts, scratch), 0);
+  for (const std::int64_t rows : {1, 2, 16}) {
+    for (const Weights& w : all) {
+      const std::int64_t columns = w.all[0]->columns;
+      const Numbers x = random(rows * columns, type());
+      const std::vector<Activation> ys = outputs_of(w, rows, type());
+      matmul_->matmul(launch_, ys, put(x, rows, columns, type()), w.all);
+      for (std::size_t i = 0; i < ys.size(); ++i) {
+        expect_product(numbers_of(ys[i]), x, w.numbers[i], rows, ys[i].columns, columns, type());
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(WorkTypes, MatmulTest, kWorkTypes, work_type_name);
 
 }  // namespace

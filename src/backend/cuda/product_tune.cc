@@ -6,10 +6,8 @@
 
 #include "backend/cuda/event.h"
 #include "backend/cuda/fp8_direct.h"
-#include "backend/cuda/int4_inputs.h"
+#include "backend/cuda/product_trial.h"
 #include "backend/cuda/products.h"
-#include "backend/cuda/quantize.h"
-#include "backend/cuda/weights_fill.h"
 
 namespace hangar::cuda {
 namespace {
@@ -30,135 +28,11 @@ constexpr std::int64_t kFinalRows = 2;
 constexpr double kClose = 1.04;  // times the best
 constexpr std::size_t kMostFinalists = 4;
 constexpr int kFinalRounds = 2;
+// By itself a way may be that much slower than the best, and yet be the best in a step: settle()
+// sees.
+constexpr double kCloseInAStep = 1.12;
+constexpr std::size_t kMostInAStep = 6;
 constexpr double kRefused = 1e9;  // how slow is one that does not run
-
-// A graph of what `body` puts on the stream: its runs follow one another without the host.
-class Replay {
- public:
-  template <typename Body>
-  Replay(cudaStream_t stream, Body&& body) : stream_(stream) {
-    HANGAR_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
-    body();
-    cudaGraph_t graph = nullptr;
-    HANGAR_CUDA(cudaStreamEndCapture(stream, &graph));
-    const cudaError_t made = cudaGraphInstantiate(&graph_, graph, 0);
-    (void)cudaGraphDestroy(graph);
-    HANGAR_CUDA(made);
-  }
-  ~Replay() { (void)cudaGraphExecDestroy(graph_); }
-  Replay(const Replay&) = delete;
-  Replay& operator=(const Replay&) = delete;
-
-  void run() { HANGAR_CUDA(cudaGraphLaunch(graph_, stream_)); }
-
- private:
-  cudaStream_t stream_;
-  cudaGraphExec_t graph_ = nullptr;
-};
-
-constexpr std::size_t round_up(std::size_t value, std::size_t to) {
-  return (value + to - 1) / to * to;
-}
-
-std::size_t x_bytes(const Launch& launch, const Product& product) {
-  if (product.int4) return int4_input_bytes(product.rows, product.columns);
-  const DType type = is_fp8_direct(launch, product) ? product.type : product.x_type();
-  return round_up(row_bytes(type, product.x_stride) * static_cast<std::size_t>(product.rows), 256);
-}
-// Of x, FP8; behind it.
-std::size_t x_scale_bytes(const Launch& launch, const Product& product) {
-  if (product.x_type() != DType::kF8E4M3 || is_fp8_direct(launch, product)) return 0;
-  return round_up(sizeof(float) * static_cast<std::size_t>(product.rows), 256);
-}
-std::size_t y_bytes(const Product& product) {
-  return round_up(
-      row_bytes(product.y_type(), product.y_stride) * static_cast<std::size_t>(product.rows), 256);
-}
-
-// Puts x of `rows` rows at the scratch's begin and y at its end; false: they do not fit. So no y is
-// written where an x of more rows will be.
-bool place(const Launch& launch, Product& product, std::int64_t rows, DeviceScratch scratch) {
-  product.rows = rows;
-  const std::size_t end = scratch.bytes / 256 * 256;
-  const std::size_t scale_bytes = x_scale_bytes(launch, product);
-  if (x_bytes(launch, product) + scale_bytes + y_bytes(product) > end) return false;
-  product.x = scratch.data;
-  if (product.int4) {
-    const Int4Rows x = int4_rows_in(scratch.data, rows, product.columns);
-    product.x_stride = x.stride;
-    product.x_scales = x.scales;
-    product.x_sums = x.sums;
-  }
-  if (scale_bytes > 0) {
-    auto* scales =
-        reinterpret_cast<float*>(static_cast<std::byte*>(scratch.data) + x_bytes(launch, product));
-    fill_constant(scales, DType::kF32, rows, 1.0F, launch.stream);
-    product.x_scales = scales;
-  }
-  product.y = static_cast<std::byte*>(scratch.data) + (end - y_bytes(product));
-  return true;
-}
-
-// Random numbers of ordinary size, for x of so many rows or as many as there is room for: zeros run
-// faster than what comes later.
-void fill_inputs(const Launch& launch, const Product& product, std::int64_t rows,
-                 DeviceScratch scratch) {
-  if (product.int4) return;  // for each number of rows: fill_int4_inputs()
-  const std::int64_t columns = product.columns;
-  const bool eight_bits = product.x_type() == DType::kF8E4M3;
-  // FP8 is made from numbers of 16 bits that lie behind it.
-  const auto row = static_cast<std::int64_t>(row_bytes(product.type, columns)) +
-                   (eight_bits ? columns + std::int64_t{sizeof(float)} : 0);
-  rows = std::min(rows, (static_cast<std::int64_t>(scratch.bytes) - 512) / row);
-  if (rows < 1) return;
-  auto* numbers = static_cast<std::byte*>(scratch.data);
-  if (eight_bits) numbers += round_up(static_cast<std::size_t>(rows * columns), 256);
-  fill_random(numbers, product.type, rows * columns, 1, 1.0F, RandomNumbers::kNormal,
-              launch.stream);
-  if (!eight_bits) return;
-  auto* scales = reinterpret_cast<float*>(
-      numbers + round_up(row_bytes(product.type, columns) * static_cast<std::size_t>(rows), 256));
-  quantize_rows(launch, {scratch.data, columns, scales},
-                {numbers, rows, columns, product.type, columns});
-}
-
-// After place(): of 16 bits, where x lies.
-void fill_direct_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
-  fill_random(scratch.data, product.type, product.rows * product.x_stride, 1, 1.0F,
-              RandomNumbers::kNormal, launch.stream);
-}
-
-// After place(): from numbers that lie where y will be and before it, if not as they are.
-void fill_int4_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
-  if (takes_direct(launch, product.rows, product.columns)) {
-    return fill_direct_inputs(launch, product, scratch);
-  }
-  const std::size_t bytes =
-      row_bytes(product.type, product.columns) * static_cast<std::size_t>(product.rows);
-  if (x_bytes(launch, product) + bytes + 256 > scratch.bytes) return;
-  auto* numbers = static_cast<std::byte*>(scratch.data) + (scratch.bytes - bytes) / 256 * 256;
-  const Activation x{numbers, product.rows, product.columns, product.type};
-  fill_random(numbers, product.type, product.rows * product.columns, 1, 1.0F,
-              RandomNumbers::kNormal, launch.stream);
-  quantize_inputs(launch, scratch.data, x, int4_groups(*product.int4), {});
-}
-
-Product product_of(const ProductKey& key) {
-  Product product;
-  product.type = key.type;
-  product.weight_type = key.weight_type;
-  product.outputs = key.outputs;
-  product.columns = key.columns;
-  product.x_stride = key.columns;
-  product.y_stride = static_cast<std::int64_t>(round_up(static_cast<std::size_t>(key.outputs), 8));
-  product.output = key.add                     ? ProductOutput::kAdd
-                   : key.y_type == DType::kF32 ? ProductOutput::kFull
-                                               : ProductOutput::kWork;
-  product.leaves_room = key.leaves_room;
-  if (key.int4 > 0) product.int4 = static_cast<Int4Form>(key.int4 - 1);
-  if (key.gated) product.gate = GateFunction::kSilu;  // which one does not matter to the time
-  return product;
-}
 
 }  // namespace
 
@@ -166,10 +40,7 @@ double Products::measure(const Launch& launch, Product product, const Weights& w
                          const ProductChoice& choice, double give_up_us) {
   std::size_t turn = 0;
   const auto once = [&] {
-    const Noted& noted = weights[turn++ % weights.size()];
-    product.weight = noted.weight;
-    product.weight_scales = noted.scales;
-    product.copy = noted.copy;
+    weights[turn++ % weights.size()].give(product);
     return run(launch, product, choice);
   };
   // Unseen, once: the library loads the kernel.
@@ -195,7 +66,8 @@ double Products::measure(const Launch& launch, Product product, const Weights& w
   return end.us_since(begin) / runs;
 }
 
-bool Products::tune_bucket(const Launch& launch, const Product& product, const Weights& weights) {
+bool Products::tune_bucket(const Launch& launch, const Product& product, const Weights& weights,
+                           std::vector<ProductChoice>& close) {
   std::vector<ProductChoice> found;
   const bool direct = is_fp8_direct(launch, product);
   if (!direct && Blas::suits(product)) {
@@ -229,11 +101,16 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   }
   if (best.us == 0.0) return false;
   if (product.rows <= kFinalRows) {
-    std::erase_if(found, [&](const ProductChoice& choice) {
-      return choice.us == 0.0 || in_a_step(choice) > kClose * in_a_step(best);
-    });
+    const auto keep = [&](double slower, std::size_t most) {
+      std::erase_if(found, [&](const ProductChoice& choice) {
+        return choice.us == 0.0 || in_a_step(choice) > slower * in_a_step(best);
+      });
+      if (found.size() > most) found.resize(most);
+    };
     std::ranges::sort(found, std::less<>(), in_a_step);
-    if (found.size() > kMostFinalists) found.resize(kMostFinalists);
+    keep(kCloseInAStep, kMostInAStep);
+    close = found;
+    keep(kClose, kMostFinalists);
     for (int round = 0; found.size() > 1 && round < kFinalRounds; ++round) {
       for (ProductChoice& choice : found) {
         const double us = measure(measured, product, weights, choice, 0.0);
@@ -314,12 +191,12 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
   std::set<std::int64_t> buckets;
   for (const std::int64_t rows : row_counts) buckets.insert(row_bucket(rows));
   int made = 0;
-  for (const auto& [key, weights] : noted_) {
+  std::map<std::int64_t, std::vector<Rivals>> rivals;  // by bucket
+  for (const ProductKey& key : in_order_) {
+    const Weights& weights = noted_.at(key);
     Product product = product_of(key);
     // One of them: cuBLASLt proposes nothing for FP8 without scales, and nothing runs without W.
-    product.weight = weights.front().weight;
-    product.weight_scales = weights.front().scales;
-    product.copy = weights.front().copy;
+    weights.front().give(product);
     const std::int64_t most_rows =
         std::max<std::int64_t>(buckets.empty() ? 0 : *buckets.rbegin(), 2048);
     bool filled = false;
@@ -349,9 +226,13 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
       } else {
         fill();
       }
-      if (tune_bucket(launch, product, weights)) ++made;
+      Rivals of{product, weights, {}};
+      if (!tune_bucket(launch, product, weights, of.choices)) continue;
+      ++made;
+      if (!of.choices.empty()) rivals[bucket].push_back(std::move(of));
     }
   }
+  for (auto& [bucket, all] : rivals) settle(launch, std::move(all));
   HANGAR_CUDA(cudaStreamSynchronize(launch.stream));
   return made;
 }

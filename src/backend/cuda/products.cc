@@ -83,7 +83,10 @@ bool Products::goes_by_copy(const Launch& launch, const Product& product) const 
 }
 
 void Products::note(const Product& product) {
-  Weights& weights = noted_[key_of(product, 0)];
+  const ProductKey key = key_of(product, 0);
+  const auto [entry, is_new] = noted_.try_emplace(key);
+  if (is_new) in_order_.push_back(key);
+  Weights& weights = entry->second;
   if (weights.size() >= kMostNotedWeights) return;
   if (std::ranges::find(weights, product.weight, &Noted::weight) != weights.end()) return;
   weights.push_back({product.weight, product.weight_scales, product.copy});

@@ -4,7 +4,8 @@
 //   (blas.h), of 4-bit weights a way of cutting int4_matmul.h's or, of many rows and where there is
 //   a copy, a tile product of that (by_copy()), of one or two rows of FP8 one of
 //   fp8_direct.h's, whichever was the fastest for about so many rows (tune(), or the file of an
-//   earlier start), or else what is likeliest; what neither takes is done plainly (plain_matmul.h).
+//   earlier start; one or two rows: of layers, one product behind the other), or else what is
+//   likeliest; what neither takes is done plainly (plain_matmul.h).
 //   Deterministic launches take one algorithm of cuBLASLt for every number of rows, one that does
 //   not split K between blocks, or the scalar way: a row is then summed by the same instructions in
 //   the same order whatever rows are beside it. tune() runs each such algorithm with few and with
@@ -74,8 +75,20 @@ class Products {
     const void* weight;
     const float* scales;
     Int4Copy copy;
+
+    void give(Product& product) const {
+      product.weight = weight;
+      product.weight_scales = scales;
+      product.copy = copy;
+    }
   };
   using Weights = std::vector<Noted>;
+  // A product of few rows, placed, and the ways that may be the best of it in a step.
+  struct Rivals {
+    Product product;
+    Weights weights;
+    std::vector<ProductChoice> choices;  // by itself, the fastest first
+  };
 
   ProductKey choice_key(const Product& product, std::int64_t bucket) const;
   // nullptr: neither cuBLASLt nor tiles take it.
@@ -87,7 +100,11 @@ class Products {
                  const ProductChoice& choice, double give_up_us);
   bool rows_are_independent(const Launch& launch, Product product, const ProductChoice& choice,
                             DeviceScratch scratch);
-  bool tune_bucket(const Launch& launch, const Product& product, const Weights& weights);
+  // `close`: of few rows, what settle() is to choose from.
+  bool tune_bucket(const Launch& launch, const Product& product, const Weights& weights,
+                   std::vector<ProductChoice>& close);
+  // Chooses among rivals by the time of the layers' products one behind the other, as in a step.
+  void settle(const Launch& launch, std::vector<Rivals> all);
   bool tune_fixed(const Launch& launch, Product product, const Weights& weights,
                   DeviceScratch scratch);
 
@@ -95,6 +112,7 @@ class Products {
   std::string owner_;  // card, driver, library
   ProductChoices choices_;
   std::map<ProductKey, Weights> noted_;  // bucket 0
+  std::vector<ProductKey> in_order_;     // as they were noted first: a layer's, in order
 };
 
 }  // namespace hangar::cuda
