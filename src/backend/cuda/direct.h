@@ -16,7 +16,7 @@ namespace hangar::cuda {
 inline constexpr std::int64_t kRowsTakenDirectly = 2;
 inline constexpr std::int64_t kNumbersTakenDirectly = 1 << 16;
 
-inline constexpr int kMostDirectWarps = 12;  // that multiply: 72 registers a thread
+inline constexpr int kMostDirectWarps = 24;  // that multiply: 80 registers a thread
 inline constexpr int kMostDirectSlots = 32;
 
 inline bool takes_direct(const Launch& launch, std::int64_t rows, std::int64_t columns) {

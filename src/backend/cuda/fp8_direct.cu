@@ -78,7 +78,7 @@ __device__ __forceinline__ void multiply_box(float (&sums)[kRows][2], const std:
 
 // X: what x is in; float: with a norm.
 template <typename X, int kRows>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads)
     fp8_direct_kernel(const __grid_constant__ CUtensorMap weight,
                       const __grid_constant__ Arguments a) {
 #if __CUDA_ARCH__ >= 900

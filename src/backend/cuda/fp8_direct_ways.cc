@@ -11,7 +11,7 @@ namespace hangar::cuda {
 namespace {
 
 constexpr int kMostSlotBytes = 56 << 10;
-constexpr std::size_t kMostWays = 32;
+constexpr std::size_t kMostWays = 48;
 constexpr int kHalfKib = 112;  // of 227: the next kernel's block fits beside
 constexpr int kWholeKib = 224;
 
@@ -40,8 +40,9 @@ bool can_multiply_fp8_direct(const Launch& launch, const Product& product) {
 
 std::vector<Fp8DirectWay> fp8_direct_ways(const Launch& launch, const Product& product) {
   using Warps = std::array<std::int32_t, 2>;
-  constexpr Warps kWarps[] = {{2, 4}, {3, 4}, {2, 6}, {4, 3}, {1, 8}, {1, 12}, {3, 2},
-                              {4, 2}, {2, 3}, {6, 2}, {1, 6}, {1, 4}, {7, 1},  {8, 1}};
+  constexpr Warps kWarps[] = {{2, 12}, {3, 8}, {2, 8}, {1, 16}, {1, 24}, {4, 6}, {2, 4},
+                              {3, 4},  {2, 6}, {4, 3}, {1, 8},  {1, 12}, {3, 2}, {4, 2},
+                              {2, 3},  {6, 2}, {1, 6}, {1, 4},  {7, 1},  {8, 1}};
   std::vector<Fp8DirectWay> ways;
   if (!can_multiply_fp8_direct(launch, product)) return ways;
   for (const auto& [strips, parts] : kWarps) {

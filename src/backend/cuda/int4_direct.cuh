@@ -96,7 +96,7 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kRows][2], const st
 #endif
 
 template <typename T, Layout kLayout, int kRows>
-__global__ void __launch_bounds__(kDirectThreads, 2)
+__global__ void __launch_bounds__(kDirectThreads)
     direct_kernel(const __grid_constant__ CUtensorMap weight,
                   const __grid_constant__ DirectArguments a) {
 #if __CUDA_ARCH__ >= 900

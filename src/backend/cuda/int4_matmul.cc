@@ -13,7 +13,7 @@ namespace hangar::cuda {
 namespace {
 
 constexpr int kMostSlotBytes = 72 << 10;
-constexpr std::size_t kMostWays = 32;
+constexpr std::size_t kMostWays = 48;
 constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
 
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
@@ -28,8 +28,9 @@ bool fits(const Int4Plan& plan) {
 
 std::vector<Int4Way> direct_ways(const Product& product) {
   using Warps = std::array<std::int32_t, 2>;
-  constexpr Warps kWarps[] = {{2, 6}, {1, 12}, {3, 4}, {1, 6}, {2, 4}, {1, 8},
-                              {3, 2}, {2, 3},  {1, 4}, {4, 3}, {6, 2}, {6, 1}};
+  constexpr Warps kWarps[] = {{2, 12}, {1, 24}, {3, 8}, {2, 8}, {1, 16}, {4, 6}, {2, 6},
+                              {1, 12}, {3, 4},  {1, 6}, {2, 4}, {1, 8},  {3, 2}, {2, 3},
+                              {1, 4},  {4, 3},  {6, 2}, {6, 1}, {6, 4}};
   std::vector<Int4Way> ways;
   for (const auto& [strips, parts] : kWarps) {
     if ((product.gate ? 2 : 1) * strips * parts > kMostDirectWarps) continue;
