@@ -35,7 +35,7 @@ Status refuse_copies(std::string_view name, WeightCopies copies) {
   Error error{ErrorCode::kInvalidArgument,
               fmt::format("--int4-copies {} is for a card (--backend cuda); the backend \"{}\" "
                           "computes with the bits that the file has",
-                          weight_copies_name(copies), name),
+                          kWeightCopiesNames.of(copies), name),
               "int4_copies"};
   return tl::unexpected<Error>(std::move(error));
 }
@@ -51,8 +51,8 @@ Status refuse_quant(std::string_view name, const QuantOptions& quant) {
       fmt::format("{} is for a card (--backend cuda); the backend \"{}\" computes with the "
                   "bits that the file has. For fewer, take a file of 4 or 8 bits, such as a "
                   "GGUF of Q4_K or Q8_0",
-                  matrices ? fmt::format("--quant {}", weight_quant_name(*quant.matrices))
-                           : fmt::format("--quant-head {}", head_quant_name(*quant.head)),
+                  matrices ? fmt::format("--quant {}", kWeightQuantNames.of(*quant.matrices))
+                           : fmt::format("--quant-head {}", kHeadQuantNames.of(*quant.head)),
                   name),
       matrices ? "quant" : "quant_head"};
   return tl::unexpected<Error>(std::move(error));

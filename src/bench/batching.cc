@@ -12,7 +12,7 @@ constexpr std::int64_t kLookEveryUs = 20'000;
 
 Result<BatchingRun> run_policy(const BatchingPlan& plan, BatchingPolicy policy) {
   auto engine = plan.make_engine(policy);
-  if (!engine) return with_context(std::move(engine.error()), batching_name(policy));
+  if (!engine) return with_context(std::move(engine.error()), kBatchingNames.of(policy));
   BatchingRun run;
   run.policy = policy;
   run.info = (*engine)->info();

@@ -16,7 +16,7 @@ namespace {
 namespace json = boost::json;
 
 std::string name_of(const BatchingRun& run) {
-  return std::string(batching_name(run.policy));
+  return std::string(kBatchingNames.of(run.policy));
 }
 
 double slots_share(const BatchingReport& report, const BatchingRun& run) {

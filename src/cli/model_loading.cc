@@ -58,18 +58,19 @@ LocalEngineOptions engine_options(const Settings& settings) {
   options.make_prepared = prepared == "make";
   options.context_tokens = static_cast<std::int32_t>(settings.integer(Setting::kMaxContext));
   options.batching.policy =
-      batching_of(settings.text(Setting::kBatching)).value_or(BatchingPolicy::kContinuous);
+      kBatchingNames.of(settings.text(Setting::kBatching)).value_or(BatchingPolicy::kContinuous);
   options.batching.max_sequences =
       static_cast<std::int32_t>(settings.integer(Setting::kMaxRunning));
   options.batching.batch_wait_us = settings.integer(Setting::kBatchWaitMs) * 1000;
   options.batching.static_wait_us = options.batching.batch_wait_us * kStaticWaits;
   options.step_tokens = static_cast<std::int32_t>(settings.integer(Setting::kStepTokens));
-  options.quant.matrices = weight_quant_of(settings.text(Setting::kQuant));  // none for "auto"
-  options.quant.head = head_quant_of(settings.text(Setting::kQuantHead));
+  options.quant.matrices = kWeightQuantNames.of(settings.text(Setting::kQuant));  // none for "auto"
+  options.quant.head = kHeadQuantNames.of(settings.text(Setting::kQuantHead));
   options.quant.copies =
-      weight_copies_of(settings.text(Setting::kInt4Copies)).value_or(WeightCopies::kAuto);
-  options.quant.fp8_sums = fp8_sums_of(settings.text(Setting::kFp8Sums)).value_or(Fp8Sums::kFast);
-  options.kv_type = kv_type_of(settings.text(Setting::kKvType));  // none for "auto"
+      kWeightCopiesNames.of(settings.text(Setting::kInt4Copies)).value_or(WeightCopies::kAuto);
+  options.quant.fp8_sums =
+      kFp8SumsNames.of(settings.text(Setting::kFp8Sums)).value_or(Fp8Sums::kFast);
+  options.kv_type = kKvTypeNames.of(settings.text(Setting::kKvType));  // none for "auto"
   options.kv_bytes = settings.bytes(Setting::kKvMemory);
   options.device_memory_share = settings.share(Setting::kGpuMemory);
   options.device_memory_bytes = settings.bytes(Setting::kGpuMemory);

@@ -48,13 +48,13 @@ TEST(EngineOptions, EveryChoiceOfQuantMeansSomething) {
   for (const char* bits : {"16", "8", "4"}) {
     EXPECT_TRUE(options_of({{Setting::kQuantHead, bits}}).quant.head.has_value()) << bits;
   }
-  for (const WeightCopies copies : kWeightCopies) {
-    const std::string name(weight_copies_name(copies));
-    EXPECT_EQ(options_of({{Setting::kInt4Copies, name}}).quant.copies, copies) << name;
+  for (const auto& [copies, name] : kWeightCopiesNames) {
+    const std::string text(name);
+    EXPECT_EQ(options_of({{Setting::kInt4Copies, text}}).quant.copies, copies) << text;
   }
-  for (const Fp8Sums sums : kAllFp8Sums) {
-    const std::string name(fp8_sums_name(sums));
-    EXPECT_EQ(options_of({{Setting::kFp8Sums, name}}).quant.fp8_sums, sums) << name;
+  for (const auto& [sums, name] : kFp8SumsNames) {
+    const std::string text(name);
+    EXPECT_EQ(options_of({{Setting::kFp8Sums, text}}).quant.fp8_sums, sums) << text;
   }
   EXPECT_EQ(setting_spec(Setting::kFp8Sums).value_name, "fast|exact");
   EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|on|off");

@@ -29,8 +29,8 @@ struct EngineInfo {
   std::uint64_t kv_bytes = 0;
   std::int32_t kv_blocks = 0;
   std::int32_t block_tokens = 16;
-  std::string kv_type;           // kv_type_name
-  std::string batching;          // batching_name
+  std::string kv_type;           // kKvTypeNames
+  std::string batching;          // kBatchingNames
   std::int32_t max_running = 0;  // sequences at once
   std::int32_t step_tokens = 0;  // rows of one step at most
   std::int32_t max_waiting = 0;

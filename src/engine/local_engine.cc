@@ -239,7 +239,7 @@ Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> ba
   scheduler.prefix_cache = options.prefix_cache;
   scheduler.prefix_secret = random_secret();
   const std::string identity =
-      fmt::format("{}/{}/{}", config.architecture, config.name, kv_type_name(kv_type));
+      fmt::format("{}/{}/{}", config.architecture, config.name, kKvTypeNames.of(kv_type));
   scheduler.prefix_salt = XXH3_64bits(identity.data(), identity.size());
 
   EngineInfo info;
@@ -251,8 +251,8 @@ Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> ba
   info.kv_bytes = runner->kv_bytes();
   info.kv_blocks = runner->kv_blocks();
   info.block_tokens = kBlockTokens;
-  info.kv_type = kv_type_name(kv_type);
-  info.batching = batching_name(options.batching.policy);
+  info.kv_type = kKvTypeNames.of(kv_type);
+  info.batching = kBatchingNames.of(options.batching.policy);
   info.max_running = sequences;
   info.step_tokens = step_tokens;
   info.max_waiting = options.max_waiting;

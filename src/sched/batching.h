@@ -10,33 +10,18 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
+
+#include "base/names.h"
 
 namespace hangar {
 
 enum class BatchingPolicy : std::uint8_t { kNone, kStatic, kDynamic, kContinuous };
 
-constexpr std::string_view batching_name(BatchingPolicy policy) {
-  switch (policy) {
-    case BatchingPolicy::kNone:
-      return "none";
-    case BatchingPolicy::kStatic:
-      return "static";
-    case BatchingPolicy::kDynamic:
-      return "dynamic";
-    case BatchingPolicy::kContinuous:
-      return "continuous";
-  }
-  return "";
-}
-
-constexpr std::optional<BatchingPolicy> batching_of(std::string_view name) {
-  for (const BatchingPolicy policy : {BatchingPolicy::kNone, BatchingPolicy::kStatic,
-                                      BatchingPolicy::kDynamic, BatchingPolicy::kContinuous}) {
-    if (batching_name(policy) == name) return policy;
-  }
-  return std::nullopt;
-}
+inline constexpr auto kBatchingNames =
+    names_of<BatchingPolicy>({{BatchingPolicy::kNone, "none"},
+                              {BatchingPolicy::kStatic, "static"},
+                              {BatchingPolicy::kDynamic, "dynamic"},
+                              {BatchingPolicy::kContinuous, "continuous"}});
 
 struct BatchingOptions {
   BatchingPolicy policy = BatchingPolicy::kContinuous;

@@ -17,9 +17,9 @@ BatchingOptions options(BatchingPolicy policy) {
 TEST(Batching, NamesGoBothWays) {
   for (const auto policy : {BatchingPolicy::kNone, BatchingPolicy::kStatic,
                             BatchingPolicy::kDynamic, BatchingPolicy::kContinuous}) {
-    EXPECT_EQ(batching_of(batching_name(policy)), policy);
+    EXPECT_EQ(kBatchingNames.of(kBatchingNames.of(policy)), policy);
   }
-  EXPECT_FALSE(batching_of("other"));
+  EXPECT_FALSE(kBatchingNames.of("other"));
 }
 
 TEST(Batching, NoneTakesOneAtATime) {

@@ -10,8 +10,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
+
+#include "base/names.h"
 
 namespace hangar {
 
@@ -21,28 +21,10 @@ enum class KvType : std::uint8_t { kF32, kF16, kBF16, kInt8, kFp8 };
 // be ordinary numbers.
 inline constexpr float kFp8LeastScale = 0x1p-40F;
 
-constexpr std::string_view kv_type_name(KvType type) {
-  switch (type) {
-    case KvType::kF32:
-      return "f32";
-    case KvType::kF16:
-      return "f16";
-    case KvType::kBF16:
-      return "bf16";
-    case KvType::kInt8:
-      return "int8";
-    case KvType::kFp8:
-      return "fp8";
-  }
-  return "";
-}
-
-constexpr std::optional<KvType> kv_type_of(std::string_view name) {
-  for (const KvType type :
-       {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kInt8, KvType::kFp8}) {
-    if (kv_type_name(type) == name) return type;
-  }
-  return std::nullopt;
-}
+inline constexpr auto kKvTypeNames = names_of<KvType>({{KvType::kF32, "f32"},
+                                                       {KvType::kF16, "f16"},
+                                                       {KvType::kBF16, "bf16"},
+                                                       {KvType::kInt8, "int8"},
+                                                       {KvType::kFp8, "fp8"}});
 
 }  // namespace hangar

@@ -327,8 +327,8 @@ TEST_F(FormatsTest, CpuKeysAndValuesIn8BitsAreCloseTo16) {
   ASSERT_GE(prompts_.size(), 10U);
   Table table(prompts_, 8);
   for (const KvType type : {KvType::kF16, KvType::kBF16, KvType::kInt8}) {
-    SCOPED_TRACE(kv_type_name(type));
-    const auto line = table.measure(fmt::format("cpu, KV {}", kv_type_name(type)), checkpoint_,
+    SCOPED_TRACE(kKvTypeNames.of(type));
+    const auto line = table.measure(fmt::format("cpu, KV {}", kKvTypeNames.of(type)), checkpoint_,
                                     {.backend = "cpu", .kv_type = type});
     ASSERT_TRUE(line);
     EXPECT_EQ(line->whole.agreement.positions, table.positions());

@@ -255,7 +255,7 @@ TEST_P(CpuAttentionTest, EveryTypeEqualsTheReferencesOfThatType) {
                                               {Heads{2, 2, 8}, 5},
                                               {Heads{10, 1, 6}, 7},
                                               {Heads{2, 1, 100}, 48}}) {
-      SCOPED_TRACE(fmt::format("{}: {}/{} heads of {}", kv_type_name(type), heads.heads,
+      SCOPED_TRACE(fmt::format("{}: {}/{} heads of {}", kKvTypeNames.of(type), heads.heads,
                                heads.kv_heads, heads.head_dim));
       Case c = make_case(heads, block_tokens, {{0, 1}, {0, 20}, {37, 1}, {127, 3}});
       c.type = type;
@@ -300,7 +300,7 @@ TEST_P(CpuAttentionTest, WriteKvRoundsAsTheTypeSays) {
       c.type = type;
       c.v = random_floats(34, size);
       c.v[3] = 0.0F;
-      SCOPED_TRACE(fmt::format("{} of about {}", kv_type_name(type), size));
+      SCOPED_TRACE(fmt::format("{} of about {}", kKvTypeNames.of(type), size));
       expect_same_bits(attend(*cpu_, c), attend(*ref_, c));
     }
   }
@@ -383,7 +383,7 @@ TEST(CpuKvCacheTest, SizesAreCheckedAndSaid) {
     const auto refused = backend->make_kv_cache(other);
     EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
     EXPECT_NE(refused.error().message.find("int8"), std::string::npos);
-    EXPECT_NE(refused.error().message.find(kv_type_name(type)), std::string::npos);
+    EXPECT_NE(refused.error().message.find(kKvTypeNames.of(type)), std::string::npos);
   }
   EXPECT_EQ(backend->default_kv_type(), KvType::kF16);
   EXPECT_EQ(cache->shape.blocks, 3);

@@ -165,7 +165,7 @@ Status check_kv_type(KvType type) {
   if (type != KvType::kF32 && type != KvType::kFp8) return {};
   return make_error(ErrorCode::kUnsupported,
                     "the cpu backend keeps keys and values in f16, bf16 or int8, not in {}",
-                    kv_type_name(type));
+                    kKvTypeNames.of(type));
 }
 
 KvLayout::KvLayout(const KvShape& shape)

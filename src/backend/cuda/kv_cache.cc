@@ -27,7 +27,7 @@ Status check_kv_type(KvType type) {
   if (type == KvType::kF16 || type == KvType::kBF16 || type == KvType::kFp8) return {};
   return make_error(ErrorCode::kUnsupported,
                     "the cuda backend keeps keys and values in bf16, f16 or fp8, not in {}",
-                    kv_type_name(type));
+                    kKvTypeNames.of(type));
 }
 
 std::size_t kv_block_bytes(const KvShape& shape) {

@@ -58,7 +58,7 @@ TEST(CudaKvCacheTest, TypesThatAreNotKeptAreRefused) {
     const Status refused = check_kv_type(type);
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
-    EXPECT_NE(refused.error().message.find(kv_type_name(type)), std::string::npos);
+    EXPECT_NE(refused.error().message.find(kKvTypeNames.of(type)), std::string::npos);
   }
 }
 

@@ -42,7 +42,7 @@ Status check_asked(WeightQuant quant, std::string_view what, const QuantOptions&
               fmt::format("{} weights (--quant {}, --quant-head {}) need a card of compute "
                           "capability 9.0 (H100, H200); here is {}. Without these options weights "
                           "are kept in 16 bits",
-                          what, weight_quant_name(quant), head_quant_name(quant), card),
+                          what, kWeightQuantNames.of(quant), kHeadQuantNames.of(quant), card),
               asked.matrices == quant ? "quant" : "quant_head"};
   return tl::unexpected<Error>(std::move(error));
 }

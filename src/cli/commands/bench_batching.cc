@@ -117,7 +117,7 @@ std::vector<BatchingPolicy> BenchBatching::policies() const {
   for (const BatchingPolicy policy : {BatchingPolicy::kNone, BatchingPolicy::kStatic,
                                       BatchingPolicy::kDynamic, BatchingPolicy::kContinuous}) {
     const bool named =
-        std::find(policies_.begin(), policies_.end(), batching_name(policy)) != policies_.end();
+        std::find(policies_.begin(), policies_.end(), kBatchingNames.of(policy)) != policies_.end();
     if (policies_.empty() || named) policies.push_back(policy);
   }
   return policies;
@@ -146,7 +146,7 @@ Result<int> BenchBatching::run(const CommandContext& context) {
   bench::BatchingPlan batching;
   batching.policies = policies();
   batching.make_engine = [&](BatchingPolicy policy) {
-    const LoadingLine line(fmt::format("{}: loading {}", batching_name(policy), stored.id));
+    const LoadingLine line(fmt::format("{}: loading {}", kBatchingNames.of(policy), stored.id));
     LocalEngineOptions own = options;
     own.batching.policy = policy;
     return make_local_engine(checkpoint, own);
@@ -165,7 +165,7 @@ Result<int> BenchBatching::run(const CommandContext& context) {
     const InterruptScope interrupts;
     BenchProgressLine line(plan.load);
     batching.tick = [&](BatchingPolicy policy, const bench::LoadProgress& progress) {
-      line.show(batching_name(policy), progress);
+      line.show(kBatchingNames.of(policy), progress);
       return !InterruptScope::pending();
     };
     HANGAR_TRY(report.runs, bench::run_batching(batching));
