@@ -16,8 +16,8 @@
 namespace hangar::cuda {
 namespace {
 
-constexpr std::size_t kMostLayers = 8;
-constexpr int kRounds = 5;
+constexpr std::size_t kMostLayers = 4;  // with more a first start takes longer
+constexpr int kRounds = 4;
 constexpr int kPasses = 2;
 
 }  // namespace
