@@ -6,6 +6,10 @@ namespace hangar {
 namespace {
 
 TEST(WeightQuant, NamesAreReadBack) {
+  for (const WeightQuant quant : {WeightQuant::kNone, WeightQuant::kFp8, WeightQuant::kInt4}) {
+    EXPECT_EQ(kWeightQuantNames.of(kWeightQuantNames.of(quant)), quant);
+    EXPECT_EQ(kHeadQuantNames.of(kHeadQuantNames.of(quant)), quant);
+  }
   EXPECT_EQ(kWeightQuantNames.of("int4"), WeightQuant::kInt4);
   EXPECT_EQ(kWeightQuantNames.of("auto"), std::nullopt);
   EXPECT_EQ(kWeightQuantNames.of(""), std::nullopt);

@@ -17,7 +17,8 @@
 //   alone from then on; calls on one stream share it.
 // Order: with context_ready the kernels read the batch and the cache's older tokens before they
 //   wait for the kernel before them on the stream: that was all there before the step's first
-//   kernel began. The kernels let the next one begin only after they have waited themselves.
+//   kernel began, but for copies of blocks, whose kernel lets nobody begin before its end. The
+//   kernels here let the next one begin only after they have waited themselves.
 // Errors: CudaError; std::invalid_argument for other types.
 // Threads: the step thread.
 #pragma once

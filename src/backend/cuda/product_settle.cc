@@ -81,8 +81,7 @@ void Products::settle(const Launch& launch, std::vector<Rivals> all) {
   for (int pass = 0; pass < kPasses; ++pass) {
     for (std::size_t i = 0; i < all.size(); ++i) {
       // Attention is no product: what comes behind it is not measured here as it will run.
-      const bool behind_attention = i > 0 && all[i - 1].product.leaves_room;
-      if (all[i].choices.size() > 1 && !behind_attention) chosen[i] = best_of(i);
+      if (all[i].choices.size() > 1 && !all[i].behind_attention) chosen[i] = best_of(i);
     }
   }
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -1,7 +1,7 @@
 // Choosing ways of products by measuring them.
 #include <algorithm>
-#include <cstring>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "backend/cuda/event.h"
@@ -192,7 +192,9 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
   for (const std::int64_t rows : row_counts) buckets.insert(row_bucket(rows));
   int made = 0;
   std::map<std::int64_t, std::vector<Rivals>> rivals;  // by bucket
+  bool leaves_room = false;                            // the product before
   for (const ProductKey& key : in_order_) {
+    const bool behind_attention = std::exchange(leaves_room, key.leaves_room);
     const Weights& weights = noted_.at(key);
     Product product = product_of(key);
     // One of them: cuBLASLt proposes nothing for FP8 without scales, and nothing runs without W.
@@ -226,7 +228,7 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
       } else {
         fill();
       }
-      Rivals of{product, weights, {}};
+      Rivals of{product, weights, behind_attention, {}};
       if (!tune_bucket(launch, product, weights, of.choices)) continue;
       ++made;
       if (!of.choices.empty()) rivals[bucket].push_back(std::move(of));

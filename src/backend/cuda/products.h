@@ -87,6 +87,7 @@ class Products {
   struct Rivals {
     Product product;
     Weights weights;
+    bool behind_attention;
     std::vector<ProductChoice> choices;  // by itself, the fastest first
   };
 

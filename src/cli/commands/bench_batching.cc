@@ -114,10 +114,8 @@ class BenchBatching : public Command {
 
 std::vector<BatchingPolicy> BenchBatching::policies() const {
   std::vector<BatchingPolicy> policies;
-  for (const BatchingPolicy policy : {BatchingPolicy::kNone, BatchingPolicy::kStatic,
-                                      BatchingPolicy::kDynamic, BatchingPolicy::kContinuous}) {
-    const bool named =
-        std::find(policies_.begin(), policies_.end(), kBatchingNames.of(policy)) != policies_.end();
+  for (const auto& [policy, name] : kBatchingNames) {
+    const bool named = std::find(policies_.begin(), policies_.end(), name) != policies_.end();
     if (policies_.empty() || named) policies.push_back(policy);
   }
   return policies;
