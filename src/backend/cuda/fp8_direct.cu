@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "backend/cuda/direct_ring.cuh"
-#include "backend/cuda/direct_rows.cuh"
+#include "backend/cuda/direct_source.cuh"
 #include "backend/cuda/e4m3.cuh"
 #include "backend/cuda/fp8_direct_inputs.cuh"
 #include "backend/cuda/fp8_direct_plan.h"

@@ -32,7 +32,7 @@ void launch_direct(const Launch& launch, const Product& product, const Int4Way& 
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostShared));
   const int blocks = std::min(launch.processors, plan.tiles);
   launch_kernel(launch, kernel, dim3(static_cast<unsigned>(blocks)),
-                dim3(static_cast<unsigned>(32 * (plan.tile_strips * way.parts + 1))),
+                dim3(static_cast<unsigned>(32 * (way.strips * way.parts + 1))),
                 static_cast<std::size_t>(plan.shared_bytes), weight, a);
 }
 

@@ -1,11 +1,11 @@
 // The kernel of 4-bit products of one or two rows, x in 16 bits.
 //
 // Promise: direct_kernel<T, layout, rows>() is int4_matmul() for inputs of T, or normed on the way.
-//   A block has `strips * parts` warps that multiply (gated: twice as many) and one that brings W;
-//   x lies in shared memory as long as the kernel runs (int4_direct_inputs.cuh). Each 128 columns
-//   of a strip are eight instructions of 16 x 8 x 16, whose eight columns of x are the rows, again
-//   and again; a warp takes every parts-th block of columns, and the parts of a strip, and a gate's
-//   and an up matrix's, meet in shared memory at its end.
+//   A block has `strips * parts` warps that multiply and one that brings W; x lies in shared memory
+//   as long as the kernel runs (int4_direct_inputs.cuh). Each 128 columns of a strip are four
+//   instructions of 16 x 8 x 32 int8, whose columns of x are three int8 numbers of each: as good as
+//   16 bits, at half the instructions. A warp takes every parts-th block of columns (gated: of both
+//   matrices), and the parts of a strip meet in shared memory at its end.
 // Threads: as int4_matmul().
 #pragma once
 
@@ -17,7 +17,6 @@
 #include "backend/cuda/hopper.cuh"
 #include "backend/cuda/int4_direct_inputs.cuh"
 #include "backend/cuda/int4_math.cuh"
-#include "backend/cuda/mma.cuh"
 #include "backend/cuda/product_output.cuh"
 #include "backend/cuda/tensor_map.h"
 
@@ -28,7 +27,7 @@ inline constexpr int kDirectThreads = 32 * (kMostDirectWarps + 1);
 struct DirectArguments {
   std::int32_t strips = 0;  // of a tile, of one matrix
   std::int32_t parts = 0;
-  bool gated = false;  // then twice as many: the gate's, then the other's
+  bool gated = false;  // then as many of another behind them
   std::int32_t per_slot = 0;
   std::int32_t blocks = 0;
   std::int32_t chunks = 0;
@@ -43,54 +42,88 @@ struct DirectArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-// d += 16 columns of 16 rows (a lane's word of W) times x. u's bits are its numbers' as they lie.
+// A number that every turn of a loop wants, in a register: else it is read anew from the kernel's
+// parameters, or an address in shared memory made anew, and a warp waits for that each time.
 template <typename T>
-__device__ __forceinline__ void multiply_word(float (&d)[4], std::uint32_t word, std::uint32_t b0,
-                                              std::uint32_t b1) {
-  constexpr std::uint32_t kLow = 0x000F000FU;
-  constexpr std::uint32_t kHigh = 0x00F000F0U;
-  const std::uint32_t odd = word >> 8U;
-  const std::uint32_t a[4] = {word & kLow, word & kHigh, odd & kLow, odd & kHigh};
-  mma<T>(d, a, b0, b1);
+__device__ __forceinline__ T held(T value) {
+  asm volatile("" : "+r"(value));
+  return value;
 }
 
-// A block's sums of x, loaded at once: of groups, and of rows in each.
-template <int kCount>
-struct alignas(kCount == 1 ? 8 : 16) DirectSums {
-  float2 of[kCount];
-};
+// d += 16 rows of 32 columns, two words of a lane's, times three numbers for each of x: of rows 8
+// and on 16 times as much.
+__device__ __forceinline__ void multiply_words(int (&d)[4], std::uint32_t even, std::uint32_t odd,
+                                               std::uint32_t b0, std::uint32_t b1) {
+  constexpr std::uint32_t kLow = 0x0F0F0F0FU;
+  constexpr std::uint32_t kHigh = 0xF0F0F0F0U;
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(even & kLow), "r"(even & kHigh), "r"(odd & kLow), "r"(odd & kHigh), "r"(b0), "r"(b1));
+}
 
-// sums[row][half] += a block of W times the same columns of x.
-template <typename T, Layout kLayout, int kRows>
-__device__ __forceinline__ void multiply_block(float (&sums)[kRows][2], const std::byte* weight,
-                                               const std::byte* x,
-                                               const DirectSums<kGroups<kLayout> * kRows>& x_sums,
-                                               int lane, bool zeros) {
-  constexpr int kGroupCount = kGroups<kLayout>;
-  constexpr int kPieces = 4 / kGroupCount;  // of 32 columns, in a group
+// A lane's share of a block of x: of the instruction's column lane / 4.
+template <int kGroups>
+struct DirectNumbers {
   std::uint32_t words[8];
-  load_words(weight, lane, words);
-  const RowParameters<kLayout> low(weight, lane / 4);
-  const RowParameters<kLayout> high(weight, lane / 4 + 8);
+  float2 factors[kGroups];  // of the lane's results
+
+  // factors: `stride` apart.
+  __device__ __forceinline__ DirectNumbers(const std::byte* x, int half_bytes,
+                                           const std::byte* its_factors, int stride) {
+    const uint4 a = *reinterpret_cast<const uint4*>(x);
+    const uint4 b = *reinterpret_cast<const uint4*>(x + half_bytes);
+    words[0] = a.x, words[1] = a.y, words[2] = a.z, words[3] = a.w;
+    words[4] = b.x, words[5] = b.y, words[6] = b.z, words[7] = b.w;
 #pragma unroll
-  for (int group = 0; group < kGroupCount; ++group) {
-    float d[2][4] = {};  // two, that neither waits for the other
-#pragma unroll
-    for (int i = 0; i < kPieces; ++i) {
-      const int piece = group * kPieces + i;
-      const uint4 b = *reinterpret_cast<const uint4*>(x + piece * (64 * kRows));
-      multiply_word<T>(d[0], words[2 * piece], b.x, b.y);
-      multiply_word<T>(d[1], words[2 * piece + 1], b.z, b.w);
-    }
-    const Parameters p = low.at(group, zeros);
-    const Parameters q = high.at(group, zeros);
-#pragma unroll
-    for (int row = 0; row < kRows; ++row) {
-      const float2 x_sum = x_sums.of[group * kRows + row];
-      sums[row][0] += (d[0][row] + d[1][row]) * p.scale + p.minimum * x_sum.x;
-      sums[row][1] += (d[0][2 + row] + d[1][2 + row]) * q.scale + q.minimum * x_sum.y;
+    for (int i = 0; i < kGroups; ++i) {
+      factors[i] = *reinterpret_cast<const float2*>(its_factors + i * stride);
     }
   }
+};
+
+// A lane's share of a block of W.
+template <Layout kLayout>
+struct DirectBlock {
+  std::uint32_t words[8];
+  RowParameters<kLayout> first;
+  RowParameters<kLayout> second;
+
+  __device__ __forceinline__ DirectBlock(const std::byte* weight, int lane)
+      : first(weight, lane / 4), second(weight, lane / 4 + 8) {
+    load_words(weight, lane, words);
+  }
+
+  // sums[half] += W times x, a lane's share: of hi and mid, or of lo. high: 256, or of lo, which is
+  // there twice, 255.
+  __device__ __forceinline__ void multiply(float (&sums)[2],
+                                           const DirectNumbers<kGroups<kLayout>>& x, int high,
+                                           bool zeros) const {
+    constexpr int kPieces = 4 / kGroups<kLayout>;  // of 32 columns, in a group
+#pragma unroll
+    for (int group = 0; group < kGroups<kLayout>; ++group) {
+      int d[2][4] = {};  // two, that neither waits for the other
+#pragma unroll
+      for (int i = 0; i < kPieces; ++i) {
+        const int at = 2 * (group * kPieces + i);
+        multiply_words(d[i % 2], words[at], words[at + 1], x.words[at], x.words[at + 1]);
+      }
+      const float2 factor = x.factors[group];
+      const Parameters p = first.at(group, zeros);
+      const Parameters q = second.at(group, zeros);
+      const int low_sum = (d[0][0] + d[1][0]) * high + (d[0][1] + d[1][1]);
+      const int high_sum = (d[0][2] + d[1][2]) * high + (d[0][3] + d[1][3]);
+      sums[0] += static_cast<float>(low_sum) * (p.scale * factor.x) + p.minimum * factor.y;
+      sums[1] +=
+          static_cast<float>(high_sum) * (q.scale * (factor.x / 16.0F)) + q.minimum * factor.y;
+    }
+  }
+};
+
+// Of a lane's two sums one, whole: of the strip's row lane / 4, or, where lane % 2 is 1, 8 on.
+__device__ __forceinline__ float joined(const float (&sums)[2], bool odd) {
+  const float other = __shfl_xor_sync(~0U, odd ? sums[0] : sums[1], 1);
+  return (odd ? sums[1] : sums[0]) + other;
 }
 
 #endif
@@ -101,14 +134,17 @@ __global__ void __launch_bounds__(kDirectThreads)
                   const __grid_constant__ DirectArguments a) {
 #if __CUDA_ARCH__ >= 900
   constexpr int kBytes = kBlockBytes<kLayout>;
-  using Inputs = DirectInputs<T, kRows, kGroups<kLayout>>;
-  using Sums = DirectSums<kGroups<kLayout> * kRows>;
-  using Units = DirectUnits<T>;
+  constexpr int kGroupCount = kGroups<kLayout>;
+  constexpr int kStride = kRows * static_cast<int>(sizeof(DirectFactors));
+  constexpr bool kTwo = kLayout == Layout::kGroup128;  // blocks at once: others' have more beside
+  using Inputs = DirectInputs<T, kRows, kGroupCount>;
+  using Numbers = DirectNumbers<kGroupCount>;
+  using Block = DirectBlock<kLayout>;
   extern __shared__ __align__(128) std::byte memory[];
   __shared__ __align__(8) std::uint64_t barriers[2 * kMostDirectSlots];
-  direct::Ring ring{shared_address(barriers)};
-  const int strips = a.gated ? 2 * a.strips : a.strips;
-  const int warps = strips * a.parts;
+  direct::Ring ring{held(shared_address(barriers))};
+  const int parts = held(a.parts);
+  const int warps = a.strips * parts;
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   if (threadIdx.x == 0) {
@@ -120,7 +156,8 @@ __global__ void __launch_bounds__(kDirectThreads)
   if (warp == warps) {
     if (lane != 0) return;
     const std::uint32_t begin = shared_address(memory);
-    ring.fill(a.slots, a.per_slot * strips * kBytes, a.tiles, a.chunks,
+    const int matrices = a.gated ? 2 : 1;
+    ring.fill(a.slots, a.per_slot * a.strips * matrices * kBytes, a.tiles, a.chunks,
               [&](int slot, std::uint32_t full, int tile, int chunk) {
                 copy_box(begin + slot * a.slot_bytes, &weight, full, CacheFor::kOnce, 0,
                          chunk * a.per_slot, tile * a.strips, 0);
@@ -128,60 +165,97 @@ __global__ void __launch_bounds__(kDirectThreads)
     return;
   }
   std::byte* const numbers = memory + a.slots * a.slot_bytes;
-  const auto* const x_sums =
-      reinterpret_cast<const Sums*>(numbers + a.blocks * Inputs::kBlockBytes);
-  Inputs(numbers, a.blocks, warps * 32).fill(a.x);
+  const Inputs inputs(numbers, a.blocks, warps * 32);
+  inputs.fill(a.x);
   direct::sync(warps * 32);
-  const int strip = warp % strips;
-  const int part = warp / strips;
-  // Of each piece of x a lane takes its quad's numbers, of row lane / 4 modulo rows.
-  const std::byte* const x = numbers + lane / 4 % kRows * 64 + lane % 4 * 16;
-  // Every lane of a quad has the same sums in the end; each goes on with one: of outputs 8 and on
-  // where lane % 2 is 1, of row lane % 4 / 2.
-  const bool high = lane % 2 != 0;
+  const int slots = held(a.slots);
+  const int slot_bytes = held(a.slot_bytes);
+  const int per_slot = held(a.per_slot);
+  const int blocks = held(a.blocks);
+  const bool gated = a.gated;
+  const int strip = warp % a.strips;
+  const int part = warp / a.strips;
+  const int other_matrix = held(a.strips * per_slot * kBytes);
+  // The instruction's columns are a row's hi, mid, lo and lo again, then the other's or the same.
+  const std::byte* const x =
+      numbers + lane / 16 % kRows * 192 + min(lane / 4 % 4, 2) * 64 + lane % 4 * 16;
+  // And so a lane's results are of row lane % 4 / 2: of hi and mid, or of lo.
+  const bool odd = lane % 2 != 0;
   const int row = lane % 4 / 2;
+  const int high = held(odd ? 255 : 256);
+  const std::byte* const factors = numbers + blocks * Inputs::kBlockBytes +
+                                   row % kRows * static_cast<int>(sizeof(DirectFactors)) +
+                                   (odd ? sizeof(float2) : 0);
+  const auto numbers_of = [&](int block) {
+    return Numbers(x + block * Inputs::kBlockBytes, Inputs::kHalfBytes,
+                   factors + block * kGroupCount * kStride, kStride);
+  };
+  float factor = 1.0F;
   int turn = 0;
   for (int tile = static_cast<int>(blockIdx.x); tile < a.tiles;
        tile += static_cast<int>(gridDim.x), turn ^= 1) {
-    float sums[kRows][2] = {};
-    int block = part;  // of all blocks those whose number is `part` modulo parts
-    for (int chunk = 0; chunk < a.chunks; ++chunk) {
+    float sums[2] = {};
+    float others[2] = {};  // gated: the other matrix's; else more of the same
+    int block = part;      // of all blocks those whose number is `part` modulo parts
+    for (int first = 0; first < blocks; first += per_slot) {
       wait_for(ring.full(), ring.parity);
-      const int first = chunk * a.per_slot;
-      const int end = min(first + a.per_slot, a.blocks);
-      const std::byte* const here = memory + ring.at * a.slot_bytes + strip * a.per_slot * kBytes;
-      for (; block < end; block += a.parts) {
-        multiply_block<T, kLayout, kRows>(sums, here + (block - first) * kBytes,
-                                          x + block * Inputs::kBlockBytes, x_sums[block], lane,
-                                          a.zeros);
+      const int end = min(first + per_slot, blocks);
+      const std::byte* const here =
+          memory + ring.at * slot_bytes + (strip * per_slot - first) * kBytes;
+      if (gated) {
+        for (; block < end; block += parts) {
+          const Numbers its = numbers_of(block);
+          const Block gate(here + block * kBytes, lane);
+          const Block up(here + block * kBytes + other_matrix, lane);
+          gate.multiply(sums, its, high, a.zeros);
+          up.multiply(others, its, high, a.zeros);
+        }
+      } else {
+        for (; kTwo && block + parts < end; block += 2 * parts) {
+          const Numbers its = numbers_of(block);
+          const Block one(here + block * kBytes, lane);
+          const Numbers next = numbers_of(block + parts);
+          const Block two(here + (block + parts) * kBytes, lane);
+          one.multiply(sums, its, high, a.zeros);
+          two.multiply(others, next, high, a.zeros);
+        }
+        for (; block < end; block += parts) {
+          Block(here + block * kBytes, lane).multiply(sums, numbers_of(block), high, a.zeros);
+        }
       }
       __syncwarp();
       if (lane == 0) arrive(ring.empty());
-      ring.step(a.slots);
+      ring.step(slots);
     }
-    float value = high ? sums[0][1] : sums[0][0];
-    if (kRows == 2 && row != 0) value = high ? sums[kRows - 1][1] : sums[kRows - 1][0];
-    float up = 0.0F;
-    if (warps > 1) {
+    if (!gated) {
+      sums[0] += others[0];
+      sums[1] += others[1];
+    }
+    float value = joined(sums, odd);
+    float up = gated ? joined(others, odd) : 0.0F;
+    if (parts > 1) {
       // Two turns' rooms: who writes the next has passed this one's barrier.
-      auto* const room =
-          reinterpret_cast<float*>(numbers +
-                                   a.blocks * int4_direct_block_bytes(kRows, kGroups<kLayout>)) +
-          turn * warps * 32 + lane;
-      room[warp * 32] = value;
+      auto* const room = reinterpret_cast<float2*>(
+                             numbers + blocks * int4_direct_block_bytes(kRows, kGroupCount)) +
+                         turn * warps * 32 + lane;
+      room[warp * 32] = {value, up};
       direct::sync(warps * 32);
-      if (warp >= a.strips) continue;
-      for (int p = 1; p < a.parts; ++p) value += room[(p * strips + warp) * 32];
-      if (a.gated) {
-        for (int p = 0; p < a.parts; ++p) up += room[(p * strips + a.strips + warp) * 32];
+      if (part > 0) continue;
+      for (int p = 1; p < parts; ++p) {
+        const float2 both = room[(p * a.strips + strip) * 32];
+        value += both.x;
+        up += both.y;
       }
     }
     const int output =
-        (tile * a.strips + strip) * static_cast<int>(kInt4Strip) + lane / 4 + (high ? 8 : 0);
+        (tile * a.strips + strip) * static_cast<int>(kInt4Strip) + lane / 4 + (odd ? 8 : 0);
     if (row >= kRows || output >= a.y.outputs) continue;
-    const float unit = high ? 1.0F / Units::kHigh : 1.0F / Units::kLow;
-    value *= unit;
-    if (a.gated) value = Gate(a.gate)(value, up * unit);
+    // Not before: it is longest on its way.
+    if (a.x.norm != nullptr && tile == static_cast<int>(blockIdx.x))
+      factor = inputs.factor(a.x, row);
+    value *= factor;
+    up *= factor;
+    if (gated) value = Gate(a.gate)(value, up);
     a.y.put(row, output, value);
   }
 #endif

@@ -1,42 +1,37 @@
-// x of a 4-bit product of one or two rows: in shared memory, in 16 bits, as the matrix unit takes
-// it.
+// x of a 4-bit product of one or two rows: in shared memory, as three int8 numbers each.
 //
-// Promise: DirectInputs::fill() puts rows of T there as they are, or, normed, rows of float32 after
-//   an RMS norm, rounded to T as rms_norm() rounds; and each group's sum of what is there. Columns
-//   behind the end are zeros. A row's bits depend on that row and the number of threads alone.
-//   u's four bits in the low byte of a T are the number u * DirectUnits<T>::kLow / kX, in the high
-//   half of that byte 16 times it: both T's are evenly spaced there, being subnormal (or one binade
-//   above). BF16's are so small that x is taken times kX, a power of two: exact, but infinite from
-//   2^64 on.
-// Shapes: block after block of 128 columns, in each four pieces of 32 columns, in each row after
-//   row 64 bytes: quad q's (16 bytes) are columns 4 q, 4 q + 2, 4 q + 1, 4 q + 3 of the first 16
-//   columns and of the second: mma.m16n8k16's k = 2 q, 2 q + 1, 2 q + 8, 2 q + 9. Sums: block after
-//   block, groups, rows: times kLow and times kHigh.
+// Promise: DirectInputs::fill() takes rows of T as they are, or rows of float32, each number times
+//   its column's of an RMS norm: what is then missing, the same for all of a row, is factor().
+//   Each group of columns has a power of two above its largest magnitude; a number is that times
+//   v / 2^22, v an integer: exact but for what is 2^14 (BF16) or 2^11 (F16) below the group's
+//   largest, and then off by 2^-23 of that at most; of numbers below 2^-86 the last bits go.
+//   v = 65536 hi + 256 mid + lo, each of them an int8: the matrix unit has eight columns, of which
+//   a row would use one. Columns behind the end are zeros. A group with a number that is not finite
+//   has factors that are no numbers. A row's bits depend on that row and the number of threads
+//   alone.
+// Shapes: block after block of 128 columns; of each the columns whose / 16 % 8 is 0 to 3, then the
+//   others; in each row after row hi, mid, lo, 64 bytes each: quad q's (16 bytes) are columns 4 q
+//   to 4 q + 3 of one 16 columns after the other. Behind all blocks, for each block's groups, rows:
+//   DirectFactors.
 // Threads: device functions, of all threads that multiply.
 #pragma once
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include "backend/cuda/direct_rows.cuh"
+#include <type_traits>
+
+#include "backend/cuda/direct_source.cuh"
 #include "backend/cuda/element_io.cuh"
 #include "backend/cuda/int4_plan.h"
 
 namespace hangar::cuda::int4 {
 
-template <typename T>
-struct DirectUnits;
-template <>
-struct DirectUnits<__nv_bfloat16> {
-  static constexpr float kX = 0x1p64F;
-  static constexpr float kLow = 0x1p-69F;
-  static constexpr float kHigh = 0x1p-65F;
-};
-template <>
-struct DirectUnits<__half> {
-  static constexpr float kX = 1.0F;
-  static constexpr float kLow = 0x1p-24F;
-  static constexpr float kHigh = 0x1p-20F;
+// What a group's sums are taken times: those of hi and mid, as 256 hi + mid, and of lo, as 256 lo;
+// and the sum of the group's numbers, once.
+struct alignas(16) DirectFactors {
+  float2 of_high;
+  float2 of_low;
 };
 
 #if __CUDA_ARCH__ >= 900
@@ -44,79 +39,151 @@ struct DirectUnits<__half> {
 template <typename T, int kRows, int kGroups>
 class DirectInputs {
  public:
-  static constexpr int kBlockBytes = 256 * kRows;
+  static constexpr int kBlockBytes = 3 * 128 * kRows;
+  static constexpr int kHalfBytes = kBlockBytes / 2;
 
   __device__ __forceinline__ DirectInputs(std::byte* numbers, int blocks, int threads)
       : numbers_(numbers),
-        sums_(reinterpret_cast<float2*>(numbers + blocks * kBlockBytes)),
+        factors_(reinterpret_cast<DirectFactors*>(numbers + blocks * kBlockBytes)),
         pieces_(blocks * kBlockPieces),
         threads_(threads),
         thread_(static_cast<int>(threadIdx.x)) {}
 
-  // Waits for the kernel before. What is there may be read after the next barrier.
+  // Waits for the kernel before. What is put may be read after the next barrier.
   __device__ __forceinline__ void fill(const direct::Source& x) const {
-    const auto place = [this](int row, int piece) { return four(row, piece) + piece % 4 * 16; };
     if (x.norm != nullptr) {
-      const auto put = [&](int row, int piece, const float(&normed)[8]) {
-        store<8>(reinterpret_cast<T*>(place(row, piece)), normed);
-      };
-      direct::norm_rows<kRows, false>(x, pieces_, threads_, nullptr, put);
+      bring<float, 2 / kRows>(x);
     } else {
-      direct::copy_rows<kRows>(x, pieces_, threads_, place);
+      bring<T, 4 / kRows>(x);
     }
-    // A thread goes on with the pieces that it brought.
-#pragma unroll 1
-    for (int first = 0; first < pieces_; first += threads_) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) arrange(row, first + thread_);
-    }
+  }
+
+  // After that barrier, of a row that is normed: 1 by the root of its mean square.
+  __device__ __forceinline__ float factor(const direct::Source& x, int row) const {
+    const float* const sums = squares() + row * kMostDirectWarps;
+    float sum = 0.0F;
+    for (int warp = 0; warp < threads_ / 32; ++warp) sum += sums[warp];
+    return 1.0F / sqrtf(sum / static_cast<float>(x.columns) + x.eps);
   }
 
  private:
   static constexpr int kBlockPieces = 16;  // of eight columns
+  static constexpr int kGroupPieces = kBlockPieces / kGroups;
 
-  // Where four pieces lie, in their order at first.
-  __device__ __forceinline__ std::byte* four(int row, int piece) const {
-    return numbers_ + piece / 4 * (64 * kRows) + row * 64;
+  // Of each row, warp by warp.
+  __device__ static __forceinline__ float* squares() {
+    __shared__ float sums[kRows * kMostDirectWarps];
+    return sums;
   }
 
-  // Of whole warps, whose threads have pieces side by side: into the matrix unit's order, and sums.
-  __device__ __forceinline__ void arrange(int row, int piece) const {
-    using Units = DirectUnits<T>;
-    constexpr int kGroupPieces = kBlockPieces / kGroups;
-    if (piece - thread_ % 32 >= pieces_) return;
-    std::byte* const at = four(row, piece);
-    uint4 words{};
-    if (piece < pieces_) words = *reinterpret_cast<const uint4*>(at + piece % 4 * 16);
-    T elements[8];
-    memcpy(static_cast<void*>(elements), &words, sizeof(words));
-    float sum = 0.0F;
+  // X: of what is read. kKept pieces of a row at once.
+  template <typename X, int kKept>
+  __device__ __forceinline__ void bring(const direct::Source& x) const {
+    constexpr bool kNormed = std::is_same_v<X, float>;
+    using Raw = RawElements<X, 8>;
+    float sums[kRows] = {};
+#pragma unroll 1
+    for (int first = 0; first < pieces_; first += kKept * threads_) {
+      const auto column = [&](int k) { return 8 * (first + k * threads_ + thread_); };
+      Raw by[kNormed ? kKept : 1] = {};  // nobody's output
+      if constexpr (kNormed) {
 #pragma unroll
-    for (const T element : elements) sum += to_float(element);
+        for (int k = 0; k < kKept; ++k) {
+          if (column(k) < x.columns) by[k].load(x.norm + column(k));
+        }
+      }
+      if (first == 0) cudaGridDependencySynchronize();
+      Raw of[kKept][kRows] = {};
+#pragma unroll
+      for (int k = 0; k < kKept; ++k) {
+        if (column(k) >= x.columns) continue;
+#pragma unroll
+        for (int row = 0; row < kRows; ++row) {
+          of[k][row].load(static_cast<const X*>(x.data) + row * x.stride + column(k));
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < kKept; ++k) {
+        const int piece = column(k) / 8;
+        if (piece - thread_ % 32 >= pieces_) continue;  // a warp's: two whole blocks
+#pragma unroll
+        for (int row = 0; row < kRows; ++row) {
+          float values[8];
+#pragma unroll
+          for (int i = 0; i < 8; ++i) {
+            values[i] = of[k][row][i];
+            if constexpr (kNormed) {
+              sums[row] += values[i] * values[i];
+              values[i] *= by[k][i];
+            }
+          }
+          split(row, piece, values);
+        }
+      }
+    }
+    if constexpr (kNormed) {
+#pragma unroll
+      for (int row = 0; row < kRows; ++row) {
+#pragma unroll
+        for (int offset = 16; offset > 0; offset /= 2) {
+          sums[row] += __shfl_xor_sync(~0U, sums[row], offset);
+        }
+        if (thread_ % 32 == 0) squares()[row * kMostDirectWarps + thread_ / 32] = sums[row];
+      }
+    }
+  }
+
+  // A piece to its place, with its group's factors: of whole warps, whose threads have pieces side
+  // by side.
+  __device__ __forceinline__ void split(int row, int piece, const float (&values)[8]) const {
+    std::uint32_t largest = 0;  // a NaN's bits are larger than all others'
+#pragma unroll
+    for (const float value : values) largest = max(largest, __float_as_uint(value) & 0x7FFFFFFFU);
+#pragma unroll
+    for (int offset = kGroupPieces / 2; offset > 0; offset /= 2) {
+      largest = max(largest, __shfl_xor_sync(~0U, largest, offset));
+    }
+    constexpr unsigned kLeast = 40;  // float32's exponents have an offset of 127
+    constexpr unsigned kNotFinite = 255;
+    const unsigned exponent = max(largest >> 23U, kLeast);
+    const float to_units = __uint_as_float((275 - exponent) << 23U);
+    const float unit = __uint_as_float(exponent == kNotFinite ? ~0U : (exponent - 21) << 23U);
+    int sum = 0;
+    std::uint32_t parts[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const int v = __float2int_rn(values[i] * to_units);
+      sum += v;
+      parts[i] = (static_cast<std::uint32_t>(v) + 0x808080U) ^ 0x808080U;  // lo, mid, hi
+    }
 #pragma unroll
     for (int offset = kGroupPieces / 2; offset > 0; offset /= 2) {
       sum += __shfl_xor_sync(~0U, sum, offset);
     }
-    __syncwarp();  // all have read theirs
     if (piece >= pieces_) return;
-    if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-      __nv_bfloat162 pairs[4];
-      memcpy(static_cast<void*>(pairs), &words, sizeof(words));
+    const int in_block = piece % kBlockPieces;
+    std::byte* const to = numbers_ + piece / kBlockPieces * kBlockBytes +
+                          in_block / 8 * kHalfBytes + row * 192 + in_block % 2 * 32 +
+                          in_block % 8 / 2 * 4;
 #pragma unroll
-      for (__nv_bfloat162& pair : pairs) pair = __hmul2(pair, __float2bfloat162_rn(Units::kX));
-      memcpy(&words, static_cast<const void*>(pairs), sizeof(words));
+    for (int four = 0; four < 2; ++four) {
+      const std::uint32_t* const p = parts + 4 * four;
+      const std::uint32_t a = __byte_perm(p[0], p[1], 0x5140);
+      const std::uint32_t b = __byte_perm(p[2], p[3], 0x5140);
+      const std::uint32_t c = __byte_perm(p[0], p[1], 0x0062);
+      const std::uint32_t d = __byte_perm(p[2], p[3], 0x0062);
+      std::byte* const at = to + four * 16;
+      *reinterpret_cast<std::uint32_t*>(at) = __byte_perm(c, d, 0x5410);
+      *reinterpret_cast<std::uint32_t*>(at + 64) = __byte_perm(a, b, 0x7632);
+      *reinterpret_cast<std::uint32_t*>(at + 128) = __byte_perm(a, b, 0x5410);
     }
-    std::byte* const to = at + piece % 2 * 32 + piece / 2 % 2 * 8;
-    *reinterpret_cast<uint2*>(to) =
-        make_uint2(__byte_perm(words.x, words.y, 0x5410), __byte_perm(words.x, words.y, 0x7632));
-    *reinterpret_cast<uint2*>(to + 16) =
-        make_uint2(__byte_perm(words.z, words.w, 0x5410), __byte_perm(words.z, words.w, 0x7632));
-    if (piece % kGroupPieces != 0) return;
-    sums_[piece / kGroupPieces * kRows + row] = make_float2(sum * Units::kLow, sum * Units::kHigh);
+    if (in_block % kGroupPieces != 0) return;
+    factors_[piece / kGroupPieces * kRows + row] = {{unit * 256.0F, static_cast<float>(sum) * unit},
+                                                    {unit / 256.0F, 0.0F}};
   }
 
   std::byte* numbers_;
-  float2* sums_;
+  DirectFactors* factors_;
   int pieces_;
   int threads_;
   int thread_;

@@ -18,12 +18,9 @@ using Shape = DirectShape;
 
 class Int4DirectTest : public Int4ProductTest {
  protected:
-  // x as it is multiplied: itself, or normed and rounded.
-  Numbers multiplied(const Numbers& x, const Numbers& norm) const {
-    if (norm.empty()) return x;
-    Numbers normed = normed_rows(x, norm);
-    for (float& value : normed) value = round_to(type(), value);
-    return normed;
+  // x as it is multiplied.
+  static Numbers multiplied(const Numbers& x, const Numbers& norm) {
+    return norm.empty() ? x : normed_rows(x, norm);
   }
 
   // x: of the work type, or, with a norm, of float32.
@@ -80,13 +77,11 @@ TEST_P(Int4DirectTest, EqualsSumsInDoubleByEveryWay) {
           const Numbers x = random(shape.rows * shape.columns, with_norm ? DType::kF32 : type(),
                                    with_norm ? 20.0F : 1.0F);
           const Numbers norm = with_norm ? random(shape.columns, DType::kF32) : Numbers();
-          // A factor that differs in its last bit rounds a number the other way now and then.
-          const double inputs = with_norm ? static_cast<double>(epsilon()) / 8 : 0.0;
           const std::vector<DirectSum> sums =
-              sums_of(multiplied(x, norm), strips.values(), shape, inputs);
+              sums_of(multiplied(x, norm), strips.values(), shape, 0.0);
           const Product product =
               product_of(shape, form, put_strips(strips), gate, x, norm, output);
-          ASSERT_TRUE(takes_direct(launch_, product.rows, product.columns));
+          ASSERT_TRUE(takes_int4_direct(launch_, product.rows, product.columns));
           expect_all_ways(product, sums);
           if (HasFatalFailure()) return;
         }
@@ -95,12 +90,12 @@ TEST_P(Int4DirectTest, EqualsSumsInDoubleByEveryWay) {
   }
 }
 
-// Large beside small numbers, as far as F16 goes, and in BF16 as far as is promised; scales too.
+// Large beside small numbers, as far as F16 goes, and in BF16 as far as sums go; scales too.
 TEST_P(Int4DirectTest, NumbersAtTheEndsOfTheirRanges) {
   const Shape shape{2, 32, 416};
   const bool halves = type() == DType::kF16;
   const int lowest = halves ? -24 : -40;
-  const int highest = halves ? 15 : 62;
+  const int highest = halves ? 15 : 80;
   const auto scale_of = [](std::int64_t r) {
     return r % 3 == 0 ? 65504.0F : r % 3 == 1 ? 0x1p-24F : 1.0F;
   };
@@ -137,12 +132,36 @@ TEST_P(Int4DirectTest, NumbersAtTheEndsOfTheirRanges) {
       const double largest = 15.0 * scale_of(static_cast<std::int64_t>(i) % shape.outputs) *
                              (form == Int4Form::kSuper32 ? 255.0 : 1.0);
       sums[i].allowed += 0x1p-22 * 2.0 * largest * size;
+      // And numbers far below their group's largest lose their last bits.
+      sums[i].allowed += 0x1p-23 * 128.0 * largest * size;
     }
     const Product product =
         product_of(shape, form, put_strips(strips), false, x, {}, ProductOutput::kFull);
     SCOPED_TRACE(fmt::format("form {}", static_cast<int>(form)));
     expect_all_ways(product, sums);
     if (HasFatalFailure()) return;
+  }
+}
+
+// What is not finite shows, in its row alone.
+TEST_P(Int4DirectTest, NumbersThatAreNotFiniteShow) {
+  const Shape shape{2, 48, 576};
+  for (const bool with_norm : {false, true}) {
+    for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+      start_over();
+      const void* weight =
+          put_strips(random_strips(Int4Form::kZero128, shape.outputs, shape.columns));
+      Numbers x = random(shape.rows * shape.columns, with_norm ? DType::kF32 : type());
+      x[static_cast<std::size_t>(shape.columns + 300)] = bad;
+      const Numbers norm = with_norm ? random(shape.columns, DType::kF32) : Numbers();
+      const Product product =
+          product_of(shape, Int4Form::kZero128, weight, false, x, norm, ProductOutput::kFull);
+      const Numbers got = run(product, int4_ways(launch_, product).front(), {});
+      for (std::int64_t o = 0; o < shape.outputs; ++o) {
+        EXPECT_TRUE(std::isfinite(got[static_cast<std::size_t>(o)]));
+        EXPECT_FALSE(std::isfinite(got[static_cast<std::size_t>(shape.outputs + o)]));
+      }
+    }
   }
 }
 
@@ -181,8 +200,7 @@ TEST_P(Int4DirectTest, ANormTakesLargeAndSmallRows) {
     HostStrips strips = random_strips(Int4Form::kZero128, shape.outputs, shape.columns);
     const Numbers x = random(shape.rows * shape.columns, DType::kF32, size);
     const Numbers norm = random(shape.columns, DType::kF32);
-    const std::vector<DirectSum> sums =
-        sums_of(multiplied(x, norm), strips.values(), shape, static_cast<double>(epsilon()) / 8);
+    const std::vector<DirectSum> sums = sums_of(multiplied(x, norm), strips.values(), shape, 0.0);
     expect_all_ways(product_of(shape, Int4Form::kZero128, put_strips(strips), false, x, norm,
                                ProductOutput::kFull),
                     sums);

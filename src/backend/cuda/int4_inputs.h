@@ -2,11 +2,11 @@
 //
 // Promise: a weight's number is scale * u + minimum (int4.h), so y's is the sum over groups of
 //   scale * (u x) + minimum * (sum of x): the sums come along. One or two rows are not quantized
-//   (takes_direct()). Few rows (up to kInt4FewRows): int8, each 128 columns of a row with a scale
-//   of their own (the largest magnitude at 127), in the order in which mma.m16n8k32 takes them.
-//   More: e4m3, each row with one scale (the largest at 448). An RMS norm on the way, where `norm`
-//   is given: of x {rows, columns}, as rms_norm() without its rounding. A row's result depends on
-//   that row alone.
+//   (takes_int4_direct()). Few rows (up to kInt4FewRows): int8, each 128 columns of a row with a
+//   scale of their own (the largest magnitude at 127), in the order in which mma.m16n8k32 takes
+//   them. More: e4m3, each row with one scale (the largest at 448). An RMS norm on the way, where
+//   `norm` is given: of x {rows, columns}, as rms_norm() without its rounding. A row's result
+//   depends on that row alone.
 // Shapes: columns a multiple of 32; blocks of 128 columns, the last filled up with zeros; `groups`:
 //   sums of a block, 1 or 4. Few: a block is Int4FewBlock, block after block. Many: data {rows,
 //   blocks * 128} bytes, scales [rows], sums: for each int4_tile_rows(rows) rows {fours, those
@@ -30,6 +30,12 @@ namespace hangar::cuda {
 inline constexpr std::int64_t kInt4FewRows = 8;
 inline constexpr std::int64_t kMostInt4TileRows = 128;
 
+// Whether rows are taken directly; numbers: of all rows.
+inline constexpr std::int64_t kInt4NumbersTakenDirectly = 40 << 10;
+inline bool takes_int4_direct(const Launch& launch, std::int64_t rows, std::int64_t columns) {
+  return takes_direct(launch, rows, columns) && rows * columns <= kInt4NumbersTakenDirectly;
+}
+
 // Whether so many rows are taken as few. Deterministic: never, so that all numbers of rows go one
 // way.
 inline bool takes_few(const Launch& launch, std::int64_t rows) {
@@ -46,9 +52,9 @@ constexpr int int4_few_block_bytes(int groups) {
   return 1024 + 32 + 32 * groups;
 }
 
-// Bytes of a block of x taken directly: numbers in 16 bits, and each group's sum in two units.
+// Bytes of a block of x taken directly: three for each number, and each group's factors.
 constexpr int int4_direct_block_bytes(std::int64_t rows, int groups) {
-  return static_cast<int>(rows) * (256 + 8 * groups);
+  return static_cast<int>(rows) * (384 + 16 * groups);
 }
 
 // Sums of rows of a tile product: how many fours of groups so many blocks of columns have; of

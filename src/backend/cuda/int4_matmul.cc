@@ -17,7 +17,7 @@ constexpr std::size_t kMostWays = 48;
 constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
 
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
-  if (takes_direct(launch, product.rows, product.columns)) return plan_direct(product, way);
+  if (takes_int4_direct(launch, product.rows, product.columns)) return plan_direct(product, way);
   return takes_few(launch, product.rows) ? plan_few(product, way) : plan_tiles(product, way);
 }
 
@@ -26,14 +26,13 @@ bool fits(const Int4Plan& plan) {
          plan.slot_bytes <= kMostSlotBytes;
 }
 
-std::vector<Int4Way> direct_ways(const Product& product) {
+std::vector<Int4Way> direct_ways() {
   using Warps = std::array<std::int32_t, 2>;
   constexpr Warps kWarps[] = {{2, 12}, {1, 24}, {3, 8}, {2, 8}, {1, 16}, {4, 6}, {2, 6},
                               {1, 12}, {3, 4},  {1, 6}, {2, 4}, {1, 8},  {3, 2}, {2, 3},
                               {1, 4},  {4, 3},  {6, 2}, {6, 1}, {6, 4}};
   std::vector<Int4Way> ways;
   for (const auto& [strips, parts] : kWarps) {
-    if ((product.gate ? 2 : 1) * strips * parts > kMostDirectWarps) continue;
     for (const int per_slot : {8, 16, 4, 2}) {
       for (const int kib : {112, 224}) ways.push_back({strips, parts, per_slot, kib, 1});
     }
@@ -81,9 +80,9 @@ bool can_multiply_int4(const Launch& launch, const Product& product) {
 
 std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
   if (!can_multiply_int4(launch, product)) return {};
-  const bool direct = takes_direct(launch, product.rows, product.columns);
+  const bool direct = takes_int4_direct(launch, product.rows, product.columns);
   const bool tiles = !direct && !takes_few(launch, product.rows);
-  std::vector<Int4Way> ways = direct  ? direct_ways(product)
+  std::vector<Int4Way> ways = direct  ? direct_ways()
                               : tiles ? tile_ways_of(launch, product)
                                       : few_ways();
   if (launch.deterministic) return ways;
@@ -109,7 +108,7 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
 void int4_matmul(const Launch& launch, const Product& product, const Int4Way& way) {
   const Int4Plan plan = plan_of(launch, product, way);
   if (plan.slots < 1) throw std::invalid_argument("a 4-bit product's slots do not fit");
-  if (takes_direct(launch, product.rows, product.columns)) {
+  if (takes_int4_direct(launch, product.rows, product.columns)) {
     return int4::multiply_direct(launch, product, way, plan);
   }
   if (takes_few(launch, product.rows)) return int4::multiply_few(launch, product, way, plan);

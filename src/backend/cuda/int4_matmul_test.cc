@@ -59,7 +59,7 @@ class Int4MatmulTest : public Int4ProductTest {
   Product product_of_rows(Activation x, Activation y, Int4Form form, const void* weight) {
     Product product = ProductTest::product_of(weight, type(), x, y, ProductOutput::kWork);
     product.int4 = form;
-    if (takes_direct(launch_, x.rows, x.columns)) return product;
+    if (takes_int4_direct(launch_, x.rows, x.columns)) return product;
     void* room = take(int4_input_bytes(x.rows, x.columns), 256);
     HANGAR_CUDA(cudaMemsetAsync(room, 0xFF, int4_input_bytes(x.rows, x.columns), launch_.stream));
     const Int4Rows rows = quantize_inputs(launch_, room, x, int4_groups(form), {});
@@ -188,9 +188,9 @@ TEST_P(Int4MatmulTest, ManyGatedRowsInHalves) {
 
 // Their numbers would not find room in shared memory.
 TEST_P(Int4MatmulTest, OneOrTwoLongRowsAreFewRows) {
-  const std::int64_t columns = kNumbersTakenDirectly / 2 + 160;
-  EXPECT_TRUE(takes_direct(launch_, 1, columns));
-  EXPECT_FALSE(takes_direct(launch_, 2, columns));
+  const std::int64_t columns = kInt4NumbersTakenDirectly / 2 + 160;
+  EXPECT_TRUE(takes_int4_direct(launch_, 1, columns));
+  EXPECT_FALSE(takes_int4_direct(launch_, 2, columns));
   for (const Int4Form form : kInt4Forms) {
     for (const std::int64_t rows : {1, 2}) {
       expect_ways(form, rows, 16, columns, ProductOutput::kFull);

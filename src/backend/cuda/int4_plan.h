@@ -46,7 +46,7 @@ inline Int4Plan plan_direct(const Product& product, const Int4Way& way) {
   plan.tile_strips = product.gate ? 2 * way.strips : way.strips;
   const int slot = way.per_slot * plan.tile_strips * static_cast<int>(int4_block_bytes(form));
   plan.slot_bytes = (slot + kInt4FewAlignment - 1) / kInt4FewAlignment * kInt4FewAlignment;
-  const int join = 2 * way.parts * plan.tile_strips * 128;
+  const int join = 2 * way.strips * way.parts * 32 * 8;  // two turns' rooms, two numbers of a lane
   const int beside = plan.blocks * int4_direct_block_bytes(product.rows, int4_groups(form)) + join;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostDirectSlots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;

@@ -40,7 +40,7 @@ InputKind kind_of(const CudaWeight& weight) {
 // Whether x of these weights is not quantized.
 bool stays(const Launch& launch, Activation x, InputKind kind) {
   return kind == InputKind::kFp8 ? takes_fp8_direct(launch, x.rows, x.columns)
-                                 : takes_direct(launch, x.rows, x.columns);
+                                 : takes_int4_direct(launch, x.rows, x.columns);
 }
 
 bool same_kind(std::span<const CudaWeight* const> weights) {

@@ -10,13 +10,16 @@
 // Threads: device functions, of whole warps.
 #pragma once
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_fp8.h>
 
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "backend/cuda/e4m3.cuh"
 #include "backend/cuda/element_io.cuh"
-#include "backend/cuda/int4_direct_inputs.cuh"
 #include "backend/cuda/int4_math.cuh"
 #include "backend/cuda/mixture.h"
 #include "backend/cuda/mma.cuh"
@@ -135,14 +138,32 @@ class Fp8Strip : public PlainStrip<std::byte> {
   }
 };
 
-// Strips of 4 bits (int4.h), taken as int4_direct.cuh takes them: u's bits are numbers as they lie.
+// u's four bits in the low byte of a T are the number u * kLow / kX, in the high half of that byte
+// 16 times it: both T's are evenly spaced there, being subnormal (or one binade above). BF16's are
+// so small that x is taken times kX, a power of two: exact, but infinite from 2^64 on.
+template <typename T>
+struct Int4Units;
+template <>
+struct Int4Units<__nv_bfloat16> {
+  static constexpr float kX = 0x1p64F;
+  static constexpr float kLow = 0x1p-69F;
+  static constexpr float kHigh = 0x1p-65F;
+};
+template <>
+struct Int4Units<__half> {
+  static constexpr float kX = 1.0F;
+  static constexpr float kLow = 0x1p-24F;
+  static constexpr float kHigh = 0x1p-20F;
+};
+
+// Strips of 4 bits (int4.h): u's bits are numbers as they lie.
 template <typename T, int4::Layout kLayout>
 class Int4Columns {
  public:
   static constexpr int kColumns = static_cast<int>(kInt4Columns);
   static constexpr int kGroups = int4::kGroups<kLayout>;
   static constexpr int kWords = 8 / kGroups;  // of a group
-  using Units = int4::DirectUnits<T>;
+  using Units = Int4Units<T>;
 
   struct Inputs {
     std::uint32_t of[8][2];

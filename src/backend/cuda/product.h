@@ -46,7 +46,7 @@ struct Product {
   std::int64_t rows = 0;
   const void* x = nullptr;
   std::int64_t x_stride = 0;
-  NormOfInputs norm;  // where takes_direct() or is_fp8_direct() says so
+  NormOfInputs norm;  // where takes_int4_direct() or is_fp8_direct() says so
   ProductOutput output = ProductOutput::kWork;
   void* y = nullptr;
   std::int64_t y_stride = 0;

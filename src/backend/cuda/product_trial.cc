@@ -82,7 +82,7 @@ void fill_direct_inputs(const Launch& launch, const Product& product, DeviceScra
 
 // From numbers that lie where y will be and before it, if not as they are.
 void fill_int4_inputs(const Launch& launch, const Product& product, DeviceScratch scratch) {
-  if (takes_direct(launch, product.rows, product.columns)) {
+  if (takes_int4_direct(launch, product.rows, product.columns)) {
     return fill_direct_inputs(launch, product, scratch);
   }
   const std::size_t bytes =
