@@ -18,6 +18,13 @@ namespace hangar::cuda::direct {
 
 #if __CUDA_ARCH__ >= 900
 
+// An address in shared memory that every turn of a loop wants, in a register: else it is made anew
+// each time, of a number that takes long to read, and a warp waits for that.
+__device__ __forceinline__ std::uint32_t held(std::uint32_t address) {
+  asm volatile("" : "+r"(address));
+  return address;
+}
+
 struct Ring {
   std::uint32_t barriers;
   int at = 0;

@@ -1,8 +1,7 @@
 // x of a product of one or two rows, as it lies; and what its block's threads meet at.
 //
 // Promise: can_read(): its rows, and a norm's weights, can be read 16 bytes at a time. sync(): of
-// all
-//   threads that multiply, whole warps, the block's first.
+//   all threads that multiply, whole warps, the block's first.
 // Threads: values; sync() is a device function.
 #pragma once
 

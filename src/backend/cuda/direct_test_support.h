@@ -22,18 +22,27 @@ struct DirectShape {
 
 inline constexpr float kDirectEps = 1e-5F;
 
+// What each row's norm multiplies it by, beside the columns' weights.
+inline Numbers norm_factors(const Numbers& x, std::int64_t columns) {
+  Numbers factors;
+  const auto size = static_cast<std::size_t>(columns);
+  for (std::size_t first = 0; first < x.size(); first += size) {
+    double squares = 0.0;
+    for (std::size_t c = 0; c < size; ++c) {
+      squares += static_cast<double>(x[first + c]) * static_cast<double>(x[first + c]);
+    }
+    const double mean = squares / static_cast<double>(columns);
+    factors.push_back(static_cast<float>(1.0 / std::sqrt(mean + double{kDirectEps})));
+  }
+  return factors;
+}
+
 // Rows of x, normed.
 inline Numbers normed_rows(const Numbers& x, const Numbers& norm) {
   Numbers normed = x;
-  for (std::size_t first = 0; first < x.size(); first += norm.size()) {
-    double squares = 0.0;
-    for (std::size_t c = 0; c < norm.size(); ++c) {
-      squares += static_cast<double>(x[first + c]) * static_cast<double>(x[first + c]);
-    }
-    const double mean = squares / static_cast<double>(norm.size());
-    const auto factor = static_cast<float>(1.0 / std::sqrt(mean + double{kDirectEps}));
-    for (std::size_t c = 0; c < norm.size(); ++c)
-      normed[first + c] = x[first + c] * factor * norm[c];
+  const Numbers factors = norm_factors(x, std::ssize(norm));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    normed[i] *= factors[i / norm.size()] * norm[i % norm.size()];
   }
   return normed;
 }

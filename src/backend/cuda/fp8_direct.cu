@@ -53,7 +53,8 @@ __device__ __forceinline__ void multiply_words(float (&d)[4], std::uint32_t low,
 // columns 16 q and on, and of 64 + 16 q and on.
 template <int kRows>
 __device__ __forceinline__ void multiply_box(float (&sums)[kRows][2], const std::byte* weight,
-                                             const std::byte* other, const std::byte* x) {
+                                             const std::byte* other, const std::byte* x,
+                                             const float* units) {
   float d[2][4] = {};  // two, that neither waits for the other
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -69,8 +70,8 @@ __device__ __forceinline__ void multiply_box(float (&sums)[kRows][2], const std:
   }
 #pragma unroll
   for (int row = 0; row < kRows; ++row) {
-    sums[row][0] += d[0][row] + d[1][row];
-    sums[row][1] += d[0][2 + row] + d[1][2 + row];
+    sums[row][0] += (d[0][row] + d[1][row]) * units[row];
+    sums[row][1] += (d[0][2 + row] + d[1][2 + row]) * units[row];
   }
 }
 
@@ -86,7 +87,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ __align__(8) std::uint64_t barriers[2 * kMostDirectSlots];
   std::byte* const memory =
       dynamic + (kFp8Alignment - shared_address(dynamic) % kFp8Alignment) % kFp8Alignment;
-  direct::Ring ring{shared_address(barriers)};
+  direct::Ring ring{direct::held(shared_address(barriers))};
   const int warps = a.strips * a.parts;
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -112,8 +113,9 @@ __global__ void __launch_bounds__(kThreads)
     return;
   }
   std::byte* const numbers = memory + a.slots * a.slot_bytes;
-  float units[kRows];
-  Inputs<X, kRows>(numbers, a.x.columns, warps * 32).fill(a.x, units);
+  const direct::InputRows<kRows> rows(a.x, a.x.columns / 8, warps * 32);
+  const Inputs<X, kRows> inputs(numbers, a.x.columns);
+  inputs.fill(rows);
   direct::sync(warps * 32);
   const int strip = warp % a.strips;
   // W's rows in an order in which eight lanes that load at once, of two rows, meet at no bank: the
@@ -128,7 +130,13 @@ __global__ void __launch_bounds__(kThreads)
   // of 8 further on, where lane % 2 is 1, of row lane % 4 / 2.
   const bool high = lane % 2 != 0;
   const int row = quad / 2;
-  const float unit = row == 0 ? units[0] : units[kRows - 1];
+  const int parts = a.parts;
+  const int per_slot = a.per_slot;
+  const int boxes = a.boxes;
+  const int box_bytes = a.strips * kFp8BoxBytes;  // of all strips
+  const int slots = a.slots;
+  const int slot_bytes = a.slot_bytes;
+  float factor = 1.0F;
   int turn = 0;
   for (int tile = static_cast<int>(blockIdx.x); tile < a.tiles;
        tile += static_cast<int>(gridDim.x), turn ^= 1) {
@@ -140,26 +148,27 @@ __global__ void __launch_bounds__(kThreads)
         inside ? a.weight_scales[a.gated && high ? a.y.outputs + output : output] : 0.0F;
     float sums[kRows][2] = {};
     int box = warp / a.strips;  // of all boxes those whose number is the part's modulo parts
-    for (int chunk = 0; chunk < a.chunks; ++chunk) {
+    for (int first = 0; first < boxes; first += per_slot) {
       wait_for(ring.full(), ring.parity);
-      const int first = chunk * a.per_slot;
-      const int end = min(first + a.per_slot, a.boxes);
-      const std::byte* const here = memory + ring.at * a.slot_bytes;
-      for (; box < end; box += a.parts) {
-        const int at = weight_at + (box - first) * a.strips * kFp8BoxBytes;
+      const int end = min(first + per_slot, boxes);
+      const std::byte* const here = memory + ring.at * slot_bytes;
+      for (; box < end; box += parts) {
+        const int at = weight_at + (box - first) * box_bytes;
         multiply_box<kRows>(sums, here + at, here + (at ^ 64),
-                            x + box * (2 * Inputs<X, kRows>::kBlockBytes));
+                            x + box * (2 * Inputs<X, kRows>::kBlockBytes),
+                            inputs.units() + box * kRows);
       }
       __syncwarp();
       if (lane == 0) arrive(ring.empty());
-      ring.step(a.slots);
+      ring.step(slots);
     }
     float value = high ? sums[0][1] : sums[0][0];
     if (kRows == 2 && row != 0) value = high ? sums[kRows - 1][1] : sums[kRows - 1][0];
     if (a.parts > 1) {
       // Two turns' rooms: who writes the next has passed this one's barrier.
       auto* const room =
-          reinterpret_cast<float*>(numbers + 2 * kRows * a.x.columns) + turn * warps * 32 + lane;
+          reinterpret_cast<float*>(numbers + fp8_direct_x_bytes(kRows, a.x.columns)) +
+          turn * warps * 32 + lane;
       room[warp * 32] = value;
       direct::sync(warps * 32);
       if (warp >= a.strips) continue;
@@ -167,7 +176,8 @@ __global__ void __launch_bounds__(kThreads)
         value += room[other * 32];
       }
     }
-    value = value * scale * unit;
+    if (tile == static_cast<int>(blockIdx.x) && row < kRows) factor = rows.factor(row);
+    value = value * scale * factor;
     if (a.gated) value = Gate(a.gate)(value, __shfl_down_sync(~0U, value, 1));
     if (row < kRows && inside && !(a.gated && high)) a.y.put(row, output, value);
   }

@@ -1,10 +1,10 @@
 // FP8 products of one or two rows: W in e4m3, x in 16 bits, on Hopper.
 //
 // Promise: y = x W^T, or += in float32, or gated, sums in float32; x is not rounded to 8 bits, but
-//   multiplied in F16, each row times a power of two that keeps it in F16's range (BF16 and norms):
-//   exact but for numbers 2^24 below the row's largest, and a norm's own rounding. W comes through
-//   a ring of slots in shared memory that fills before the kernel waits for the one before it. A
-//   row's result depends on columns, way and that row alone.
+//   multiplied in F16, each 128 columns of a row times a power of two that keeps them in F16's
+//   range: exact but for numbers 2^24 below their largest, and a norm's own rounding. W comes
+//   through a ring of slots in shared memory that fills before the kernel waits for the one before
+//   it. A row's result depends on columns, way and that row alone.
 // Shapes: as Product; columns a multiple of 128, outputs any number, gated: of 8. Rows of x at
 //   multiples of 16 bytes, the norm's weights too.
 // Errors: CudaError; std::invalid_argument for inputs that do not lie so, and other gates.

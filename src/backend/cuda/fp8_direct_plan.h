@@ -20,6 +20,11 @@ inline constexpr int kFp8Strip = 16;                                          //
 inline constexpr int kFp8BoxBytes = kFp8Strip * static_cast<int>(kBoxBytes);  // of a strip
 inline constexpr int kFp8Alignment = 1024;                                    // of what is swizzled
 
+// Of x: F16, and a unit for each 128 columns of a row.
+constexpr int fp8_direct_x_bytes(std::int64_t rows, std::int64_t columns) {
+  return static_cast<int>(rows * (2 * columns + columns / kBoxBytes * std::int64_t{sizeof(float)}));
+}
+
 struct Fp8DirectPlan {
   int boxes = 0;   // of 128 columns, in a row
   int chunks = 0;  // slots that a tile's columns fill
@@ -36,7 +41,7 @@ inline Fp8DirectPlan plan_fp8_direct(const Product& product, const Fp8DirectWay&
   const std::int64_t tile_rows = std::int64_t{kFp8Strip} * way.strips;
   plan.tiles = static_cast<int>((product.weight_rows() + tile_rows - 1) / tile_rows);
   plan.slot_bytes = way.boxes * way.strips * kFp8BoxBytes;
-  const int x = static_cast<int>(2 * product.rows * product.columns);
+  const int x = fp8_direct_x_bytes(product.rows, product.columns);
   const int join = 2 * way.strips * way.parts * 128;
   const int beside = x + join + kFp8Alignment;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostDirectSlots);

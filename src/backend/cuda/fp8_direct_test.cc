@@ -17,17 +17,16 @@ namespace {
 
 using Shape = DirectShape;
 
-// As F16 has them after a power of two that takes the row's largest to 2^13 or more.
-Numbers taken(const Numbers& x, std::int64_t columns) {
+// As F16 has them after a power of two that takes the largest of 128 columns to 2^13 or more.
+Numbers taken(const Numbers& x) {
+  constexpr std::size_t kGroup = 128;
   Numbers all;
-  for (std::size_t first = 0; first < x.size(); first += static_cast<std::size_t>(columns)) {
+  for (std::size_t first = 0; first < x.size(); first += kGroup) {
     float largest = 0.0F;
-    for (std::int64_t c = 0; c < columns; ++c) {
-      largest = std::max(largest, std::abs(x[first + static_cast<std::size_t>(c)]));
-    }
+    for (std::size_t c = 0; c < kGroup; ++c) largest = std::max(largest, std::abs(x[first + c]));
     const int power = std::min(largest > 0.0F ? 13 - std::ilogb(largest) : 126, 126);
-    for (std::int64_t c = 0; c < columns; ++c) {
-      const float value = x[first + static_cast<std::size_t>(c)];
+    for (std::size_t c = 0; c < kGroup; ++c) {
+      const float value = x[first + c];
       all.push_back(std::ldexp(round_to(DType::kF16, std::ldexp(value, power)), -power));
     }
   }
@@ -71,10 +70,15 @@ class Fp8DirectTest : public ProductTest {
     product.weight_scales = put(w.scales, 1, rows, DType::kF32).f32();
     return product;
   }
-  // What is multiplied of x.
-  Numbers multiplied(const Numbers& x, const Numbers& norm, std::int64_t columns) const {
-    if (!norm.empty()) return taken(normed_rows(x, norm), columns);
-    return type() == DType::kF16 ? x : taken(x, columns);
+  // What is multiplied of x: what a norm makes the same of all of a row comes after it is taken.
+  static Numbers multiplied(const Numbers& x, const Numbers& norm) {
+    if (norm.empty()) return taken(x);
+    Numbers by = x;
+    for (std::size_t i = 0; i < x.size(); ++i) by[i] *= norm[i % norm.size()];
+    Numbers all = taken(by);
+    const Numbers factors = norm_factors(x, std::ssize(norm));
+    for (std::size_t i = 0; i < x.size(); ++i) all[i] *= factors[i / norm.size()];
+    return all;
   }
 
   Numbers run(Product product, const Fp8DirectWay& way, const Numbers& old) {
@@ -122,10 +126,7 @@ TEST_P(Fp8DirectTest, EqualsSumsInDoubleByEveryWay) {
           const Numbers x =
               random(rows * columns, with_norm ? DType::kF32 : type(), with_norm ? 20.0F : 1.0F);
           const Numbers norm = with_norm ? random(columns, DType::kF32) : Numbers();
-          // A factor that differs in its last bit rounds a number the other way now and then.
-          const double inputs = with_norm ? 0x1p-11 / 8 : 0.0;
-          const std::vector<DirectSum> sums =
-              sums_of(multiplied(x, norm, columns), w.values(), shape, inputs);
+          const std::vector<DirectSum> sums = sums_of(multiplied(x, norm), w.values(), shape, 0.0);
           expect_all_ways(product_of(shape, w, gate, x, norm, output), sums);
           if (HasFatalFailure()) return;
         }
@@ -141,8 +142,7 @@ TEST_P(Fp8DirectTest, BlocksTakeSeveralTiles) {
     const Shape shape{2, 9000, 256};
     const Weights w = random_weights(gate ? 2 * shape.outputs : shape.outputs, shape.columns);
     const Numbers x = random(shape.rows * shape.columns, type());
-    const std::vector<DirectSum> sums =
-        sums_of(multiplied(x, {}, shape.columns), w.values(), shape, 0.0);
+    const std::vector<DirectSum> sums = sums_of(multiplied(x, {}), w.values(), shape, 0.0);
     const Product product = product_of(shape, w, gate, x, {}, ProductOutput::kFull);
     for (const Fp8DirectWay& way :
          {Fp8DirectWay{1, 1, 1, 112}, {1, 2, 2, 16}, {2, 3, 2, 40}, {12, 1, 1, 112}}) {
@@ -175,8 +175,7 @@ TEST_P(Fp8DirectTest, NumbersAtTheEndsOfTheirRanges) {
     }
   }
   if (halves) x[3] = 65504.0F;
-  const std::vector<DirectSum> sums =
-      sums_of(multiplied(x, {}, shape.columns), w.values(), shape, 0.0);
+  const std::vector<DirectSum> sums = sums_of(multiplied(x, {}), w.values(), shape, 0.0);
   expect_all_ways(product_of(shape, w, false, x, {}, ProductOutput::kFull), sums);
 }
 
@@ -203,8 +202,7 @@ TEST_P(Fp8DirectTest, ANormTakesLargeAndSmallRows) {
       const Weights w = random_weights(shape.outputs, shape.columns);
       const Numbers x = random(shape.rows * shape.columns, DType::kF32, size);
       const Numbers norm = random(shape.columns, DType::kF32, norm_size);
-      const std::vector<DirectSum> sums =
-          sums_of(multiplied(x, norm, shape.columns), w.values(), shape, 0x1p-11 / 8);
+      const std::vector<DirectSum> sums = sums_of(multiplied(x, norm), w.values(), shape, 0.0);
       expect_all_ways(product_of(shape, w, false, x, norm, ProductOutput::kFull), sums);
       if (HasFatalFailure()) return;
     }

@@ -42,14 +42,6 @@ struct DirectArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-// A number that every turn of a loop wants, in a register: else it is read anew from the kernel's
-// parameters, or an address in shared memory made anew, and a warp waits for that each time.
-template <typename T>
-__device__ __forceinline__ T held(T value) {
-  asm volatile("" : "+r"(value));
-  return value;
-}
-
 // d += 16 rows of 32 columns, two words of a lane's, times three numbers for each of x: of rows 8
 // and on 16 times as much.
 __device__ __forceinline__ void multiply_words(int (&d)[4], std::uint32_t even, std::uint32_t odd,
@@ -142,8 +134,8 @@ __global__ void __launch_bounds__(kDirectThreads)
   using Block = DirectBlock<kLayout>;
   extern __shared__ __align__(128) std::byte memory[];
   __shared__ __align__(8) std::uint64_t barriers[2 * kMostDirectSlots];
-  direct::Ring ring{held(shared_address(barriers))};
-  const int parts = held(a.parts);
+  direct::Ring ring{direct::held(shared_address(barriers))};
+  const int parts = a.parts;
   const int warps = a.strips * parts;
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -165,24 +157,24 @@ __global__ void __launch_bounds__(kDirectThreads)
     return;
   }
   std::byte* const numbers = memory + a.slots * a.slot_bytes;
-  const Inputs inputs(numbers, a.blocks, warps * 32);
-  inputs.fill(a.x);
+  const direct::InputRows<kRows> rows(a.x, a.blocks * 16, warps * 32);
+  Inputs(numbers, a.blocks).fill(a.x, rows);
   direct::sync(warps * 32);
-  const int slots = held(a.slots);
-  const int slot_bytes = held(a.slot_bytes);
-  const int per_slot = held(a.per_slot);
-  const int blocks = held(a.blocks);
+  const int slots = a.slots;
+  const int slot_bytes = a.slot_bytes;
+  const int per_slot = a.per_slot;
+  const int blocks = a.blocks;
   const bool gated = a.gated;
   const int strip = warp % a.strips;
   const int part = warp / a.strips;
-  const int other_matrix = held(a.strips * per_slot * kBytes);
+  const int other_matrix = a.strips * per_slot * kBytes;
   // The instruction's columns are a row's hi, mid, lo and lo again, then the other's or the same.
   const std::byte* const x =
       numbers + lane / 16 % kRows * 192 + min(lane / 4 % 4, 2) * 64 + lane % 4 * 16;
   // And so a lane's results are of row lane % 4 / 2: of hi and mid, or of lo.
   const bool odd = lane % 2 != 0;
   const int row = lane % 4 / 2;
-  const int high = held(odd ? 255 : 256);
+  const int high = odd ? 255 : 256;
   const std::byte* const factors = numbers + blocks * Inputs::kBlockBytes +
                                    row % kRows * static_cast<int>(sizeof(DirectFactors)) +
                                    (odd ? sizeof(float2) : 0);
@@ -250,9 +242,7 @@ __global__ void __launch_bounds__(kDirectThreads)
     const int output =
         (tile * a.strips + strip) * static_cast<int>(kInt4Strip) + lane / 4 + (odd ? 8 : 0);
     if (row >= kRows || output >= a.y.outputs) continue;
-    // Not before: it is longest on its way.
-    if (a.x.norm != nullptr && tile == static_cast<int>(blockIdx.x))
-      factor = inputs.factor(a.x, row);
+    if (tile == static_cast<int>(blockIdx.x)) factor = rows.factor(row);
     value *= factor;
     up *= factor;
     if (gated) value = Gate(a.gate)(value, up);

@@ -1,14 +1,13 @@
 // x of a 4-bit product of one or two rows: in shared memory, as three int8 numbers each.
 //
-// Promise: DirectInputs::fill() takes rows of T as they are, or rows of float32, each number times
-//   its column's of an RMS norm: what is then missing, the same for all of a row, is factor().
-//   Each group of columns has a power of two above its largest magnitude; a number is that times
-//   v / 2^22, v an integer: exact but for what is 2^14 (BF16) or 2^11 (F16) below the group's
-//   largest, and then off by 2^-23 of that at most; of numbers below 2^-86 the last bits go.
-//   v = 65536 hi + 256 mid + lo, each of them an int8: the matrix unit has eight columns, of which
-//   a row would use one. Columns behind the end are zeros. A group with a number that is not finite
-//   has factors that are no numbers. A row's bits depend on that row and the number of threads
-//   alone.
+// Promise: DirectInputs::fill() puts rows of T there, or, of float32 and with a norm, what
+//   direct::InputRows brings of them. Each group of columns has a power of two above its largest
+//   magnitude; a number is that times v / 2^22, v an integer: exact but for what is 2^14 (BF16) or
+//   2^11 (F16) below the group's largest, and then off by 2^-23 of that at most; of numbers below
+//   2^-86 the last bits go. v = 65536 hi + 256 mid + lo, each of them an int8: the matrix unit has
+//   eight columns, of which a row would use one. Columns behind the end are zeros. A group with a
+//   number that is not finite has factors that are no numbers. A row's bits depend on that row and
+//   the number of threads alone.
 // Shapes: block after block of 128 columns; of each the columns whose / 16 % 8 is 0 to 3, then the
 //   others; in each row after row hi, mid, lo, 64 bytes each: quad q's (16 bytes) are columns 4 q
 //   to 4 q + 3 of one 16 columns after the other. Behind all blocks, for each block's groups, rows:
@@ -19,10 +18,9 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include <type_traits>
+#include <cstdint>
 
-#include "backend/cuda/direct_source.cuh"
-#include "backend/cuda/element_io.cuh"
+#include "backend/cuda/direct_rows.cuh"
 #include "backend/cuda/int4_plan.h"
 
 namespace hangar::cuda::int4 {
@@ -42,110 +40,33 @@ class DirectInputs {
   static constexpr int kBlockBytes = 3 * 128 * kRows;
   static constexpr int kHalfBytes = kBlockBytes / 2;
 
-  __device__ __forceinline__ DirectInputs(std::byte* numbers, int blocks, int threads)
+  __device__ __forceinline__ DirectInputs(std::byte* numbers, int blocks)
       : numbers_(numbers),
         factors_(reinterpret_cast<DirectFactors*>(numbers + blocks * kBlockBytes)),
-        pieces_(blocks * kBlockPieces),
-        threads_(threads),
-        thread_(static_cast<int>(threadIdx.x)) {}
+        pieces_(blocks * kBlockPieces) {}
 
   // Waits for the kernel before. What is put may be read after the next barrier.
-  __device__ __forceinline__ void fill(const direct::Source& x) const {
+  __device__ __forceinline__ void fill(const direct::Source& x,
+                                       const direct::InputRows<kRows>& rows) const {
+    const auto split_piece = [this](int row, int piece, const float(&values)[8]) {
+      split(row, piece, values);
+    };
     if (x.norm != nullptr) {
-      bring<float, 2 / kRows>(x);
+      rows.template bring<float>(split_piece);
     } else {
-      bring<T, 4 / kRows>(x);
+      rows.template bring<T>(split_piece);
     }
-  }
-
-  // After that barrier, of a row that is normed: 1 by the root of its mean square.
-  __device__ __forceinline__ float factor(const direct::Source& x, int row) const {
-    const float* const sums = squares() + row * kMostDirectWarps;
-    float sum = 0.0F;
-    for (int warp = 0; warp < threads_ / 32; ++warp) sum += sums[warp];
-    return 1.0F / sqrtf(sum / static_cast<float>(x.columns) + x.eps);
   }
 
  private:
   static constexpr int kBlockPieces = 16;  // of eight columns
   static constexpr int kGroupPieces = kBlockPieces / kGroups;
 
-  // Of each row, warp by warp.
-  __device__ static __forceinline__ float* squares() {
-    __shared__ float sums[kRows * kMostDirectWarps];
-    return sums;
-  }
-
-  // X: of what is read. kKept pieces of a row at once.
-  template <typename X, int kKept>
-  __device__ __forceinline__ void bring(const direct::Source& x) const {
-    constexpr bool kNormed = std::is_same_v<X, float>;
-    using Raw = RawElements<X, 8>;
-    float sums[kRows] = {};
-#pragma unroll 1
-    for (int first = 0; first < pieces_; first += kKept * threads_) {
-      const auto column = [&](int k) { return 8 * (first + k * threads_ + thread_); };
-      Raw by[kNormed ? kKept : 1] = {};  // nobody's output
-      if constexpr (kNormed) {
-#pragma unroll
-        for (int k = 0; k < kKept; ++k) {
-          if (column(k) < x.columns) by[k].load(x.norm + column(k));
-        }
-      }
-      if (first == 0) cudaGridDependencySynchronize();
-      Raw of[kKept][kRows] = {};
-#pragma unroll
-      for (int k = 0; k < kKept; ++k) {
-        if (column(k) >= x.columns) continue;
-#pragma unroll
-        for (int row = 0; row < kRows; ++row) {
-          of[k][row].load(static_cast<const X*>(x.data) + row * x.stride + column(k));
-        }
-      }
-#pragma unroll
-      for (int k = 0; k < kKept; ++k) {
-        const int piece = column(k) / 8;
-        if (piece - thread_ % 32 >= pieces_) continue;  // a warp's: two whole blocks
-#pragma unroll
-        for (int row = 0; row < kRows; ++row) {
-          float values[8];
-#pragma unroll
-          for (int i = 0; i < 8; ++i) {
-            values[i] = of[k][row][i];
-            if constexpr (kNormed) {
-              sums[row] += values[i] * values[i];
-              values[i] *= by[k][i];
-            }
-          }
-          split(row, piece, values);
-        }
-      }
-    }
-    if constexpr (kNormed) {
-#pragma unroll
-      for (int row = 0; row < kRows; ++row) {
-#pragma unroll
-        for (int offset = 16; offset > 0; offset /= 2) {
-          sums[row] += __shfl_xor_sync(~0U, sums[row], offset);
-        }
-        if (thread_ % 32 == 0) squares()[row * kMostDirectWarps + thread_ / 32] = sums[row];
-      }
-    }
-  }
-
-  // A piece to its place, with its group's factors: of whole warps, whose threads have pieces side
-  // by side.
+  // A piece to its place, with its group's factors.
   __device__ __forceinline__ void split(int row, int piece, const float (&values)[8]) const {
-    std::uint32_t largest = 0;  // a NaN's bits are larger than all others'
-#pragma unroll
-    for (const float value : values) largest = max(largest, __float_as_uint(value) & 0x7FFFFFFFU);
-#pragma unroll
-    for (int offset = kGroupPieces / 2; offset > 0; offset /= 2) {
-      largest = max(largest, __shfl_xor_sync(~0U, largest, offset));
-    }
-    constexpr unsigned kLeast = 40;  // float32's exponents have an offset of 127
+    constexpr unsigned kLeast = 40;  // so that a factor by 256 is no smaller than normal
     constexpr unsigned kNotFinite = 255;
-    const unsigned exponent = max(largest >> 23U, kLeast);
+    const unsigned exponent = direct::group_exponent<kGroups, kLeast>(values);
     const float to_units = __uint_as_float((275 - exponent) << 23U);
     const float unit = __uint_as_float(exponent == kNotFinite ? ~0U : (exponent - 21) << 23U);
     int sum = 0;
@@ -185,8 +106,6 @@ class DirectInputs {
   std::byte* numbers_;
   DirectFactors* factors_;
   int pieces_;
-  int threads_;
-  int thread_;
 };
 
 #endif
