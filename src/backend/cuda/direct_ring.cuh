@@ -18,17 +18,17 @@ namespace hangar::cuda::direct {
 
 #if __CUDA_ARCH__ >= 900
 
-// An address in shared memory that every turn of a loop wants, in a register: else it is made anew
-// each time, of a number that takes long to read, and a warp waits for that.
-__device__ __forceinline__ std::uint32_t held(std::uint32_t address) {
-  asm volatile("" : "+r"(address));
-  return address;
-}
-
 struct Ring {
   std::uint32_t barriers;
   int at = 0;
   std::uint32_t parity = 0;
+
+  // words: of shared memory. Their address stays in a register: else every turn of a loop makes it
+  // anew, of a number that takes long to read, and a warp waits for that.
+  __device__ __forceinline__ explicit Ring(const std::uint64_t* words)
+      : barriers(shared_address(words)) {
+    asm volatile("" : "+r"(barriers));
+  }
 
   __device__ __forceinline__ std::uint32_t full() const { return barriers + 8 * at; }
   __device__ __forceinline__ std::uint32_t empty() const { return full() + 8 * kMostDirectSlots; }

@@ -25,6 +25,8 @@ class InputRows {
   __device__ __forceinline__ InputRows(const Source& x, int pieces, int threads)
       : x_(x), pieces_(pieces), threads_(threads) {}
 
+  __device__ __forceinline__ bool normed() const { return x_.norm != nullptr; }
+
   template <typename X, typename Split>
   __device__ __forceinline__ void bring(const Split& split) const {
     constexpr bool kNormed = std::is_same_v<X, float>;
@@ -85,7 +87,7 @@ class InputRows {
 
   // 1 by the root of a row's mean square; of rows without a norm, 1.
   __device__ __forceinline__ float factor(int row) const {
-    if (x_.norm == nullptr) return 1.0F;
+    if (!normed()) return 1.0F;
     const float* const sums = squares() + row * kMostDirectWarps;
     float sum = 0.0F;
     for (int warp = 0; warp < threads_ / 32; ++warp) sum += sums[warp];

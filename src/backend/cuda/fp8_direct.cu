@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ __align__(8) std::uint64_t barriers[2 * kMostDirectSlots];
   std::byte* const memory =
       dynamic + (kFp8Alignment - shared_address(dynamic) % kFp8Alignment) % kFp8Alignment;
-  direct::Ring ring{direct::held(shared_address(barriers))};
+  direct::Ring ring(barriers);
   const int warps = a.strips * a.parts;
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;

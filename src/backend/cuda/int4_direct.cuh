@@ -134,7 +134,7 @@ __global__ void __launch_bounds__(kDirectThreads)
   using Block = DirectBlock<kLayout>;
   extern __shared__ __align__(128) std::byte memory[];
   __shared__ __align__(8) std::uint64_t barriers[2 * kMostDirectSlots];
-  direct::Ring ring{direct::held(shared_address(barriers))};
+  direct::Ring ring(barriers);
   const int parts = a.parts;
   const int warps = a.strips * parts;
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0);
@@ -157,8 +157,8 @@ __global__ void __launch_bounds__(kDirectThreads)
     return;
   }
   std::byte* const numbers = memory + a.slots * a.slot_bytes;
-  const direct::InputRows<kRows> rows(a.x, a.blocks * 16, warps * 32);
-  Inputs(numbers, a.blocks).fill(a.x, rows);
+  const direct::InputRows<kRows> rows(a.x, a.blocks * Inputs::kBlockPieces, warps * 32);
+  Inputs(numbers, a.blocks).fill(rows);
   direct::sync(warps * 32);
   const int slots = a.slots;
   const int slot_bytes = a.slot_bytes;
@@ -178,7 +178,7 @@ __global__ void __launch_bounds__(kDirectThreads)
   const std::byte* const factors = numbers + blocks * Inputs::kBlockBytes +
                                    row % kRows * static_cast<int>(sizeof(DirectFactors)) +
                                    (odd ? sizeof(float2) : 0);
-  const auto numbers_of = [&](int block) {
+  const auto inputs_of = [&](int block) {
     return Numbers(x + block * Inputs::kBlockBytes, Inputs::kHalfBytes,
                    factors + block * kGroupCount * kStride, kStride);
   };
@@ -196,7 +196,7 @@ __global__ void __launch_bounds__(kDirectThreads)
           memory + ring.at * slot_bytes + (strip * per_slot - first) * kBytes;
       if (gated) {
         for (; block < end; block += parts) {
-          const Numbers its = numbers_of(block);
+          const Numbers its = inputs_of(block);
           const Block gate(here + block * kBytes, lane);
           const Block up(here + block * kBytes + other_matrix, lane);
           gate.multiply(sums, its, high, a.zeros);
@@ -204,15 +204,15 @@ __global__ void __launch_bounds__(kDirectThreads)
         }
       } else {
         for (; kTwo && block + parts < end; block += 2 * parts) {
-          const Numbers its = numbers_of(block);
+          const Numbers its = inputs_of(block);
           const Block one(here + block * kBytes, lane);
-          const Numbers next = numbers_of(block + parts);
+          const Numbers next = inputs_of(block + parts);
           const Block two(here + (block + parts) * kBytes, lane);
           one.multiply(sums, its, high, a.zeros);
           two.multiply(others, next, high, a.zeros);
         }
         for (; block < end; block += parts) {
-          Block(here + block * kBytes, lane).multiply(sums, numbers_of(block), high, a.zeros);
+          Block(here + block * kBytes, lane).multiply(sums, inputs_of(block), high, a.zeros);
         }
       }
       __syncwarp();

@@ -37,6 +37,7 @@ struct alignas(16) DirectFactors {
 template <typename T, int kRows, int kGroups>
 class DirectInputs {
  public:
+  static constexpr int kBlockPieces = 16;  // of eight columns
   static constexpr int kBlockBytes = 3 * 128 * kRows;
   static constexpr int kHalfBytes = kBlockBytes / 2;
 
@@ -46,12 +47,11 @@ class DirectInputs {
         pieces_(blocks * kBlockPieces) {}
 
   // Waits for the kernel before. What is put may be read after the next barrier.
-  __device__ __forceinline__ void fill(const direct::Source& x,
-                                       const direct::InputRows<kRows>& rows) const {
+  __device__ __forceinline__ void fill(const direct::InputRows<kRows>& rows) const {
     const auto split_piece = [this](int row, int piece, const float(&values)[8]) {
       split(row, piece, values);
     };
-    if (x.norm != nullptr) {
+    if (rows.normed()) {
       rows.template bring<float>(split_piece);
     } else {
       rows.template bring<T>(split_piece);
@@ -59,7 +59,6 @@ class DirectInputs {
   }
 
  private:
-  static constexpr int kBlockPieces = 16;  // of eight columns
   static constexpr int kGroupPieces = kBlockPieces / kGroups;
 
   // A piece to its place, with its group's factors.
