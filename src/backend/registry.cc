@@ -31,7 +31,7 @@ std::string no_layout() {
 }
 
 Status refuse_copies(std::string_view name, WeightCopies copies) {
-  if (copies != WeightCopies::kOn) return {};
+  if (!wanted(copies)) return {};
   Error error{ErrorCode::kInvalidArgument,
               fmt::format("--int4-copies {} is for a card (--backend cuda); the backend \"{}\" "
                           "computes with the bits that the file has",

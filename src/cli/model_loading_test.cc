@@ -57,7 +57,7 @@ TEST(EngineOptions, EveryChoiceOfQuantMeansSomething) {
     EXPECT_EQ(options_of({{Setting::kFp8Sums, text}}).quant.fp8_sums, sums) << text;
   }
   EXPECT_EQ(setting_spec(Setting::kFp8Sums).value_name, "fast|exact");
-  EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|on|off");
+  EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|on|rounded|off");
   EXPECT_EQ(setting_spec(Setting::kQuant).value_name, "auto|none|fp8|int4");
   EXPECT_EQ(setting_spec(Setting::kQuantHead).value_name, "auto|16|8|4");
 }

@@ -210,10 +210,12 @@ Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> ba
     planned = plan_kv(budget);
   }
   HANGAR_TRY(const KvBudget kv, std::move(planned));
-  if (!has_copies && options.quant.copies == WeightCopies::kOn) {
+  if (!has_copies && wanted(options.quant.copies)) {
     spdlog::warn(
-        "--int4-copies on: there is nothing to copy (matrices of 4 bits in groups of 128 on a card "
-        "of compute capability 9.0, and not with --deterministic)");
+        "--int4-copies {}: there is nothing to copy (matrices of 4 bits{} on a card of compute "
+        "capability 9.0, and not with --deterministic)",
+        kWeightCopiesNames.of(options.quant.copies),
+        options.quant.copies == WeightCopies::kOn ? " in groups of 128" : "");
   }
 
   RunnerOptions runner_options;

@@ -96,7 +96,7 @@ Blas::~Blas() {
 }
 
 bool Blas::suits(const Product& product) {
-  return product.rows > 0 && !product.gate && !product.int4 &&
+  return product.rows > 0 && !product.gate && !product.int4 && product.group_scales == nullptr &&
          product.weight_type == product.x_type() &&
          rows_aligned(product.weight, product.weight_type, product.columns) &&
          rows_aligned(product.x, product.x_type(), product.x_stride) &&

@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(kInt4Threads)
 
 void make_int4_copy(const Launch& launch, const Int4Copy& to, const void* strips, std::int64_t rows,
                     std::int64_t columns, std::int32_t* inexact) {
-  assert(takes_int4_copy(Int4Form::kZero128, columns));
+  assert(takes_int4_copy(Int4Form::kZero128, columns, false));
   const Int4Grid grid = int4_grid(rows, columns);
   launch_kernel(launch, copy_kernel, int4_launch_grid(grid), dim3(kInt4Threads), 0, grid, to,
                 static_cast<const std::uint8_t*>(strips), columns, int4_copy_scales(columns),

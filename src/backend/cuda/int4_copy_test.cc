@@ -7,13 +7,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "backend/cuda/int4_inputs.h"
+#include "backend/cuda/int4_pack.h"
 #include "backend/cuda/int4_product_test_support.h"
 #include "backend/cuda/matmul.h"
+#include "backend/cuda/quantize.h"
 #include "backend/cuda/tile_matmul.h"
 
 namespace hangar::cuda {
@@ -37,7 +40,7 @@ class Int4CopyTest : public Int4ProductTest {
   }
   Int4Copy take_copy(std::int64_t rows, std::int64_t columns) {
     const auto numbers = static_cast<std::size_t>(rows * columns);
-    const std::size_t scales = int4_copy_scale_bytes(rows, columns);
+    const std::size_t scales = int4_copy_scale_bytes(rows, columns, false);
     return {take(numbers, 256), static_cast<std::uint16_t*>(take(scales, 256))};
   }
   // Whether it is exact.
@@ -137,9 +140,9 @@ TEST_P(Int4CopyTest, SaysWhichZerosItCannotHold) {
     strips.set_pair(37, 128, 1.0F, zero);
     EXPECT_EQ(copy(take_copy(64, 256), put_strips(strips), 64, 256), holds) << zero;
   }
-  EXPECT_TRUE(takes_int4_copy(Int4Form::kZero128, 384));
-  EXPECT_FALSE(takes_int4_copy(Int4Form::kZero32, 256));
-  EXPECT_FALSE(takes_int4_copy(Int4Form::kZero128, 320));
+  EXPECT_TRUE(takes_int4_copy(Int4Form::kZero128, 384, false));
+  EXPECT_FALSE(takes_int4_copy(Int4Form::kZero32, 256, false));
+  EXPECT_FALSE(takes_int4_copy(Int4Form::kZero128, 320, false));
 }
 
 // Rows that a tile lacks or that W lacks, several tiles to a block, the last in halves, parts of
@@ -227,51 +230,96 @@ TEST_P(Int4CopyTest, WaysAreOfferedFrom65RowsOn) {
   }
 }
 
-// An MLP whose products were measured, so that some go by the copies, against the strips alone.
-TEST_P(Int4CopyTest, AnMlpByCopiesIsOneByStrips) {
-  start_over();
-  constexpr std::int64_t kRows = 200;
-  constexpr std::int64_t kHidden = 1024;
-  constexpr std::int64_t kInner = 1536;
-  Matmul matmul(take(kMatmulWorkspaceBytes, 256), kMatmulWorkspaceBytes);
-  matmul.set_input_room(take(input_room_bytes(512, kInner), 256), 512, kInner);
-  const std::pair<std::int64_t, std::int64_t> sizes[] = {
-      {kInner, kHidden}, {kInner, kHidden}, {kHidden, kInner}};
-  std::vector<CudaWeight> weights(3);
-  for (std::size_t i = 0; i < 3; ++i) {
-    std::tie(weights[i].rows, weights[i].columns) = sizes[i];
-    weights[i].layout = WeightForm::kInt4;
-    weights[i].dtype = DType::kInt4G32;
-    weights[i].data = put_strips(strips_of(weights[i].rows, weights[i].columns));
+// An MLP of random weights, by strips and then by copies.
+class Int4CopyMlpTest : public Int4CopyTest {
+ protected:
+  static constexpr std::int64_t kRows = 200;
+  static constexpr std::int64_t kHidden = 1024;
+  static constexpr std::int64_t kInner = 1536;
+
+  // Strips of this form.
+  void make(Int4Form form) {
+    start_over();
+    matmul_ = std::make_unique<Matmul>(take(kMatmulWorkspaceBytes, 256), kMatmulWorkspaceBytes);
+    matmul_->set_input_room(take(input_room_bytes(512, kInner), 256), 512, kInner);
+    const std::pair<std::int64_t, std::int64_t> sizes[] = {
+        {kInner, kHidden}, {kInner, kHidden}, {kHidden, kInner}};
+    weights_ = std::vector<CudaWeight>(3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CudaWeight& weight = weights_[i];
+      std::tie(weight.rows, weight.columns) = sizes[i];
+      weight.layout = WeightForm::kInt4;
+      weight.dtype = DType::kInt4G32;
+      weight.int4 = form;
+      weight.data =
+          put_strips(form == Int4Form::kZero128 ? strips_of(weight.rows, weight.columns)
+                                                : random_strips(form, weight.rows, weight.columns));
+    }
+    x_ = random(kRows * kHidden, DType::kF32);
+    norm_ = put(Numbers(static_cast<std::size_t>(kHidden), 1.0F), 1, kHidden, DType::kF32).f32();
   }
-  const Numbers x = random(kRows * kHidden, DType::kF32);
-  const float* norm =
-      put(Numbers(static_cast<std::size_t>(kHidden), 1.0F), 1, kHidden, DType::kF32).f32();
-  const auto run = [&] {
-    const Activation sum = put(x, kRows, kHidden, DType::kF32);
+  Numbers run() {
+    const Activation sum = put(x_, kRows, kHidden, DType::kF32);
     const Activation wide = empty(kRows, 2 * kInner, type());
     const MlpScratch scratch{
         empty(kRows, kHidden, type()), part(wide, 0, kInner), part(wide, kInner, kInner), {}};
-    matmul.gated_mlp_add(launch_, sum, norm, 1e-5F, weights[0], weights[1], weights[2],
-                         GateFunction::kSilu, scratch);
+    matmul_->gated_mlp_add(launch_, sum, norm_, 1e-5F, weights_[0], weights_[1], weights_[2],
+                           GateFunction::kSilu, scratch);
     Numbers got = get(sum);
-    for (std::size_t i = 0; i < got.size(); ++i) got[i] -= x[i];
+    for (std::size_t i = 0; i < got.size(); ++i) got[i] -= x_[i];
     return got;
-  };
+  }
+  int tune() {
+    const std::int64_t row_counts[] = {kRows};
+    const auto scratch_bytes = std::size_t{32} << 20U;
+    return matmul_->tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes});
+  }
+  // As the loader makes it.
+  void round_copy(CudaWeight& weight) {
+    const Activation dense = empty(weight.rows, weight.columns, type());
+    unpack_int4(launch_, dense, weight.int4, weight.data);
+    quantize_rows(launch_, {weight.copy.numbers, weight.columns, weight.copy.row_scales}, dense);
+  }
+
+  std::unique_ptr<Matmul> matmul_;
+  std::vector<CudaWeight> weights_;
+  Numbers x_;
+  const float* norm_ = nullptr;
+};
+
+// Whose products were measured, so that some go by the copies.
+TEST_P(Int4CopyMlpTest, IsTheSameByCopiesAsByStrips) {
+  make(Int4Form::kZero128);
   const Numbers by_strips = run();
   const Int4Copy both = take_copy(2 * kInner, kHidden);
-  weights[0].copy = both;
-  weights[1].copy = {static_cast<std::byte*>(both.numbers) + kInner * kHidden,
-                     both.scales + kInner * int4_copy_scales(kHidden)};
-  weights[2].copy = take_copy(kHidden, kInner);
-  for (const CudaWeight& weight : weights) {
+  weights_[0].copy = both;
+  weights_[1].copy = {static_cast<std::byte*>(both.numbers) + kInner * kHidden,
+                      both.scales + kInner * int4_copy_scales(kHidden)};
+  weights_[2].copy = take_copy(kHidden, kInner);
+  for (const CudaWeight& weight : weights_) {
     EXPECT_TRUE(copy(weight.copy, weight.data, weight.rows, weight.columns));
   }
   EXPECT_LT(off(run(), by_strips), 0.02);  // noted now
-  const std::int64_t row_counts[] = {kRows};
-  const auto scratch_bytes = std::size_t{32} << 20U;
-  EXPECT_EQ(matmul.tune(launch_, row_counts, {take(scratch_bytes, 256), scratch_bytes}), 4);
+  EXPECT_EQ(tune(), 4);
   EXPECT_LT(off(run(), by_strips), 0.02);
+}
+
+// Of every form; what FP8's own rounding costs is between them.
+TEST_P(Int4CopyMlpTest, IsAboutTheSameByRoundedCopies) {
+  for (const Int4Form form : kInt4Forms) {
+    make(form);
+    const Numbers by_strips = run();
+    auto* const numbers = static_cast<std::byte*>(take(2 * kInner * kHidden, 256));
+    auto* const scales = static_cast<float*>(take(2 * kInner * sizeof(float), 256));
+    weights_[0].copy = {numbers, nullptr, scales};
+    weights_[1].copy = {numbers + kInner * kHidden, nullptr, scales + kInner};
+    weights_[2].copy = {take(kHidden * kInner, 256), nullptr,
+                        static_cast<float*>(take(kHidden * sizeof(float), 256))};
+    for (CudaWeight& weight : weights_) round_copy(weight);
+    EXPECT_LT(off(run(), by_strips), 0.08) << static_cast<int>(form);  // noted now
+    EXPECT_EQ(tune(), 5);
+    EXPECT_LT(off(run(), by_strips), 0.08) << static_cast<int>(form);
+  }
 }
 
 // Three matrices side by side, whichever way was measured; and a copy that does not follow the one
@@ -327,6 +375,7 @@ TEST_P(Int4CopyTest, ABackendsProductsTakeEither) {
 }
 
 INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4CopyTest, kWorkTypes, work_type_name);
+INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4CopyMlpTest, kWorkTypes, work_type_name);
 
 }  // namespace
 }  // namespace hangar::cuda

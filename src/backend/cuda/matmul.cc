@@ -117,7 +117,7 @@ void Matmul::set_input_room(void* room, std::int64_t rows, std::int64_t columns)
 InputKind Matmul::kind_for(const Launch& launch, std::span<const Activation> ys, Activation x,
                            DType work, std::span<const CudaWeight* const> weights) const {
   const InputKind kind = kind_of(*weights[0]);
-  if (kind != InputKind::kInt4Sum) return kind;
+  if (kind == InputKind::kPlain || kind == InputKind::kFp8) return kind;
   bool by_copy = true;
   for_each_product(ys, as_it_is(x, work), weights, [&](const Product& product) {
     by_copy = by_copy && products_.goes_by_copy(launch, product);
@@ -226,7 +226,10 @@ void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate
                              GateFunction f, const CudaWeight& weight) {
   assert(x.dtype == DType::kF32 && gate.columns == up.columns && gate.rows == up.rows);
   if (x.rows == 0) return;
-  const InputKind kind = kind_of(weight);
+  InputKind kind = kind_of(weight);
+  Product product = product_of(weight, as_it_is(gate, gate.dtype), x);
+  product.output = ProductOutput::kAdd;
+  if (products_.goes_by_copy(launch, product)) kind = InputKind::kFp8;
   if (kind != InputKind::kFp8 || stays(launch, gate, kind) || !Gate::knows(f)) {
     gate_mul(launch, gate, gate, up, f);
     return matmul_add(launch, x, gate, weight);
@@ -271,7 +274,7 @@ void Matmul::note_gated(const Launch& launch, const Product& gated) {
   some.rows = 1;
   if (!Products::takes_gated(launch, some)) return;
   products_.note(gated);
-  if (gated.int4) return;  // any number of rows
+  if (gated.int4 && !has_rounded_copy(gated)) return;  // any number of rows
   Product plain = gated;
   plain.outputs = gated.weight_rows();
   plain.gate.reset();

@@ -14,7 +14,9 @@ ModelWeights::ModelWeights(Device& device, const BackendOptions& options)
       choice_(options.quant, device.launch().hopper, device.launch().hopper),
       loader_([this](std::size_t bytes, std::size_t alignment) { return take(bytes, alignment); },
               options.work_type, options.threads),
-      keeps_copies_(options.quant.copies == WeightCopies::kOn) {}
+      keeps_copies_(wanted(options.quant.copies)) {
+  loader_.round_copies(options.quant.copies == WeightCopies::kRounded);
+}
 
 std::size_t ModelWeights::head_bytes(const TensorView& table) const {
   const WeightForm form = choice_.tied_head_form(table.rows(), table.columns());

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::int64_t, 21> kBuckets = {
     1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 6144, 8192};
-constexpr std::string_view kMagic = "hangar products 11";
+constexpr std::string_view kMagic = "hangar products 12";
 constexpr std::size_t kWords = std::size(cublasLtMatmulAlgo_t{}.data);
 
 // FNV-1a: a line that was changed or cut is not taken for an algorithm.
@@ -80,7 +80,9 @@ ProductKey key_of(const Product& product, std::int64_t bucket) {
           product.gate.has_value(),
           product.leaves_room,
           product.int4 ? 1 + static_cast<std::int32_t>(*product.int4) : 0,
-          product.int4 && product.copy.numbers != nullptr};
+          !product.int4 || product.copy.numbers == nullptr ? 0
+          : product.copy.row_scales == nullptr             ? 1
+                                                           : 2};
 }
 
 std::int64_t row_bucket(std::int64_t rows) {

@@ -42,7 +42,7 @@ struct ProductKey {
   bool gated = false;
   bool leaves_room = false;
   std::int32_t int4 = 0;   // 1 and the form
-  bool copy = false;       // of 4 bits: there is one
+  std::int32_t copy = 0;   // of 4 bits: 1: an exact one, 2: a rounded one
   bool fast_sums = false;  // of FP8 (Blas)
 
   auto operator<=>(const ProductKey&) const = default;
@@ -51,8 +51,8 @@ struct ProductKey {
 ProductKey key_of(const Product& product, std::int64_t bucket);
 
 struct ProductChoice {
-  // One of these (tiles of 4 bits: by the copy); none of the first three (no rows, no strips):
-  // cuBLASLt, by `algorithm`.
+  // One of these; none of the first three (no rows, no strips): cuBLASLt, by `algorithm`. 4 bits:
+  // all but int4 by the copy.
   TileWay tiles = {};
   Int4Way int4 = {};
   Fp8DirectWay fp8_direct = {};

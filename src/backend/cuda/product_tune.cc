@@ -70,12 +70,14 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
                            std::vector<ProductChoice>& close) {
   std::vector<ProductChoice> found;
   const bool direct = is_fp8_direct(launch, product);
-  if (!direct && Blas::suits(product)) {
-    const int most = product.rows >= kManyRows ? kMostOfManyRows : kMostCandidates;
-    for (const auto& algorithm : blas_.candidates(product, true, most)) {
+  const auto add_algorithms = [&](const Product& of) {
+    if (!Blas::suits(of)) return;
+    const int most = of.rows >= kManyRows ? kMostOfManyRows : kMostCandidates;
+    for (const auto& algorithm : blas_.candidates(of, true, most)) {
       found.push_back({.algorithm = algorithm});
     }
-  }
+  };
+  if (!direct) add_algorithms(product);
   if (!direct) {
     for (const TileWay& way : tile_ways(launch, product)) found.push_back({.tiles = way});
   }
@@ -83,15 +85,18 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
     found.push_back({.fp8_direct = way});
   }
   for (const Int4Way& way : int4_ways(launch, product)) found.push_back({.int4 = way});
-  if (product.copy.numbers != nullptr) {
-    for (const TileWay& way : tile_ways(launch, by_copy(product))) found.push_back({.tiles = way});
+  if (has_copy(product) && product.rows > kUncopiedRows) {
+    const Product copy = by_copy(product);
+    add_algorithms(copy);
+    for (const TileWay& way : tile_ways(launch, copy)) found.push_back({.tiles = way});
   }
   ProductChoice best;
   Launch measured = launch;
   measured.overlap = launch.overlap && product.rows <= kOverlappedRows;
   const auto in_a_step = [&](const ProductChoice& choice) {
     if (choice.tiles.rows == 0) return choice.us;
-    const double handicap = product.int4 ? 1.0 : tile_handicap(product.rows);
+    const bool fp8_too = !product.int4 || has_rounded_copy(product);
+    const double handicap = fp8_too ? tile_handicap(product.rows) : 1.0;
     return choice.us * handicap - (measured.overlap ? kOverlapUs : 0.0);
   };
   for (ProductChoice& choice : found) {

@@ -34,7 +34,8 @@ std::string owner_of_choices() {
 }
 
 bool tiles_are_likely(const Launch& launch, const Product& product) {
-  return !launch.deterministic && (product.rows <= kLikelyTileRows || product.gate) &&
+  const bool tiles_alone = product.gate || product.group_scales != nullptr;
+  return !launch.deterministic && (product.rows <= kLikelyTileRows || tiles_alone) &&
          can_tile(launch, product);
 }
 
@@ -45,7 +46,8 @@ Products::Products(void* workspace, std::size_t workspace_bytes, Fp8Sums sums)
 
 ProductKey Products::choice_key(const Product& product, std::int64_t bucket) const {
   ProductKey key = key_of(product, bucket);
-  key.fast_sums = !product.int4 && blas_.sums_fast(product, bucket);
+  const Product fp8 = has_rounded_copy(product) ? by_copy(product) : product;
+  key.fast_sums = !fp8.int4 && blas_.sums_fast(fp8, bucket);
   return key;
 }
 
@@ -57,7 +59,9 @@ bool Products::takes_gated(const Launch& launch, const Product& product) {
 
 bool Products::prefers_gated(const Launch& launch, const Product& product) const {
   if (!takes_gated(launch, product)) return false;
-  if (product.int4 || launch.deterministic || is_fp8_direct(launch, product)) return true;
+  const bool alone_too =
+      !product.int4 || (has_rounded_copy(product) && product.rows > kUncopiedRows);
+  if (!alone_too || launch.deterministic || is_fp8_direct(launch, product)) return true;
   Product plain = product;
   plain.outputs = product.weight_rows();
   plain.gate.reset();
@@ -65,21 +69,21 @@ bool Products::prefers_gated(const Launch& launch, const Product& product) const
   const ProductChoice* gated = choices_.find(choice_key(product, bucket));
   const ProductChoice* alone = choices_.find(choice_key(plain, bucket));
   if (gated == nullptr || alone == nullptr || gated->us == 0.0 || alone->us == 0.0) {
-    return product.rows <= kLikelyGatedRows;
+    return product.int4 || product.rows <= kLikelyGatedRows;
   }
   const double numbers = static_cast<double>(row_bytes(product.type, product.outputs)) *
                          static_cast<double>(product.rows);
   // The gate reads two numbers and writes one; of FP8 the pass that quantizes reads one more.
-  const bool joins = product.x_type() == DType::kF8E4M3;
+  const bool joins = product.int4 ? alone->int4.strips == 0 : product.x_type() == DType::kF8E4M3;
   const double gate_us =
       joins ? numbers / kJoinedBytesPerUs : kGateUs + 3.0 * numbers / kGateBytesPerUs;
   return gated->us * tile_handicap(product.rows) <= alone->us + gate_us;
 }
 
 bool Products::goes_by_copy(const Launch& launch, const Product& product) const {
-  if (!product.int4 || product.copy.numbers == nullptr || launch.deterministic) return false;
+  if (!has_copy(product) || launch.deterministic) return false;
   const ProductChoice* choice = choices_.find(choice_key(product, row_bucket(product.rows)));
-  return choice != nullptr && choice->tiles.rows > 0;
+  return choice != nullptr && choice->int4.strips == 0;
 }
 
 void Products::note(const Product& product) {
@@ -92,38 +96,47 @@ void Products::note(const Product& product) {
   weights.push_back({product.weight, product.weight_scales, product.copy});
 }
 
+// product: of a bucket's rows, or, deterministic, of its own.
+std::optional<ProductChoice> Products::likeliest(const Launch& launch, const Product& product) {
+  ProductChoice choice;
+  const auto first_of = [](const auto& ways, auto& way) {
+    if (!ways.empty()) way = ways.front();
+    return !ways.empty();
+  };
+  bool any = false;
+  if (product.int4) {
+    any = first_of(int4_ways(launch, product), choice.int4);
+  } else if (is_fp8_direct(launch, product)) {
+    any = first_of(fp8_direct_ways(launch, product), choice.fp8_direct);
+  } else if (tiles_are_likely(launch, product)) {
+    any = first_of(tile_ways(launch, product), choice.tiles);
+  } else if (Blas::suits(product)) {
+    any = first_of(
+        launch.deterministic ? blas_.fixed_candidates(product) : blas_.candidates(product, true, 1),
+        choice.algorithm);
+  }
+  if (!any) return std::nullopt;
+  return choice;
+}
+
 const ProductChoice* Products::choose(const Launch& launch, const Product& product) {
   const std::int64_t bucket = launch.deterministic ? 0 : row_bucket(product.rows);
   const ProductKey key = choice_key(product, bucket);
   if (const ProductChoice* known = choices_.find(key)) return known;
   Product usual = product;
   usual.rows = launch.deterministic ? product.rows : bucket;
-  ProductChoice choice;
-  if (product.int4) {
-    const std::vector<Int4Way> ways = int4_ways(launch, usual);
-    if (ways.empty()) return nullptr;
-    choice.int4 = ways.front();
-  } else if (is_fp8_direct(launch, product)) {
-    const std::vector<Fp8DirectWay> ways = fp8_direct_ways(launch, product);
-    if (ways.empty()) return nullptr;
-    choice.fp8_direct = ways.front();
-  } else if (tiles_are_likely(launch, usual)) {
-    const std::vector<TileWay> ways = tile_ways(launch, usual);
-    if (ways.empty()) return nullptr;
-    choice.tiles = ways.front();
-  } else {
-    if (!Blas::suits(product)) return nullptr;
-    const auto found =
-        launch.deterministic ? blas_.fixed_candidates(product) : blas_.candidates(usual, true, 1);
-    if (found.empty()) return nullptr;
-    choice.algorithm = found.front();
+  std::optional<ProductChoice> choice;
+  if (has_copy(product) && !launch.deterministic && bucket > kUncopiedRows) {
+    choice = likeliest(launch, by_copy(usual));
   }
-  choices_.set(key, choice);
+  if (!choice) choice = likeliest(launch, usual);
+  if (!choice) return nullptr;
+  choices_.set(key, *choice);
   return choices_.find(key);
 }
 
 bool Products::run(const Launch& launch, const Product& product, const ProductChoice& choice) {
-  if (product.int4 && choice.tiles.rows == 0) {
+  if (product.int4 && choice.int4.strips > 0) {
     if (!can_multiply_int4(launch, product)) return false;
     int4_matmul(launch, product, choice.int4);
     return true;
@@ -141,12 +154,21 @@ bool Products::run(const Launch& launch, const Product& product, const ProductCh
   return true;
 }
 
+bool Products::run_as_proposed(const Launch& launch, const Product& product) {
+  if (!Blas::suits(product)) return false;
+  const auto found = blas_.candidates(product, true, 1);
+  return !found.empty() && blas_.run(launch, product, found.front());
+}
+
 void Products::multiply(const Launch& launch, const Product& product) {
   if (product.rows == 0) return;
   if (can_multiply_int4(launch, product)) {
     note(product);
-    run(launch, product, *choose(launch, product));
-    return;
+    const ProductChoice* const choice = choose(launch, product);
+    if (choice != nullptr && run(launch, product, *choice)) return;
+    const bool by_strips = choice != nullptr && choice->int4.strips > 0;
+    if (!by_strips && run_as_proposed(launch, by_copy(product))) return;
+    throw std::invalid_argument("no way takes this product of 4-bit weights");
   }
   if (product.int4) throw std::invalid_argument("no way takes this product of 4-bit weights");
   if (is_fp8_direct(launch, product)) {
@@ -161,10 +183,7 @@ void Products::multiply(const Launch& launch, const Product& product) {
     const ProductChoice* choice = choose(launch, product);
     if (choice != nullptr && run(launch, product, *choice)) return;
     // The bucket's algorithm does not do just this: what the library proposes for it.
-    if (choice != nullptr && !launch.deterministic && Blas::suits(product)) {
-      const auto found = blas_.candidates(product, true, 1);
-      if (!found.empty() && blas_.run(launch, product, found.front())) return;
-    }
+    if (choice != nullptr && !launch.deterministic && run_as_proposed(launch, product)) return;
   }
   if (product.gate) throw std::invalid_argument("no way takes this gated product");
   if (!launch.deterministic && can_multiply_directly(product)) {

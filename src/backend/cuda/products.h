@@ -2,7 +2,7 @@
 //
 // Promise: multiply() takes a tile product (tile_matmul.h) or one of cuBLASLt's algorithms
 //   (blas.h), of 4-bit weights a way of cutting int4_matmul.h's or, of many rows and where there is
-//   a copy, a tile product of that (by_copy()), of one or two rows of FP8 one of
+//   a copy, a product of that (by_copy()), of one or two rows of FP8 one of
 //   fp8_direct.h's, whichever was the fastest for about so many rows (tune(), or the file of an
 //   earlier start; one or two rows: of layers, one product behind the other), or else what is
 //   likeliest; what neither takes is done plainly (plain_matmul.h).
@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -92,9 +93,12 @@ class Products {
   };
 
   ProductKey choice_key(const Product& product, std::int64_t bucket) const;
-  // nullptr: neither cuBLASLt nor tiles take it.
+  // Nothing, nullptr: neither cuBLASLt nor tiles take it.
+  std::optional<ProductChoice> likeliest(const Launch& launch, const Product& product);
   const ProductChoice* choose(const Launch& launch, const Product& product);
   bool run(const Launch& launch, const Product& product, const ProductChoice& choice);
+  // By what cuBLASLt proposes for just this product.
+  bool run_as_proposed(const Launch& launch, const Product& product);
   // Microseconds of one run, W taken from `weights` in turn; 0 where it does not run. Gives up,
   // with a rough figure, on one much slower than give_up_us (0: never).
   double measure(const Launch& launch, Product product, const Weights& weights,

@@ -39,15 +39,26 @@ struct TileWay {
   auto operator<=>(const TileWay&) const = default;
 };
 
-// A product of 4-bit weights by their copy, its inputs as int4_inputs.h has many rows.
+// A product of 4-bit weights by their copy, its inputs as int4_inputs.h has many rows: FP8, where
+// that is a rounded one.
 inline Product by_copy(const Product& product) {
   Product made = product;
   made.int4.reset();
   made.weight = product.copy.numbers;
   made.weight_type = DType::kF8E4M3;
   made.group_scales = product.copy.scales;
+  if (product.copy.row_scales != nullptr) made.weight_scales = product.copy.row_scales;
   return made;
 }
+
+inline bool has_copy(const Product& product) {
+  return product.int4 && product.copy.numbers != nullptr;
+}
+inline bool has_rounded_copy(const Product& product) {
+  return has_copy(product) && product.copy.row_scales != nullptr;
+}
+// Up to so many rows 4 bits as they are are the faster ones.
+inline constexpr std::int64_t kUncopiedRows = 64;
 
 // Whether it can be done so at all: the card, the sizes, the addresses.
 bool can_tile(const Launch& launch, const Product& product);

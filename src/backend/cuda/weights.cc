@@ -110,6 +110,10 @@ Int4Copy copy_of(std::span<const CudaWeight* const> weights) {
     const CudaWeight& before = *weights[i - 1];
     const std::int64_t numbers = before.rows * before.columns;
     if (static_cast<std::byte*>(before.copy.numbers) + numbers != here.copy.numbers) return {};
+    if (before.copy.row_scales != nullptr) {
+      if (before.copy.row_scales + before.rows != here.copy.row_scales) return {};
+      continue;
+    }
     const std::int64_t scales = before.rows * int4_copy_scales(before.columns);
     if (before.copy.scales + scales != here.copy.scales) return {};
   }
@@ -204,9 +208,7 @@ Result<CudaWeightPtr> WeightLoader::make_random(std::int64_t rows, std::int64_t 
   if (piece_rows == 0) {
     return make_error(ErrorCode::kUnsupported, "rows of {} random numbers are too long", columns);
   }
-  if (made_ == nullptr && cudaMalloc(&made_, kMadeBytes) != cudaSuccess) {
-    made_ = nullptr;
-    (void)cudaGetLastError();
+  if (made() == nullptr) {
     return make_error(ErrorCode::kResourceExhausted,
                       "no {} are left on the card to make random numbers in",
                       format_bytes(kMadeBytes));
@@ -217,6 +219,14 @@ Result<CudaWeightPtr> WeightLoader::make_random(std::int64_t rows, std::int64_t 
     quantize(*weight, first, {made_, count, columns, type_});
   }
   return weight;
+}
+
+void* WeightLoader::made() {
+  if (made_ == nullptr && cudaMalloc(&made_, kMadeBytes) != cudaSuccess) {
+    made_ = nullptr;
+    (void)cudaGetLastError();
+  }
+  return made_;
 }
 
 Result<CudaWeightPtr> WeightLoader::make_head(const CudaWeight& dense, WeightForm form) {
@@ -258,7 +268,7 @@ Status WeightLoader::take_copies() {
   std::size_t scales = 0;
   for (const CudaWeight* weight : copied_) {
     numbers += static_cast<std::size_t>(weight->rows * weight->columns);
-    scales += int4_copy_scale_bytes(weight->rows, weight->columns);
+    scales += int4_copy_scale_bytes(weight->rows, weight->columns, rounded_);
   }
   const std::size_t bytes = numbers + scales + copied_.size() * sizeof(std::int32_t);
   auto* at = static_cast<std::byte*>(take_(bytes, kAlignmentBytes));
@@ -273,8 +283,12 @@ Status WeightLoader::take_copies() {
     at += weight->rows * weight->columns;
   }
   for (CudaWeight* weight : copied_) {
-    weight->copy.scales = reinterpret_cast<std::uint16_t*>(at);
-    at += int4_copy_scale_bytes(weight->rows, weight->columns);
+    if (rounded_) {
+      weight->copy.row_scales = reinterpret_cast<float*>(at);
+    } else {
+      weight->copy.scales = reinterpret_cast<std::uint16_t*>(at);
+    }
+    at += int4_copy_scale_bytes(weight->rows, weight->columns, rounded_);
   }
   inexact_ = reinterpret_cast<std::int32_t*>(at);
   return {};
@@ -282,16 +296,55 @@ Status WeightLoader::take_copies() {
 
 // Those whose memory was taken.
 void WeightLoader::make_copies() {
-  if (inexact_ == nullptr) return copied_.clear();
+  if (inexact_ != nullptr && !copied_.empty()) {
+    std::size_t bytes = 0;
+    for (const CudaWeight* weight : copied_) {
+      bytes += int4_copy_bytes(weight->rows, weight->columns, rounded_);
+    }
+    if (rounded_) {
+      make_rounded_copies();
+    } else {
+      make_exact_copies();
+    }
+    spdlog::info("copies in 8 bits of {} matrices of 4 bits, for many rows: {}{}", copied_.size(),
+                 format_bytes(bytes), rounded_ ? ", rounded to FP8" : "");
+  }
+  copied_.clear();
+  inexact_ = nullptr;
+}
+
+// In pieces of rows, by way of the work type.
+void WeightLoader::make_rounded_copies() {
+  Launch launch;
+  launch.stream = stream_;
+  auto* const rows = static_cast<std::byte*>(made());
+  if (rows == nullptr) throw CudaError(cudaErrorMemoryAllocation, "copying matrices of 4 bits");
+  for (const CudaWeight* weight : copied_) {
+    const std::int64_t columns = weight->columns;
+    const auto piece =
+        static_cast<std::int64_t>(kMadeBytes / row_bytes(type_, columns)) / kInt4Strip * kInt4Strip;
+    if (piece == 0) throw std::length_error("rows of a matrix of 4 bits are too long to be copied");
+    for (std::int64_t first = 0; first < weight->rows; first += piece) {
+      const Activation some{rows, std::min(piece, weight->rows - first), columns, type_};
+      unpack_int4(
+          launch, some, weight->int4,
+          static_cast<const std::byte*>(weight->data) + int4_bytes(weight->int4, first, columns));
+      quantize_rows(launch,
+                    {static_cast<std::byte*>(weight->copy.numbers) + first * columns, columns,
+                     weight->copy.row_scales + first},
+                    some);
+    }
+  }
+}
+
+void WeightLoader::make_exact_copies() {
   const std::size_t bytes = copied_.size() * sizeof(std::int32_t);
   HANGAR_CUDA(cudaMemsetAsync(inexact_, 0, bytes, stream_));
   Launch launch;
   launch.stream = stream_;
-  std::size_t all_bytes = 0;
   for (std::size_t i = 0; i < copied_.size(); ++i) {
     const CudaWeight& weight = *copied_[i];
     make_int4_copy(launch, weight.copy, weight.data, weight.rows, weight.columns, inexact_ + i);
-    all_bytes += int4_copy_bytes(weight.rows, weight.columns);
   }
   std::vector<std::int32_t> inexact(copied_.size());
   HANGAR_CUDA(cudaMemcpyAsync(inexact.data(), inexact_, bytes, cudaMemcpyDeviceToHost, stream_));
@@ -302,14 +355,10 @@ void WeightLoader::make_copies() {
     copied_[i]->copy = {};
     ++dropped;
   }
-  spdlog::info("copies in 8 bits of {} matrices of 4 bits, for many rows: {}", copied_.size(),
-               format_bytes(all_bytes));
   if (dropped > 0) {
     spdlog::warn("{} of them are not used: their zero points are no whole numbers of 4 bits",
                  dropped);
   }
-  copied_.clear();
-  inexact_ = nullptr;
 }
 
 void WeightLoader::finish() {

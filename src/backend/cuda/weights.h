@@ -88,6 +88,7 @@ class WeightLoader {
   // then; and takes the memory of all that were asked for, since the last finish(). A weight whose
   // zeros would not be exact keeps none.
   void copy_later(CudaWeight& weight) { copied_.push_back(&weight); }
+  void round_copies(bool rounded) { rounded_ = rounded; }  // before the first
   Status take_copies();
   // Numbers made on the card, the same for the same seed and shape (of fewer bits: those,
   // quantized); and every number the same.
@@ -115,9 +116,14 @@ class WeightLoader {
   WeightTransfer transfer_;
   std::vector<std::shared_ptr<const WeightFile>> files_;  // found since the last finish()
   void make_copies();
+  void make_exact_copies();
+  void make_rounded_copies();
+  // Memory for rows to be quantized; nullptr: there is none left.
+  void* made();
 
   std::vector<CudaWeight*> copied_;  // or will be, by finish()
-  std::int32_t* inexact_ = nullptr;  // the card's, of each
+  bool rounded_ = false;
+  std::int32_t* inexact_ = nullptr;  // the card's, of each; nullptr: their memory was not taken
   cudaStream_t stream_ = nullptr;
   void* made_ = nullptr;  // rows to be quantized, until finish()
   struct Sum {

@@ -78,7 +78,9 @@ std::size_t WeightChoice::copy_bytes(const TensorView& view) const {
   const std::int64_t rows = view.rows();
   const std::int64_t columns = view.columns();
   if (form(view) != WeightForm::kInt4 || is_of_experts(view.name)) return 0;
-  return takes_int4_copy(int4_form_for(view), columns) ? int4_copy_bytes(rows, columns) : 0;
+  const bool rounded = asked_.copies == WeightCopies::kRounded;
+  if (!takes_int4_copy(int4_form_for(view), columns, rounded)) return 0;
+  return int4_copy_bytes(rows, columns, rounded);
 }
 
 bool WeightChoice::gives_up_int4(const TensorView& view) const {
@@ -92,6 +94,7 @@ bool WeightChoice::wants_copies(std::uint64_t bytes, std::uint64_t left) const {
   constexpr std::uint64_t kShare = 8;  // of what is left, at most: keys and values want the rest
   switch (asked_.copies) {
     case WeightCopies::kOn:
+    case WeightCopies::kRounded:
       return true;
     case WeightCopies::kOff:
       return false;

@@ -53,7 +53,7 @@ TEST(WeightChoice, MatricesOf4BitsHaveCopiesButExperts) {
   const auto bytes = [&](const TensorView& view, bool multiplies = true) {
     return WeightChoice(asked, multiplies, multiplies).copy_bytes(view);
   };
-  EXPECT_EQ(bytes(kMatrix), int4_copy_bytes(11008, 4096));
+  EXPECT_EQ(bytes(kMatrix), int4_copy_bytes(11008, 4096, false));
   EXPECT_EQ(bytes(kMatrix), 11008U * (4096 + 2 * 32));
   EXPECT_EQ(bytes(kMatrix, false), 0U);
   EXPECT_EQ(bytes(kHead), 0U);  // 16 bits
@@ -64,6 +64,18 @@ TEST(WeightChoice, MatricesOf4BitsHaveCopiesButExperts) {
   EXPECT_EQ(WeightChoice({.matrices = kFp8}, true, true).copy_bytes(kMatrix), 0U);
 }
 
+TEST(WeightChoice, RoundedCopiesAreOfAny4Bits) {
+  const WeightChoice choice({.copies = WeightCopies::kRounded}, true, true);
+  for (const DType dtype : {DType::kQ4_0, DType::kQ4_1, DType::kQ4_K}) {
+    EXPECT_EQ(choice.copy_bytes(listed("blk.3.ffn_up.weight", {11008, 4096}, dtype)),
+              11008U * (4096 + 4));
+  }
+  EXPECT_EQ(choice.copy_bytes(listed("blk.3.ffn_up.weight", {1536, 576}, DType::kQ4_0)),
+            1536U * (576 + 4));
+  EXPECT_EQ(choice.copy_bytes(listed("blk.3.ffn_up.weight", {11008, 4096}, DType::kQ8_0)), 0U);
+  EXPECT_EQ(choice.copy_bytes(listed("blk.0.ffn_up.7.weight", {1408, 2048}, DType::kQ4_K)), 0U);
+}
+
 TEST(WeightChoice, CopiesWantAnEighthUnlessAskedOtherwise) {
   const auto wants = [](WeightCopies copies, std::uint64_t bytes) {
     return WeightChoice({.copies = copies}, true, true).wants_copies(bytes, 8000);
@@ -71,6 +83,7 @@ TEST(WeightChoice, CopiesWantAnEighthUnlessAskedOtherwise) {
   EXPECT_TRUE(wants(WeightCopies::kAuto, 1000));
   EXPECT_FALSE(wants(WeightCopies::kAuto, 1001));
   EXPECT_TRUE(wants(WeightCopies::kOn, 9000));
+  EXPECT_TRUE(wants(WeightCopies::kRounded, 9000));
   EXPECT_FALSE(wants(WeightCopies::kOff, 1));
 }
 

@@ -175,7 +175,7 @@ TEST_P(Int4WeightsTest, CopiesLieAsTheirMatricesDo) {
   std::size_t wanted = 4 * sizeof(std::int32_t);
   for (const CudaWeightPtr& weight : loaded) {
     loader_->copy_later(*weight);
-    wanted += int4_copy_bytes(weight->rows, weight->columns);
+    wanted += int4_copy_bytes(weight->rows, weight->columns, false);
   }
   const std::size_t before = used_;
   ASSERT_TRUE(loader_->take_copies().has_value());
@@ -198,6 +198,47 @@ TEST_P(Int4WeightsTest, CopiesLieAsTheirMatricesDo) {
       const float number =
           float8_e4m3_to_float(numbers[static_cast<std::size_t>(r * last.columns + c)]);
       ASSERT_EQ(number, static_cast<float>(strips.code(r, c)) - strips.scales(r, c).other);
+    }
+  }
+}
+
+// As `--quant fp8` would have made them of what the 4 bits stand for.
+TEST_P(Int4WeightsTest, RoundedCopiesAreFp8OfAnyForm) {
+  loader_->round_copies(true);
+  std::vector<CudaWeightPtr> loaded;
+  for (const DType dtype : {DType::kQ4_0, DType::kQ4_1, DType::kQ4_K}) {
+    loaded.push_back(load_int4(random_view(dtype, 64, 512)));
+  }
+  loaded.push_back(
+      loader_->make_random(128, 256, 7, 0.02F, RandomNumbers::kNormal, WeightForm::kInt4).value());
+  for (const CudaWeightPtr& weight : loaded) loader_->copy_later(*weight);
+  ASSERT_TRUE(loader_->take_copies().has_value());
+  loader_->finish();
+  for (const CudaWeightPtr& weight : loaded) {
+    const auto columns = static_cast<std::size_t>(weight->columns);
+    HostStrips strips(weight->int4, weight->rows, weight->columns);
+    HANGAR_CUDA(cudaMemcpy(strips.bytes().data(), weight->data, strips.bytes().size(),
+                           cudaMemcpyDeviceToHost));
+    std::vector<std::uint8_t> numbers(static_cast<std::size_t>(weight->rows) * columns);
+    std::vector<float> scales(static_cast<std::size_t>(weight->rows));
+    HANGAR_CUDA(
+        cudaMemcpy(numbers.data(), weight->copy.numbers, numbers.size(), cudaMemcpyDeviceToHost));
+    HANGAR_CUDA(cudaMemcpy(scales.data(), weight->copy.row_scales, 4 * scales.size(),
+                           cudaMemcpyDeviceToHost));
+    EXPECT_EQ(weight->copy.scales, nullptr);
+    for (std::int64_t r = 0; r < weight->rows; ++r) {
+      const float scale = scales[static_cast<std::size_t>(r)];
+      float largest = 0.0F;
+      for (std::int64_t c = 0; c < weight->columns; ++c) {
+        const float value = strips.value(r, c);
+        largest = std::max(largest, std::abs(value));
+        const std::size_t at = static_cast<std::size_t>(r) * columns + static_cast<std::size_t>(c);
+        // Half of e4m3's last bit, or of its smallest number; and the rounding to 16 bits before.
+        ASSERT_NEAR(scale * float8_e4m3_to_float(numbers[at]), value,
+                    std::abs(value) * (0x1p-4F + 0x1p-8F) + scale * 0x1p-10F)
+            << dtype_name(weight->dtype) << ' ' << r << ", " << c;
+      }
+      ASSERT_NEAR(scale * 448.0F, largest, largest * 0x1p-8F);
     }
   }
 }
