@@ -42,18 +42,6 @@ struct DirectArguments {
 
 #if __CUDA_ARCH__ >= 900
 
-// d += 16 rows of 32 columns, two words of a lane's, times three numbers for each of x: of rows 8
-// and on 16 times as much.
-__device__ __forceinline__ void multiply_words(int (&d)[4], std::uint32_t even, std::uint32_t odd,
-                                               std::uint32_t b0, std::uint32_t b1) {
-  constexpr std::uint32_t kLow = 0x0F0F0F0FU;
-  constexpr std::uint32_t kHigh = 0xF0F0F0F0U;
-  asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
-      : "r"(even & kLow), "r"(even & kHigh), "r"(odd & kLow), "r"(odd & kHigh), "r"(b0), "r"(b1));
-}
-
 // A lane's share of a block of x: of the instruction's column lane / 4.
 template <int kGroups>
 struct DirectNumbers {

@@ -19,7 +19,7 @@
 
 namespace hangar::cuda::int4 {
 
-inline constexpr int kMostFewWarps = 15;
+inline constexpr int kMostFewWarps = 19;  // 96 registers a thread
 inline constexpr int kFewThreads = 32 * (kMostFewWarps + 1);
 
 struct FewArguments {
@@ -38,14 +38,6 @@ struct FewArguments {
 };
 
 #if __CUDA_ARCH__ >= 900
-
-__device__ __forceinline__ void multiply_int8(int (&d)[4], const std::uint32_t* a, std::uint32_t b0,
-                                              std::uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
 
 // One thread: W's and x's copies, in order.
 template <int kBytes, int kXBytes, int kMatrices>
@@ -103,9 +95,7 @@ __device__ __forceinline__ void multiply_block(float (&sums)[4], const std::byte
                                                const std::uint32_t (&b)[8], const float* scales,
                                                const FewLane& at, bool zeros) {
   std::uint32_t words[8];
-  std::uint32_t a[16];
   load_words(weight, at.lane, words);
-  numbers_of(words, a);
   const RowParameters<kLayout> low(weight, at.lane / 4);
   const RowParameters<kLayout> high(weight, at.lane / 4 + 8);
   const float2 x_scale = *reinterpret_cast<const float2*>(scales + 2 * (at.lane % 4));
@@ -116,7 +106,7 @@ __device__ __forceinline__ void multiply_block(float (&sums)[4], const std::byte
 #pragma unroll
     for (int i = 0; i < 4 / kGroupCount; ++i) {
       const int k = group * (4 / kGroupCount) + i;
-      multiply_int8(d[i & 1], a + 4 * k, b[2 * k], b[2 * k + 1]);
+      multiply_words(d[i & 1], words[2 * k], words[2 * k + 1], b[2 * k], b[2 * k + 1]);
     }
     const float2 x_sum =
         *reinterpret_cast<const float2*>(scales + 8 * (1 + group) + 2 * (at.lane % 4));
@@ -124,8 +114,9 @@ __device__ __forceinline__ void multiply_block(float (&sums)[4], const std::byte
     const Parameters q = high.at(group, zeros);
     sums[0] += static_cast<float>(d[0][0] + d[1][0]) * (p.scale * x_scale.x) + p.minimum * x_sum.x;
     sums[1] += static_cast<float>(d[0][1] + d[1][1]) * (p.scale * x_scale.y) + p.minimum * x_sum.y;
-    sums[2] += static_cast<float>(d[0][2] + d[1][2]) * (q.scale * x_scale.x) + q.minimum * x_sum.x;
-    sums[3] += static_cast<float>(d[0][3] + d[1][3]) * (q.scale * x_scale.y) + q.minimum * x_sum.y;
+    const float q_scale = q.scale / 16.0F;
+    sums[2] += static_cast<float>(d[0][2] + d[1][2]) * (q_scale * x_scale.x) + q.minimum * x_sum.x;
+    sums[3] += static_cast<float>(d[0][3] + d[1][3]) * (q_scale * x_scale.y) + q.minimum * x_sum.y;
   }
 }
 
@@ -136,7 +127,7 @@ __device__ __forceinline__ void sync_few(int warps) {
 #endif
 
 template <Layout kLayout, bool kGated>
-__global__ void __launch_bounds__(kFewThreads, 2)
+__global__ void __launch_bounds__(kFewThreads)
     few_kernel(const __grid_constant__ CUtensorMap weight, const __grid_constant__ FewArguments a) {
 #if __CUDA_ARCH__ >= 900
   constexpr int kMatrices = kGated ? 2 : 1;
@@ -179,25 +170,29 @@ __global__ void __launch_bounds__(kFewThreads, 2)
   bool waited = false;
   for (int i = 0; i < tiles; ++i) {
     float sums[kMatrices][4] = {};
-    for (int chunk = 0; chunk < a.chunks; ++chunk) {
+    int block = part;  // of all blocks those whose number is `part` modulo parts
+    for (int first = 0; first < a.blocks; first += a.per_slot) {
       wait_for(full + 8 * slot, parity);
-      const int first = chunk * a.per_slot;
-      const int count = min(a.per_slot, a.blocks - first);
+      const int end = min(first + a.per_slot, a.blocks);
       const std::byte* const here = memory + slot * a.slot_bytes;
-      // Of all blocks, those whose number is `part` modulo parts.
-      for (int block = (part + a.parts - first % a.parts) % a.parts; block < count;
-           block += a.parts) {
-        const std::byte* const x = here + weight_bytes + block * kXBytes;
+      const auto multiply = [&](int of) {
+        const std::byte* const x = here + weight_bytes + (of - first) * kXBytes;
         const uint4 x0 = *reinterpret_cast<const uint4*>(x + at.place);
         const uint4 x1 = *reinterpret_cast<const uint4*>(x + at.place + at.other);
         const std::uint32_t b[8] = {x0.x, x0.y, x0.z, x0.w, x1.x, x1.y, x1.z, x1.w};
 #pragma unroll
         for (int m = 0; m < kMatrices; ++m) {
-          multiply_block<kLayout>(sums[m],
-                                  here + ((m * a.strips + strip) * a.per_slot + block) * kBytes, b,
-                                  reinterpret_cast<const float*>(x + 1024), at, a.zeros);
+          multiply_block<kLayout>(
+              sums[m], here + ((m * a.strips + strip) * a.per_slot + of - first) * kBytes, b,
+              reinterpret_cast<const float*>(x + 1024), at, a.zeros);
         }
+      };
+      // Two at once where one is of one matrix: neither waits for the other.
+      for (; kMatrices == 1 && block + a.parts < end; block += 2 * a.parts) {
+        multiply(block);
+        multiply(block + a.parts);
       }
+      for (; block < end; block += a.parts) multiply(block);
       __syncwarp();
       if (lane == 0) arrive(empty + 8 * slot);
       if (++slot < a.slots) continue;

@@ -41,8 +41,20 @@ std::vector<Int4Way> direct_ways() {
 }
 
 std::vector<Int4Way> few_ways() {
-  constexpr std::array<std::array<std::int32_t, 2>, 10> kWarps = {
-      {{2, 4}, {2, 6}, {3, 4}, {4, 3}, {4, 2}, {1, 8}, {1, 12}, {2, 7}, {1, 7}, {6, 2}}};
+  constexpr std::array<std::array<std::int32_t, 2>, 14> kWarps = {{{2, 8},
+                                                                   {2, 4},
+                                                                   {2, 6},
+                                                                   {3, 4},
+                                                                   {4, 3},
+                                                                   {4, 2},
+                                                                   {1, 8},
+                                                                   {1, 12},
+                                                                   {3, 6},
+                                                                   {1, 16},
+                                                                   {4, 4},
+                                                                   {2, 7},
+                                                                   {1, 7},
+                                                                   {6, 2}}};
   std::vector<Int4Way> ways;
   for (const auto& [strips, parts] : kWarps) {
     for (const int per_slot : {8, 16, 4, 2}) {
