@@ -26,8 +26,8 @@ TEST(EngineOptions, QuantIsWhatTheSettingsSay) {
             (QuantOptions{.matrices = WeightQuant::kNone, .head = WeightQuant::kNone}));
   EXPECT_EQ(options_of({{Setting::kQuant, "int4"}, {Setting::kQuantHead, "4"}}).quant,
             (QuantOptions{.matrices = WeightQuant::kInt4, .head = WeightQuant::kInt4}));
-  EXPECT_EQ(options_of({{Setting::kInt4Copies, "on"}}).quant,
-            QuantOptions{.copies = WeightCopies::kOn});
+  EXPECT_EQ(options_of({{Setting::kInt4Copies, "exact"}}).quant,
+            QuantOptions{.copies = WeightCopies::kExact});
   EXPECT_EQ(options_of({{Setting::kFp8Sums, "exact"}}).quant,
             QuantOptions{.fp8_sums = Fp8Sums::kExact});
   for (const auto& [setting, text] : std::map<Setting, std::string>{{Setting::kQuant, "int5"},
@@ -57,7 +57,7 @@ TEST(EngineOptions, EveryChoiceOfQuantMeansSomething) {
     EXPECT_EQ(options_of({{Setting::kFp8Sums, text}}).quant.fp8_sums, sums) << text;
   }
   EXPECT_EQ(setting_spec(Setting::kFp8Sums).value_name, "fast|exact");
-  EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|on|rounded|off");
+  EXPECT_EQ(setting_spec(Setting::kInt4Copies).value_name, "auto|rounded|exact|off");
   EXPECT_EQ(setting_spec(Setting::kQuant).value_name, "auto|none|fp8|int4");
   EXPECT_EQ(setting_spec(Setting::kQuantHead).value_name, "auto|16|8|4");
 }

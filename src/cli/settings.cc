@@ -55,10 +55,11 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
     {Setting::kQuantHead, "quant_head", SettingKind::kChoice, "auto", 0, 0, "auto|16|8|4",
      "Bits of the output head on a card; auto: 8 where the file has it in fp8, 4 where in 4 bits, "
      "else 16"},
-    {Setting::kInt4Copies, "int4_copies", SettingKind::kChoice, "auto", 0, 0, "auto|on|rounded|off",
-     "A card also keeps matrices of 4 bits in 8 bits, which makes steps of many rows faster; on: "
-     "those in groups of 128, exactly; rounded: all, rounded to FP8, faster still; auto: as on, "
-     "where that takes at most an eighth of what weights leave of the card"},
+    {Setting::kInt4Copies, "int4_copies", SettingKind::kChoice, "auto", 0, 0,
+     "auto|rounded|exact|off",
+     "A card also keeps matrices of 4 bits in 8 bits, for steps of many rows; rounded: to FP8, as "
+     "fast as that; exact: the same values, of groups of 128, slower; auto: rounded, where that "
+     "takes at most an eighth of what weights leave of the card"},
     {Setting::kFp8Sums, "fp8_sums", SettingKind::kChoice, "fast", 0, 0, "fast|exact",
      "How a card of compute capability 9.0 adds up products of FP8 in steps of more than 256 rows; "
      "fast: as its matrix units do, to about 13 bits, as other engines do; exact: in float32, as "

@@ -215,7 +215,7 @@ Result<std::unique_ptr<Engine>> make_local_engine_on(std::unique_ptr<Backend> ba
         "--int4-copies {}: there is nothing to copy (matrices of 4 bits{} on a card of compute "
         "capability 9.0, and not with --deterministic)",
         kWeightCopiesNames.of(options.quant.copies),
-        options.quant.copies == WeightCopies::kOn ? " in groups of 128" : "");
+        options.quant.copies == WeightCopies::kExact ? " in groups of 128" : "");
   }
 
   RunnerOptions runner_options;

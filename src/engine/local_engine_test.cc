@@ -339,7 +339,7 @@ TEST(LocalEngine, KeysAndValuesAskedForComeBeforeCopies) {
   constexpr std::uint64_t kLeft = std::uint64_t{40} << 20U;
   const std::size_t each = (CopyingBackend::kMemoryBytes - kLeft) /
                            std::max<std::size_t>(1, checkpoint->tensors().size());
-  for (const WeightCopies copies : {WeightCopies::kAuto, WeightCopies::kOn}) {
+  for (const WeightCopies copies : {WeightCopies::kAuto, WeightCopies::kExact}) {
     std::optional<int> kept_after;
     LocalEngineOptions options = tiny_options();
     options.kv_bytes = kLeft + (kLeft / 2);

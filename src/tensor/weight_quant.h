@@ -6,9 +6,9 @@
 //   at load in groups of 128. Embedding tables, norms, biases and routers' weights stay as they are
 //   with any.
 //   WeightCopies: whether a matrix of 4 bits is kept a second time, each number in 8 bits, for
-//   steps of many rows. kAuto: where copies take little of what weights leave
-//   (Backend::wants_copies). kOn, kAuto: exact, of groups of 128; kRounded: rounded to FP8 with one
-//   scale a row, of any 4 bits, as fast as FP8.
+//   steps of many rows. kExact: with the same values, of groups of 128. kRounded: rounded to
+//   FP8 with one scale a row, of any 4 bits, as fast as FP8. kAuto: rounded ones, where they take
+//   little of what weights leave (Backend::wants_copies).
 //   Fp8Sums: how products of FP8 are added up in steps of many rows. kExact: in float32. kFast: as
 //   a card's matrix units do, to about 13 bits of the largest term; where terms of one sign prevail
 //   over thousands of columns, sums come out too small, by up to a tenth.
@@ -29,15 +29,19 @@ inline constexpr auto kWeightQuantNames = names_of<WeightQuant>(
 inline constexpr auto kHeadQuantNames = names_of<WeightQuant>(
     {{WeightQuant::kNone, "16"}, {WeightQuant::kFp8, "8"}, {WeightQuant::kInt4, "4"}});
 
-enum class WeightCopies : std::uint8_t { kAuto, kOn, kRounded, kOff };
+enum class WeightCopies : std::uint8_t { kAuto, kExact, kRounded, kOff };
 inline constexpr auto kWeightCopiesNames =
     names_of<WeightCopies>({{WeightCopies::kAuto, "auto"},
-                            {WeightCopies::kOn, "on"},
+                            {WeightCopies::kExact, "exact"},
                             {WeightCopies::kRounded, "rounded"},
                             {WeightCopies::kOff, "off"}});
 // Whether they were asked for.
 inline bool wanted(WeightCopies copies) {
-  return copies == WeightCopies::kOn || copies == WeightCopies::kRounded;
+  return copies == WeightCopies::kExact || copies == WeightCopies::kRounded;
+}
+// Those that are kept.
+inline bool rounded(WeightCopies copies) {
+  return copies != WeightCopies::kExact;
 }
 
 enum class Fp8Sums : std::uint8_t { kFast, kExact };

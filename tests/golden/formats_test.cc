@@ -74,7 +74,7 @@ constexpr Format kFormats[] = {
     {"16 bits, head 4", 0.12, 0.19, {kNone, kInt4}},
     {"4 bits, the file's", 0.013, 0.049, {}},
     {"4 bits, asked for", 0.013, 0.051, {kInt4, {}}},
-    {"4 bits, the file's, copies rounded", 0.032, 0.075, {{}, {}, WeightCopies::kRounded}},
+    {"4 bits, the file's, copies rounded", 0.023, 0.058, {{}, {}, WeightCopies::kRounded}},
     {"4 bits, the file's, KV FP8", 0.019, 0.052, {}, kKvFp8},
     {"4 bits, the file's, head 8", 0.039, 0.101, {{}, kFp8}},
     {"4 bits, the file's, head 4", 0.13, 0.19, {{}, kInt4}},

@@ -15,7 +15,7 @@ ModelWeights::ModelWeights(Device& device, const BackendOptions& options)
       loader_([this](std::size_t bytes, std::size_t alignment) { return take(bytes, alignment); },
               options.work_type, options.threads),
       keeps_copies_(wanted(options.quant.copies)) {
-  loader_.round_copies(options.quant.copies == WeightCopies::kRounded);
+  loader_.round_copies(rounded(options.quant.copies));
 }
 
 std::size_t ModelWeights::head_bytes(const TensorView& table) const {

@@ -31,7 +31,7 @@ std::string line_of(const ProductKey& key, const ProductChoice& choice) {
       "{} {} {} {} {} {} {} {} {} {} {} {} {:.3f} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
       key.outputs, key.columns, key.bucket, static_cast<int>(key.type),
       static_cast<int>(key.weight_type), static_cast<int>(key.y_type), key.add ? 1 : 0,
-      key.gated ? 1 : 0, key.leaves_room ? 1 : 0, key.int4, key.copy ? 1 : 0, key.fast_sums ? 1 : 0,
+      key.gated ? 1 : 0, key.leaves_room ? 1 : 0, key.int4, key.copy, key.fast_sums ? 1 : 0,
       choice.us, choice.tiles.rows, choice.tiles.boxes, choice.tiles.memory_kib,
       choice.tiles.blocks, choice.tiles.split, choice.int4.strips, choice.int4.parts,
       choice.int4.per_slot, choice.int4.memory_kib, choice.int4.split, choice.fp8_direct.strips,

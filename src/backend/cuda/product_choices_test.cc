@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 namespace hangar::cuda {
 namespace {
@@ -43,6 +44,34 @@ class ProductChoicesTest : public testing::Test {
   ProductKey key_{4096, 14336, 64, DType::kBF16, DType::kBF16, DType::kF32, true, false};
   ProductChoice choice_;
 };
+
+TEST_F(ProductChoicesTest, AFileTellsAllKeysApart) {
+  const std::vector<ProductKey> keys = {
+      key_,
+      {.outputs = 8, .columns = 128, .bucket = 2, .type = DType::kF16, .y_type = DType::kF16},
+      {.outputs = 8, .columns = 128, .bucket = 2, .weight_type = DType::kF8E4M3},
+      {.outputs = 8, .columns = 128, .bucket = 2, .gated = true},
+      {.outputs = 8, .columns = 128, .bucket = 2, .leaves_room = true},
+      {.outputs = 8, .columns = 128, .bucket = 2, .int4 = 2},
+      {.outputs = 8, .columns = 128, .bucket = 2, .int4 = 2, .copy = 1},
+      {.outputs = 8, .columns = 128, .bucket = 2, .int4 = 2, .copy = 2},
+      {.outputs = 8, .columns = 128, .bucket = 2, .fast_sums = true},
+  };
+  ProductChoices made;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    choice_.us = 1.0 + static_cast<double>(i);
+    made.set(keys[i], choice_);
+  }
+  ASSERT_TRUE(made.save(path_, "card A").has_value());
+  ProductChoices read;
+  read.load(path_, "card A");
+  ASSERT_EQ(read.size(), keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const ProductChoice* choice = read.find(keys[i]);
+    ASSERT_NE(choice, nullptr) << i;
+    EXPECT_DOUBLE_EQ(choice->us, 1.0 + static_cast<double>(i));
+  }
+}
 
 TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   ProductChoices made;

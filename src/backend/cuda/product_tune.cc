@@ -84,7 +84,9 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   for (const Fp8DirectWay& way : fp8_direct_ways(launch, product)) {
     found.push_back({.fp8_direct = way});
   }
-  for (const Int4Way& way : int4_ways(launch, product)) found.push_back({.int4 = way});
+  if (!has_copy(product) || product.rows <= kCopiedRows) {
+    for (const Int4Way& way : int4_ways(launch, product)) found.push_back({.int4 = way});
+  }
   if (has_copy(product) && product.rows > kUncopiedRows) {
     const Product copy = by_copy(product);
     add_algorithms(copy);

@@ -57,8 +57,10 @@ inline bool has_copy(const Product& product) {
 inline bool has_rounded_copy(const Product& product) {
   return has_copy(product) && product.copy.row_scales != nullptr;
 }
-// Up to so many rows 4 bits as they are are the faster ones.
+// Up to so many rows 4 bits as they are are always the faster ones,
 inline constexpr std::int64_t kUncopiedRows = 64;
+// and of more than so many their copy: what cannot win is not measured.
+inline constexpr std::int64_t kCopiedRows = 256;
 
 // Whether it can be done so at all: the card, the sizes, the addresses.
 bool can_tile(const Launch& launch, const Product& product);

@@ -78,9 +78,9 @@ std::size_t WeightChoice::copy_bytes(const TensorView& view) const {
   const std::int64_t rows = view.rows();
   const std::int64_t columns = view.columns();
   if (form(view) != WeightForm::kInt4 || is_of_experts(view.name)) return 0;
-  const bool rounded = asked_.copies == WeightCopies::kRounded;
-  if (!takes_int4_copy(int4_form_for(view), columns, rounded)) return 0;
-  return int4_copy_bytes(rows, columns, rounded);
+  const bool rounds = rounded(asked_.copies);
+  if (!takes_int4_copy(int4_form_for(view), columns, rounds)) return 0;
+  return int4_copy_bytes(rows, columns, rounds);
 }
 
 bool WeightChoice::gives_up_int4(const TensorView& view) const {
@@ -93,7 +93,7 @@ bool WeightChoice::gives_up_int4(const TensorView& view) const {
 bool WeightChoice::wants_copies(std::uint64_t bytes, std::uint64_t left) const {
   constexpr std::uint64_t kShare = 8;  // of what is left, at most: keys and values want the rest
   switch (asked_.copies) {
-    case WeightCopies::kOn:
+    case WeightCopies::kExact:
     case WeightCopies::kRounded:
       return true;
     case WeightCopies::kOff:

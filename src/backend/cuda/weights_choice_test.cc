@@ -48,12 +48,11 @@ TEST(WeightChoice, TablesRoutersNormsAndBiasesNeverAre) {
   EXPECT_EQ(form(all, listed("blk.0.attn_q.bias", {4096})), WeightForm::kVector);
 }
 
-TEST(WeightChoice, MatricesOf4BitsHaveCopiesButExperts) {
-  const QuantOptions asked{.matrices = kInt4};
+TEST(WeightChoice, ExactCopiesAreOfGroupsOf128ButExperts) {
+  const QuantOptions asked{.matrices = kInt4, .copies = WeightCopies::kExact};
   const auto bytes = [&](const TensorView& view, bool multiplies = true) {
     return WeightChoice(asked, multiplies, multiplies).copy_bytes(view);
   };
-  EXPECT_EQ(bytes(kMatrix), int4_copy_bytes(11008, 4096, false));
   EXPECT_EQ(bytes(kMatrix), 11008U * (4096 + 2 * 32));
   EXPECT_EQ(bytes(kMatrix, false), 0U);
   EXPECT_EQ(bytes(kHead), 0U);  // 16 bits
@@ -65,7 +64,8 @@ TEST(WeightChoice, MatricesOf4BitsHaveCopiesButExperts) {
 }
 
 TEST(WeightChoice, RoundedCopiesAreOfAny4Bits) {
-  const WeightChoice choice({.copies = WeightCopies::kRounded}, true, true);
+  EXPECT_EQ(WeightChoice({.matrices = kInt4}, true, true).copy_bytes(kMatrix), 11008U * (4096 + 4));
+  const WeightChoice choice({}, true, true);
   for (const DType dtype : {DType::kQ4_0, DType::kQ4_1, DType::kQ4_K}) {
     EXPECT_EQ(choice.copy_bytes(listed("blk.3.ffn_up.weight", {11008, 4096}, dtype)),
               11008U * (4096 + 4));
@@ -82,7 +82,7 @@ TEST(WeightChoice, CopiesWantAnEighthUnlessAskedOtherwise) {
   };
   EXPECT_TRUE(wants(WeightCopies::kAuto, 1000));
   EXPECT_FALSE(wants(WeightCopies::kAuto, 1001));
-  EXPECT_TRUE(wants(WeightCopies::kOn, 9000));
+  EXPECT_TRUE(wants(WeightCopies::kExact, 9000));
   EXPECT_TRUE(wants(WeightCopies::kRounded, 9000));
   EXPECT_FALSE(wants(WeightCopies::kOff, 1));
 }

@@ -345,11 +345,12 @@ TEST(RegistryTest, FewerBitsThanTheFilesAreForACard) {
     const auto head4 = make_backend(name, {.threads = 1, .quant = {.head = WeightQuant::kInt4}});
     ASSERT_FALSE(head4.has_value()) << name;
     EXPECT_THAT(head4.error().message, HasSubstr("--quant-head 4 is for a card"));
-    const auto copies = make_backend(name, {.threads = 1, .quant = {.copies = WeightCopies::kOn}});
+    const auto copies =
+        make_backend(name, {.threads = 1, .quant = {.copies = WeightCopies::kExact}});
     ASSERT_FALSE(copies.has_value()) << name;
     EXPECT_EQ(copies.error().code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(copies.error().field, "int4_copies");
-    EXPECT_THAT(copies.error().message, HasSubstr("--int4-copies on is for a card"));
+    EXPECT_THAT(copies.error().message, HasSubstr("--int4-copies exact is for a card"));
     const QuantOptions off{.copies = WeightCopies::kOff};
     EXPECT_TRUE(make_backend(name, {.threads = 1, .quant = off}).has_value());
     const QuantOptions sixteen{.matrices = WeightQuant::kNone, .head = WeightQuant::kNone};
