@@ -16,10 +16,13 @@ void multiply_direct(const Launch& launch, const Product& product, const Int4Way
                      const Int4Plan& plan);
 void multiply_few(const Launch& launch, const Product& product, const Int4Way& way,
                   const Int4Plan& plan);
-// More than 64 rows by groups of 128, where it suits: int4_tile_halves.cuh.
+// More than 32 rows by groups of 128, where it suits: int4_tile_halves.cuh, in tiles of 64 or of
+// 128 rows.
 bool takes_halves(const Product& product, const Int4Way& way, const Int4Plan& plan);
 void multiply_halves(const Launch& launch, const Product& product, const Int4Way& way,
                      const Int4Plan& plan);
+void multiply_halves_64(const Launch& launch, const Product& product, const Int4Way& way,
+                        const Int4Plan& plan);
 void multiply_group128(const Launch& launch, const Product& product, const Int4Way& way,
                        const Int4Plan& plan);
 void multiply_pairs32(const Launch& launch, const Product& product, const Int4Way& way,

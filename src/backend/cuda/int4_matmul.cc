@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <utility>
 
 #include "backend/cuda/even_ways.h"
 #include "backend/cuda/gate.cuh"
@@ -15,6 +16,10 @@ namespace {
 constexpr int kMostSlotBytes = 72 << 10;
 constexpr std::size_t kMostWays = 48;
 constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
+// Where what follows is to find room: no more memory, and so many warps that no two blocks meet on
+// a multiprocessor.
+constexpr int kRoomKib = 112;
+constexpr int kWarpsAlone = 17;
 
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {
   if (takes_int4_direct(launch, product.rows, product.columns)) return plan_direct(product, way);
@@ -102,6 +107,13 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
     const Int4Plan plan = plan_of(launch, product, way);
     return !fits(plan) || plan.chunks % way.split != 0 || way.per_slot > plan.blocks;
   });
+  if (direct && product.leaves_room) {
+    std::vector<Int4Way> roomy = ways;
+    std::erase_if(roomy, [](const Int4Way& way) {
+      return way.memory_kib > kRoomKib || way.strips * way.parts < kWarpsAlone;
+    });
+    if (!roomy.empty()) ways = std::move(roomy);
+  }
   // Small matrices: what fits at all.
   if (ways.empty()) {
     const Int4Way small = direct  ? Int4Way{1, 1, 1, 224, 1}
@@ -109,10 +121,14 @@ std::vector<Int4Way> int4_ways(const Launch& launch, const Product& product) {
                                   : Int4Way{1, 1, 1, 112, 1};
     return {small};
   }
+  std::ranges::stable_partition(ways, [&](const Int4Way& way) {
+    return tiles && int4::takes_halves(product, way, plan_of(launch, product, way));
+  });
   keep_even(ways, kMostWays, [&](const Int4Way& way) {
     const Int4Plan plan = plan_of(launch, product, way);
-    return round_share(std::int64_t{plan.tiles} * plan.x_tiles * way.split, launch.processors,
-                       tiles && int4::takes_halves(product, way, plan));
+    return round_share(
+        std::int64_t{plan.tiles} * plan.x_tiles * way.split, launch.processors,
+        tiles && product.rows > kMostInt4TileRows / 2 && int4::takes_halves(product, way, plan));
   });
   return ways;
 }

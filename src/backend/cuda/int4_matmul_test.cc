@@ -121,7 +121,9 @@ TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
 // int4_tile_halves.cuh: strips that a tile lacks or that W lacks, several tiles, parts of the
 // columns that begin in the middle of eight.
 TEST_P(Int4MatmulTest, ManyRowsInHalves) {
-  for (const std::int64_t rows : {65, 128, 200, 257}) {
+  for (const std::int64_t rows : {33, 64, 65, 128, 200, 257}) {
+    std::vector<std::int32_t> counts = {4, 3, 1};
+    if (rows <= 64) counts.insert(counts.end(), {8, 7, 5});
     for (const auto& [outputs, columns] :
          {std::pair<std::int64_t, std::int64_t>{16, 512}, {208, 1536}, {1040, 2048}}) {
       for (const std::int32_t split : {1, 2, 3, 4}) {
@@ -134,8 +136,9 @@ TEST_P(Int4MatmulTest, ManyRowsInHalves) {
         // Few: several tiles to a block, and halves of some.
         for (const int some : {processors, 4}) {
           launch_.processors = some;
-          expect_ways(Int4Form::kZero128, rows, outputs, columns, output,
-                      {{4, 2, 1, 224, split}, {3, 2, 1, 224, split}, {1, 2, 1, 224, split}});
+          std::vector<Int4Way> ways;
+          for (const std::int32_t count : counts) ways.push_back({count, 2, 1, 224, split});
+          expect_ways(Int4Form::kZero128, rows, outputs, columns, output, ways);
           if (HasFatalFailure()) return;
         }
         launch_.processors = processors;
@@ -146,7 +149,9 @@ TEST_P(Int4MatmulTest, ManyRowsInHalves) {
 
 // Against the tiles' other kernel, which is held to an MLP's parts elsewhere: the same sums.
 TEST_P(Int4MatmulTest, ManyGatedRowsInHalves) {
-  for (const std::int64_t rows : {65, 200, 257}) {
+  for (const std::int64_t rows : {40, 64, 65, 200, 257}) {
+    std::vector<std::int32_t> counts = {4, 3, 1};
+    if (rows <= 64) counts.insert(counts.end(), {8, 7, 5});
     for (const auto& [outputs, columns] :
          {std::pair<std::int64_t, std::int64_t>{16, 512}, {208, 1536}, {560, 1024}}) {
       start_over();
@@ -168,7 +173,7 @@ TEST_P(Int4MatmulTest, ManyGatedRowsInHalves) {
       const Numbers want = run({8, 2, 2, 224, 1});
       double largest = 0.0;
       for (const float value : want) largest = std::max(largest, std::abs(double{value}));
-      for (const std::int32_t count : {4, 3, 1}) {
+      for (const std::int32_t count : counts) {
         const Numbers got = run({count, 2, 1, 224, 1});
         for (std::size_t i = 0; i < want.size(); ++i) {
           ASSERT_NEAR(got[i], want[i], 1e-4 * largest)
