@@ -222,15 +222,21 @@ void Matmul::norm_matmul(const Launch& launch, std::span<const Activation> ys, A
   multiply(launch, ys, normed_input(launch, x, norm_weight, eps, scratch, taken), weights);
 }
 
+bool Matmul::gate_joins(const Launch& launch, Activation x, Activation gate, GateFunction f,
+                        const CudaWeight& weight) const {
+  if (!Gate::knows(f)) return false;
+  Product product = product_of(weight, as_it_is(gate, gate.dtype), x);
+  product.output = ProductOutput::kAdd;
+  const InputKind kind =
+      products_.goes_by_copy(launch, product) ? InputKind::kFp8 : kind_of(weight);
+  return kind == InputKind::kFp8 && !stays(launch, gate, kind);
+}
+
 void Matmul::gate_matmul_add(const Launch& launch, Activation x, Activation gate, Activation up,
                              GateFunction f, const CudaWeight& weight) {
   assert(x.dtype == DType::kF32 && gate.columns == up.columns && gate.rows == up.rows);
   if (x.rows == 0) return;
-  InputKind kind = kind_of(weight);
-  Product product = product_of(weight, as_it_is(gate, gate.dtype), x);
-  product.output = ProductOutput::kAdd;
-  if (products_.goes_by_copy(launch, product)) kind = InputKind::kFp8;
-  if (kind != InputKind::kFp8 || stays(launch, gate, kind) || !Gate::knows(f)) {
+  if (!gate_joins(launch, x, gate, f, weight)) {
     gate_mul(launch, gate, gate, up, f);
     return matmul_add(launch, x, gate, weight);
   }
@@ -254,7 +260,7 @@ void Matmul::gated_mlp_add(const Launch& launch, Activation x, const float* norm
     gated.gate = f;
     gated.copy = copy_of(both);
     note_gated(launch, gated);
-    if (products_.prefers_gated(launch, gated)) {
+    if (products_.prefers_gated(launch, gated, gate_joins(launch, x, scratch.gate, f, down))) {
       const InputKind kind =
           products_.goes_by_copy(launch, gated) ? InputKind::kFp8 : kind_of(gate);
       const MatmulInput normed = normed_input(launch, x, norm_weight, eps, scratch.normed, kind);

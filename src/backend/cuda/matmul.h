@@ -94,6 +94,9 @@ class Matmul {
   // As what weights want x {rows, columns} for these ys.
   InputKind kind_for(const Launch& launch, std::span<const Activation> ys, Activation x, DType work,
                      std::span<const CudaWeight* const> weights) const;
+  // Whether the gate goes with the pass that rounds this product's inputs to FP8: += in x.
+  bool gate_joins(const Launch& launch, Activation x, Activation gate, GateFunction f,
+                  const CudaWeight& weight) const;
   // As that kind takes it. norm: of what is quantized, x {rows, columns} float32 then. work: the
   // work type.
   MatmulInput quantized(const Launch& launch, Activation x, DType work, InputKind kind,

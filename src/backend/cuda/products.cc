@@ -57,7 +57,7 @@ bool Products::takes_gated(const Launch& launch, const Product& product) {
   return can_multiply_int4(launch, product) || (!launch.deterministic && can_tile(launch, product));
 }
 
-bool Products::prefers_gated(const Launch& launch, const Product& product) const {
+bool Products::prefers_gated(const Launch& launch, const Product& product, bool gate_joins) const {
   if (!takes_gated(launch, product)) return false;
   const bool alone_too =
       !product.int4 || (has_rounded_copy(product) && product.rows > kUncopiedRows);
@@ -73,10 +73,9 @@ bool Products::prefers_gated(const Launch& launch, const Product& product) const
   }
   const double numbers = static_cast<double>(row_bytes(product.type, product.outputs)) *
                          static_cast<double>(product.rows);
-  // The gate reads two numbers and writes one; of FP8 the pass that quantizes reads one more.
-  const bool joins = product.int4 ? alone->int4.strips == 0 : product.x_type() == DType::kF8E4M3;
+  // The gate reads two numbers and writes one; where it joins, that pass reads one more.
   const double gate_us =
-      joins ? numbers / kJoinedBytesPerUs : kGateUs + 3.0 * numbers / kGateBytesPerUs;
+      gate_joins ? numbers / kJoinedBytesPerUs : kGateUs + 3.0 * numbers / kGateBytesPerUs;
   return gated->us * tile_handicap(product.rows) <= alone->us + gate_us;
 }
 

@@ -53,8 +53,8 @@ class Products {
   // Whether a gated product of these sizes, types and addresses can be multiplied in one.
   static bool takes_gated(const Launch& launch, const Product& product);
   // Whether that is also faster than the product by itself with the gate behind it: as measured, or
-  // as is likely.
-  bool prefers_gated(const Launch& launch, const Product& product) const;
+  // as is likely. gate_joins: the gate goes with the pass that rounds the next product's inputs.
+  bool prefers_gated(const Launch& launch, const Product& product, bool gate_joins) const;
 
   // Whether this one of 4-bit weights is done by their copy, as measured: its inputs want no sums.
   bool goes_by_copy(const Launch& launch, const Product& product) const;
