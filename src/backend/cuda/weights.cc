@@ -301,13 +301,13 @@ void WeightLoader::make_copies() {
     for (const CudaWeight* weight : copied_) {
       bytes += int4_copy_bytes(weight->rows, weight->columns, rounded_);
     }
+    spdlog::info("copies in 8 bits of {} matrices of 4 bits, for many rows: {}{}", copied_.size(),
+                 format_bytes(bytes), rounded_ ? ", rounded to FP8" : "");
     if (rounded_) {
       make_rounded_copies();
     } else {
       make_exact_copies();
     }
-    spdlog::info("copies in 8 bits of {} matrices of 4 bits, for many rows: {}{}", copied_.size(),
-                 format_bytes(bytes), rounded_ ? ", rounded to FP8" : "");
   }
   copied_.clear();
   inexact_ = nullptr;
@@ -318,7 +318,14 @@ void WeightLoader::make_rounded_copies() {
   Launch launch;
   launch.stream = stream_;
   auto* const rows = static_cast<std::byte*>(made());
-  if (rows == nullptr) throw CudaError(cudaErrorMemoryAllocation, "copying matrices of 4 bits");
+  if (rows == nullptr) {
+    spdlog::warn(
+        "none of them is made, and steps of many rows are slower: no {} are left on the card to "
+        "make them in; a smaller --gpu-memory leaves some",
+        format_bytes(kMadeBytes));
+    for (CudaWeight* weight : copied_) weight->copy = {};
+    return;
+  }
   for (const CudaWeight* weight : copied_) {
     const std::int64_t columns = weight->columns;
     const auto piece =
