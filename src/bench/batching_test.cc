@@ -19,10 +19,12 @@ class SteppingEngine final : public Engine {
   explicit SteppingEngine(std::int32_t at_once) : at_once_(at_once) {}
 
   const EngineInfo& info() const override { return info_; }
-  Status submit(Request request) override {
+  Status submit_all(std::vector<Request> requests) override {
     const std::lock_guard lock(mutex_);
-    if (request.prompt.empty()) return make_error(ErrorCode::kInvalidArgument, "no prompt");
-    jobs_.push_back({std::move(request), 0, false});
+    for (const Request& request : requests) {
+      if (request.prompt.empty()) return make_error(ErrorCode::kInvalidArgument, "no prompt");
+    }
+    for (Request& request : requests) jobs_.push_back({std::move(request), 0, false});
     return {};
   }
   void cancel(RequestId id, std::int32_t) override {

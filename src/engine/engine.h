@@ -3,6 +3,7 @@
 //
 // Promise: every request that submit() accepts ends in exactly one kFinished event, whatever
 //   happens: finished, cancelled, failed or expired. Events of one request come in order.
+//   submit_all() accepts all or none, and no step is planned between them.
 // Errors: submit: kInvalidArgument (the request can never run: the numbers are in the message),
 //   kResourceExhausted (queue full), kUnavailable (draining or stopped).
 // Threads: submit, cancel, stats, drain from any thread. next_events from one thread at a time (the
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -68,7 +70,12 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual const EngineInfo& info() const = 0;
-  virtual Status submit(Request request) = 0;
+  virtual Status submit_all(std::vector<Request> requests) = 0;
+  Status submit(Request request) {
+    std::vector<Request> one;
+    one.push_back(std::move(request));
+    return submit_all(std::move(one));
+  }
   // Ends the request, or one choice of it, within one step; unknown or finished ids are ignored.
   virtual void cancel(RequestId id, std::int32_t choice = -1) = 0;
   virtual std::vector<Event> next_events(std::int64_t timeout_us) = 0;

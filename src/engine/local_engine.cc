@@ -44,9 +44,9 @@ class LocalEngine final : public Engine {
   }
 
   const EngineInfo& info() const override { return info_; }
-  Status submit(Request request) override {
-    HANGAR_CHECK_OK(check(request));
-    return mailbox_.submit(std::move(request));
+  Status submit_all(std::vector<Request> requests) override {
+    for (const Request& request : requests) HANGAR_CHECK_OK(check(request));
+    return mailbox_.submit(std::move(requests));
   }
   void cancel(RequestId id, std::int32_t choice) override { mailbox_.cancel({id, choice}); }
   std::vector<Event> next_events(std::int64_t timeout_us) override {

@@ -226,6 +226,33 @@ TEST(LocalEngine, QueueLimitDeadlineAndDrain) {
   }
 }
 
+TEST(LocalEngine, SeveralAtOnceAreTakenByOneStepOrNotAtAll) {
+  LocalEngineOptions options = tiny_options(64);
+  options.max_waiting = 3;
+  auto engine = tiny_engine(options);
+  const auto several = [](RequestId count) {
+    std::vector<Request> requests;
+    for (RequestId id = 1; id <= count; ++id) {
+      requests.push_back(greedy(id, 1));
+      requests.back().prompt.front() = static_cast<std::int32_t>(id);
+    }
+    return requests;
+  };
+  EXPECT_EQ(engine->submit_all(several(5)).error().code, ErrorCode::kResourceExhausted);
+  std::vector<Request> wrong = several(2);
+  wrong[1].prompt.clear();
+  EXPECT_EQ(engine->submit_all(wrong).error().code, ErrorCode::kInvalidArgument);
+  wrong = several(2);
+  wrong[1].id = 1;
+  EXPECT_EQ(engine->submit_all(wrong).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(engine->submit_all({}));
+  // An idle engine takes the first beside its queue; and nothing is left of those before.
+  const std::uint64_t steps = engine->stats().steps;
+  ASSERT_TRUE(engine->submit_all(several(4)));
+  for (const auto& [id, events] : collect(*engine, 4)) EXPECT_EQ(tokens_of(events).size(), 1U);
+  EXPECT_EQ(engine->stats().steps, steps + 1);
+}
+
 TEST(LocalEngine, StopEndsEveryRequestExactlyOnce) {
   auto engine = tiny_engine();
   for (RequestId id = 1; id <= 5; ++id) ASSERT_TRUE(engine->submit(greedy(id, 100)));

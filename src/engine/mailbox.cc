@@ -8,29 +8,36 @@
 
 namespace hangar {
 
-Status Mailbox::submit(Request request) {
+Status Mailbox::submit(std::vector<Request> requests) {
+  if (requests.empty()) return {};
   {
     std::lock_guard lock(mutex_);
     if (draining_ || stopping_) {
       return make_error(ErrorCode::kUnavailable, "the server is stopping; try again later");
     }
+    std::int64_t choices = 0;
+    for (const Request& request : requests) choices += request.choices;
     const std::int64_t waiting = stats_.waiting + arriving_;
     // An engine with nothing to do takes what comes, however small its queue.
     const bool idle = waiting == 0 && stats_.running == 0;
-    if (!idle && waiting + request.choices > max_waiting_) {
+    const std::int64_t queued = waiting + choices - (idle ? requests.front().choices : 0);
+    if (queued > max_waiting_) {
       ++stats_.refused;
       return make_error(ErrorCode::kResourceExhausted,
                         "{} sequences are waiting already, {} more come with this request, and the "
                         "queue holds {}",
-                        waiting, request.choices, max_waiting_);
+                        waiting, choices, max_waiting_);
     }
-    if (!known_.insert(request.id).second) {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (known_.insert(requests[i].id).second) continue;
+      for (std::size_t before = 0; before < i; ++before) known_.erase(requests[before].id);
       return make_error(ErrorCode::kInvalidArgument, "request id {} is running already",
-                        request.id);
+                        requests[i].id);
     }
-    arriving_ += request.choices;
+    arriving_ += choices;
     if (arrivals_.empty()) oldest_arrival_us_ = steady_now_us();
-    arrivals_.push_back(std::move(request));
+    arrivals_.insert(arrivals_.end(), std::make_move_iterator(requests.begin()),
+                     std::make_move_iterator(requests.end()));
   }
   work_.notify_one();
   return {};

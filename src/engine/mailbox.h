@@ -36,7 +36,7 @@ class Mailbox {
 
   explicit Mailbox(std::int32_t max_waiting) : max_waiting_(max_waiting) {}
 
-  Status submit(Request request);
+  Status submit(std::vector<Request> requests);  // all or none
   void cancel(Cancellation cancellation);
   std::vector<Event> next_events(std::int64_t timeout_us);
   EngineStats stats() const;

@@ -1,8 +1,8 @@
 // InstantEngine: for benchmarks of the front end only: an Engine that answers each request at once
 // with the same tokens.
 //
-// Promise: all events of a request are there when submit() returns: the answer's tokens, repeated
-// or
+// Promise: all events of a request are there when submit_all() returns: the answer's tokens,
+// repeated or
 //   cut to max_tokens, for each choice. No model, no time of its own, so that what is measured over
 //   it is the front end's.
 // Errors: submit: kUnavailable (draining or stopped).
@@ -23,7 +23,7 @@ class InstantEngine final : public Engine {
                 std::int32_t vocabulary);
 
   const EngineInfo& info() const override { return info_; }
-  Status submit(Request request) override;
+  Status submit_all(std::vector<Request> requests) override;
   void cancel(RequestId /*id*/, std::int32_t /*choice*/ = -1) override {}  // it has ended already
   std::vector<Event> next_events(std::int64_t timeout_us) override;
   EngineStats stats() const override;

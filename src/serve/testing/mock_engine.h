@@ -68,20 +68,22 @@ class MockEngine final : public Engine {
 
   const EngineInfo& info() const override { return info_; }
 
-  Status submit(Request request) override {
+  Status submit_all(std::vector<Request> requests) override {
     std::lock_guard lock(mutex_);
     if (draining_ || stop_) return make_error(ErrorCode::kUnavailable, "draining");
-    if (static_cast<std::int32_t>(jobs_.size()) >= options_.max_queue) {
+    if (std::cmp_greater(jobs_.size() + requests.size(), options_.max_queue)) {
       ++stats_.refused;
       return make_error(ErrorCode::kResourceExhausted, "the queue is full");
     }
-    Job job;
-    job.seen = seen_.size();
-    for (std::int32_t i = 0; i < std::max(request.choices, 1); ++i) {
-      job.choices.push_back({.script = next_script_++});
+    for (Request& request : requests) {
+      Job job;
+      job.seen = seen_.size();
+      for (std::int32_t i = 0; i < std::max(request.choices, 1); ++i) {
+        job.choices.push_back({.script = next_script_++});
+      }
+      jobs_.emplace(request.id, std::move(job));
+      seen_.push_back({.request = std::move(request)});
     }
-    jobs_.emplace(request.id, std::move(job));
-    seen_.push_back({.request = std::move(request)});
     stalled_since_us_ = stalled_since_us_ == 0 ? steady_now_us() : stalled_since_us_;
     wake_.notify_all();
     return {};
