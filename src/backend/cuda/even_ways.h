@@ -17,6 +17,8 @@ namespace hangar::cuda {
 // A copy of less is slow to ask for, a ring of few slots slow to refill.
 inline constexpr int kLeastSlotBytes = 8 << 10;
 inline constexpr int kLeastSlots = 3;
+// Of a multiprocessor's 227: a block that takes no more leaves room for the decode kernel's.
+inline constexpr int kRoomKib = 112;
 
 constexpr double round_share(std::int64_t items, std::int64_t at_once, bool halves = false) {
   const std::int64_t whole = items / at_once;

@@ -12,7 +12,6 @@ namespace {
 
 constexpr int kMostSlotBytes = 56 << 10;
 constexpr std::size_t kMostWays = 48;
-constexpr int kHalfKib = 112;  // of 227: the next kernel's block fits beside
 constexpr int kWholeKib = 224;
 
 double evenness(const Launch& launch, const Product& product, const Fp8DirectWay& way) {
@@ -47,8 +46,8 @@ std::vector<Fp8DirectWay> fp8_direct_ways(const Launch& launch, const Product& p
   if (!can_multiply_fp8_direct(launch, product)) return ways;
   for (const auto& [strips, parts] : kWarps) {
     for (const int boxes : {8, 4, 16, 2}) {
-      for (const int kib : {kHalfKib, kWholeKib}) {
-        if (product.leaves_room && kib > kHalfKib) continue;
+      for (const int kib : {kRoomKib, kWholeKib}) {
+        if (product.leaves_room && kib > kRoomKib) continue;
         const Fp8DirectWay way{strips, parts, boxes, kib};
         const Fp8DirectPlan plan = plan_fp8_direct(product, way);
         if (plan.slots < kLeastSlots || way.boxes > plan.boxes) continue;
@@ -58,7 +57,7 @@ std::vector<Fp8DirectWay> fp8_direct_ways(const Launch& launch, const Product& p
     }
   }
   // Small matrices: what fits at all.
-  if (ways.empty()) return {{1, 1, 1, product.leaves_room ? kHalfKib : kWholeKib}};
+  if (ways.empty()) return {{1, 1, 1, product.leaves_room ? kRoomKib : kWholeKib}};
   keep_even(ways, kMostWays,
             [&](const Fp8DirectWay& way) { return evenness(launch, product, way); });
   return ways;

@@ -1,11 +1,10 @@
 // Int4Copy: a matrix of 4 bits as the matrix units take it, beside its strips, for products of many
 // rows: a tile's loop need not spread 4 bits then.
 //
-// Promise: exact ones: make_int4_copy() writes, of strips of groups of 128 with zeros (int4.h),
-// each
-//   number's u - zero as e4m3 and each group's scale: exact where zero is a whole number from -1 to
-//   16 (all formats with zero points have such); else *inexact becomes 1. Rounded ones are FP8 as
-//   any other: rows of any form rounded to e4m3, each with one scale.
+// Promise: an exact one has, of strips of groups of 128 with zeros (int4.h), each number's u - zero
+//   as e4m3 and each group's scale: make_int4_copy() writes it, exact where zero is a whole number
+//   from -1 to 16 (all formats with zero points have such); else *inexact becomes 1. A rounded one
+//   is FP8 as any other: rows of any form rounded to e4m3, each with one scale (WeightLoader).
 // Shapes: numbers {rows, columns} e4m3; scales {rows, int4_copy_scales(columns)} F16: a row's
 //   groups, filled up to a multiple of four, which are asked for together (tile_many.cuh);
 //   row_scales [rows]. All row after row: matrices whose numbers lie behind one another have their

@@ -16,9 +16,7 @@ namespace {
 constexpr int kMostSlotBytes = 72 << 10;
 constexpr std::size_t kMostWays = 48;
 constexpr std::int64_t kRowsOfOneHalf = 32;  // up to so many
-// Where what follows is to find room: no more memory, and so many warps that no two blocks meet on
-// a multiprocessor.
-constexpr int kRoomKib = 112;
+// Where what follows is to find room: so many warps that no two blocks meet on a multiprocessor.
 constexpr int kWarpsAlone = 17;
 
 Int4Plan plan_of(const Launch& launch, const Product& product, const Int4Way& way) {

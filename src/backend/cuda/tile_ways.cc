@@ -23,7 +23,6 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
   constexpr int kMostSlotBytes = 64 << 10;
   constexpr int kSplitWidth = 32;
   constexpr int kRoomRows = 16;
-  constexpr int kRoomKib = 112;  // of 227: the decode kernel's block fits beside
   std::vector<TileWay> ways;
   if (!can_tile(launch, product)) return ways;
   const int width = tile_width(product.rows);
