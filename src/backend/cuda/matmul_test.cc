@@ -375,6 +375,12 @@ TEST_P(MatmulTest, LayersAreTunedTogether) {
   const DeviceScratch scratch{take(scratch_bytes, 256), scratch_bytes};
   EXPECT_EQ(matmul_->tune(launch_, row_counts, scratch), 6);
   EXPECT_EQ(matmul_->tune(launch_, row_counts, scratch), 0);
+  // Beside what is known.
+  for (int layer = 0; layer < 3; ++layer) {
+    all.push_back(weights({256}, 512));
+    matmul_->note(all.back().all, type(), type(), false);
+  }
+  EXPECT_EQ(matmul_->tune(launch_, row_counts, scratch), 3);
   for (const std::int64_t rows : {1, 2, 16}) {
     for (const Weights& w : all) {
       const std::int64_t columns = w.all[0]->columns;

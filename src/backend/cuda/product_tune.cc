@@ -224,7 +224,13 @@ int Products::tune(const Launch& launch, std::span<const std::int64_t> row_count
       continue;
     }
     for (const std::int64_t bucket : buckets) {
-      if (known(bucket) || !place(launch, product, bucket, scratch)) continue;
+      const bool is_known = known(bucket);
+      if ((is_known && bucket > kFinalRows) || !place(launch, product, bucket, scratch)) continue;
+      if (is_known) {  // a rival to nobody, but part of the layers in which others are measured
+        const ProductChoice& choice = *choices_.find(choice_key(product, bucket));
+        rivals[bucket].push_back({product, weights, behind_attention, {choice}});
+        continue;
+      }
       if (product.output == ProductOutput::kAdd) {
         HANGAR_CUDA(cudaMemsetAsync(product.y, 0, y_bytes(product), launch.stream));
       }
