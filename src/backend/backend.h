@@ -230,6 +230,10 @@ class Backend {
                            std::span<const Weight* const> weights, Activation scratch);
   // x += y weight^T; scratch as x.
   virtual void matmul_add(Activation x, Activation y, const Weight& weight, Activation scratch);
+  // x += attention(...) weight^T; out {rows, heads * head_dim} is scratch too.
+  virtual void attention_add(Activation x, Activation out, Activation q, const KvCache& cache,
+                             std::int32_t layer, const RaggedBatch& batch,
+                             const AttentionShape& shape, const Weight& weight, Activation scratch);
   // x += (f(gate) * up) weight^T; scratch as x. gate is changed.
   virtual void gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
                                const Weight& weight, Activation scratch);

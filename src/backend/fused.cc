@@ -51,6 +51,13 @@ void Backend::matmul_add(Activation x, Activation y, const Weight& weight, Activ
   add(x, scratch);
 }
 
+void Backend::attention_add(Activation x, Activation out, Activation q, const KvCache& cache,
+                            std::int32_t layer, const RaggedBatch& batch,
+                            const AttentionShape& shape, const Weight& weight, Activation scratch) {
+  attention(out, q, cache, layer, batch, shape);
+  matmul_add(x, out, weight, scratch);
+}
+
 void Backend::gate_matmul_add(Activation x, Activation gate, Activation up, GateFunction f,
                               const Weight& weight, Activation scratch) {
   gate_mul(gate, gate, up, f);

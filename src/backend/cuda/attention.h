@@ -28,6 +28,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/device_batch.h"
+#include "backend/cuda/int4_inputs.h"
 #include "backend/cuda/kv_layer.h"
 #include "backend/cuda/launch.h"
 
@@ -38,7 +39,13 @@ inline constexpr std::int32_t kDecodeRows = 8;
 struct AttentionScratch {
   void* memory = nullptr;
   bool context_ready = false;
+  Int4FewTarget few;  // out goes there instead, where attention_gives_few() says that it can
 };
+
+// Whether out can go where few rows' inputs of 4-bit products do (int4_inputs.h): rows that no
+// sequence has are 0 there.
+bool attention_gives_few(const Launch& launch, Activation out, Activation q, const KvLayer& layer,
+                         const DeviceBatch& batch, const AttentionShape& shape);
 
 std::size_t attention_scratch_bytes(const Launch& launch, std::int32_t head_dim);
 

@@ -49,7 +49,7 @@ void attend_decode(const Launch& launch, const AttentionArguments& a, std::int32
   plan.grain_bits = plan.fixed ? kFixedGrain : kGrain;
   plan.least = plan.fixed ? 1 : kLeastSlabs;
   // With more rows to a tile keys and values would be read once more for each 8.
-  const bool few = usual_rows * a.group <= 1 << attend::kColumnBits;
+  const bool few = usual_rows * a.group <= kColumnRows;
   plan.tile_bits = few && !plan.fixed ? attend::kColumnBits : attend::kRowBits;
   plan.places = kPlacesPerBlock * attend::decode_blocks(launch, a.head_dim);
   switch (a.kv_type) {

@@ -95,8 +95,9 @@ class Feed {
   int found_ = 32;
 };
 
-// Tile: RowTile or ColumnTile.
-template <typename T, int kDim, typename Tile>
+// Tile: RowTile or ColumnTile. kFew: a kernel of its own, as the usual one would be slower for
+// what it does not do.
+template <typename T, int kDim, typename Tile, bool kFew>
 __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     decode_kernel(const __grid_constant__ AttentionArguments a, const __grid_constant__ Plan plan,
                   void* scratch) {
@@ -130,7 +131,7 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     }
   }
 
-  Finish<T, kDim, typename Tile::State> finish(a, plan, share, merge, rows, cut, scratch);
+  Finish<T, kDim, typename Tile::State, kFew> finish(a, plan, share, merge, rows, cut, scratch);
   Runs runs(a, plan, share);
   Run run;
   Tile tile;
@@ -168,6 +169,9 @@ __global__ void __launch_bounds__(kDecodeThreads, kDim > 128 ? 1 : 2)
     }
   }
   finish.end();
+  if constexpr (kFew) {
+    if (blockIdx.x == 0) finish.clear_others();
+  }
 }
 
 }  // namespace hangar::cuda::attend

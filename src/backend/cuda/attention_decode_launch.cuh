@@ -16,10 +16,10 @@ inline int decode_blocks(const Launch& launch, std::int32_t head_dim) {
   return launch.processors * (launch.hopper && head_dim <= 128 ? 2 : 1);
 }
 
-template <typename T, int kDim, typename Tile>
+template <typename T, int kDim, typename Tile, bool kFew = false>
 void launch_tiles(const Launch& launch, const AttentionArguments& a, const Plan& plan,
                   void* scratch) {
-  const auto kernel = decode_kernel<T, kDim, Tile>;
+  const auto kernel = decode_kernel<T, kDim, Tile, kFew>;
   using Sizes = DecodeSizes<T, kDim>;
   int stages = Sizes::kStages;
   if (!launch.hopper) {
@@ -39,7 +39,11 @@ template <typename T, int kDim>
 void launch_decode(const Launch& launch, const AttentionArguments& a, const Plan& plan,
                    void* scratch) {
   if (plan.tile_bits == kColumnBits) {
-    return launch_tiles<T, kDim, ColumnTile<T, kDim>>(launch, a, plan, scratch);
+    using Tile = ColumnTile<T, kDim>;
+    if constexpr (kDim == kInt4Columns) {
+      if (a.few.data != nullptr) return launch_tiles<T, kDim, Tile, true>(launch, a, plan, scratch);
+    }
+    return launch_tiles<T, kDim, Tile>(launch, a, plan, scratch);
   }
   launch_tiles<T, kDim, RowTile<T, kDim>>(launch, a, plan, scratch);
 }

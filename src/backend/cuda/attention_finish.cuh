@@ -13,6 +13,7 @@
 #include "backend/cuda/attention_runs.cuh"
 #include "backend/cuda/attention_state.cuh"
 #include "backend/cuda/attention_tiles.cuh"
+#include "backend/cuda/int4_few_inputs.cuh"
 
 namespace hangar::cuda::attend {
 
@@ -80,8 +81,9 @@ struct Shared {
         is_last(false) {}
 };
 
-// The end of a run: four warps' results become one, which goes to `out` or to a place.
-template <typename T, int kDim, typename State>
+// The end of a run: four warps' results become one, which goes to `out` or to a place. kFew: to few
+// rows' inputs, of which a head is a block, instead of `out`.
+template <typename T, int kDim, typename State, bool kFew>
 class Finish {
  public:
   __device__ __forceinline__ Finish(const AttentionArguments& a, const Plan& plan,
@@ -151,6 +153,20 @@ class Finish {
       // At most its first and its last.
       if (threadIdx.x == 0) shared_[shared_count_] = pair;
       ++shared_count_;
+    }
+  }
+
+  // Rows that no sequence has, of few rows' inputs.
+  __device__ __forceinline__ void clear_others() const {
+    unsigned there = 0;
+    for (int s = 0; s < a_.sequence_count; ++s) {
+      const auto& sequence = a_.sequences[s];
+      if (sequence.rows > 0) there |= ((1U << sequence.rows) - 1) << sequence.first_row;
+    }
+    const int heads = a_.kv_heads * a_.group;
+    for (int i = threadIdx.x; i < a_.rows * heads; i += kDecodeThreads) {
+      const int row = i / heads;
+      if ((there >> row & 1) == 0) clear_few(a_.few, i - row * heads, row);
     }
   }
 
@@ -265,6 +281,11 @@ class Finish {
     const int head = rows.kv_head * a_.group + query - of_sequence * a_.group;
     const float factor = 1.0F / partial.sum;
     const float4 v = partial.values;
+    if constexpr (kFew) {
+      static_assert(kDim == kInt4Columns);  // a warp has one head of one row
+      return put_few(a_.few, head, static_cast<int>(row),
+                     {v.x * factor, v.y * factor, v.z * factor, v.w * factor});
+    }
     auto* to = static_cast<std::uint16_t*>(a_.out) + row * a_.out_stride + head * kDim + column;
     *reinterpret_cast<uint2*>(to) = make_uint2(pack_output(v.x * factor, v.y * factor, a_.half),
                                                pack_output(v.z * factor, v.w * factor, a_.half));

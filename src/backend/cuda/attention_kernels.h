@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "backend/cuda/divisor.h"
+#include "backend/cuda/int4_inputs.h"
 #include "backend/cuda/launch.h"
 #include "tensor/kv_type.h"
 #include "tensor/ragged_batch.h"
@@ -27,6 +28,7 @@ struct AttentionArguments {
   std::int64_t q_stride = 0;
   std::int64_t out_stride = 0;
   bool half = false;  // q and out are kF16, not kBF16
+  Int4FewTarget few;  // out goes there instead; attend_decode, heads of 128
 
   const void* keys = nullptr;
   const void* values = nullptr;
@@ -58,6 +60,9 @@ constexpr bool fast_heads(std::int32_t head_dim, std::int32_t block_tokens) {
   return (head_dim == 64 || head_dim == 96 || head_dim == 128 || head_dim == 256) &&
          block_tokens % 16 == 0;
 }
+
+// Of a tile that attend_decode takes as columns: usual_rows times the group, at most.
+inline constexpr std::int32_t kColumnRows = 8;
 
 std::size_t decode_scratch_bytes(const Launch& launch, std::int32_t head_dim);
 void attend_decode(const Launch& launch, const AttentionArguments& arguments,

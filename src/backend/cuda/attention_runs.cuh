@@ -22,6 +22,7 @@ namespace hangar::cuda::attend {
 // A tile's rows, as powers of 2: by rows, and as columns (attention_heads.cuh).
 inline constexpr int kRowBits = 4;
 inline constexpr int kColumnBits = 3;
+static_assert(1 << kColumnBits == kColumnRows);
 inline constexpr int kTileRows = 1 << kRowBits;  // at most
 // Pairs of so few slabs are not cut: that blocks meet would take longer than the rest.
 inline constexpr int kWholeSlabs = 32;

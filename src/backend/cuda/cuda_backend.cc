@@ -272,7 +272,22 @@ class CudaBackend final : public Backend {
     const bool ready = kv_written_;
     const DeviceBatch& there = on_card(batch);
     cuda::attention(launch(), out, q, layer_of(cache, layer), there, shape,
-                    {attention_memory_, ready});
+                    {attention_memory_, ready, {}});
+  }
+  void attention_add(Activation x, Activation out, Activation q, const KvCache& cache,
+                     std::int32_t layer, const RaggedBatch& batch, const AttentionShape& shape,
+                     const Weight& weight, Activation scratch) override {
+    const CudaWeight& product = as_cuda(weight);
+    const Int4FewTarget few = matmul_.few_target(launch(), out, product);
+    const bool ready = kv_written_;
+    const DeviceBatch& there = on_card(batch);
+    const KvLayer of = layer_of(cache, layer);
+    if (few.data == nullptr || !attention_gives_few(launch(), out, q, of, there, shape)) {
+      attention(out, q, cache, layer, batch, shape);
+      return matmul_add(x, out, weight, scratch);
+    }
+    cuda::attention(launch(), out, q, of, there, shape, {attention_memory_, ready, few});
+    matmul_.matmul_add_few(launch(), x, out, product);
   }
   void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) override {
     cuda::gate_mul(launch(), out, gate, up, f);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cuda/int4_few_inputs.cuh"
 #include "backend/cuda/quantize_pass.cuh"
 #include "backend/cuda/wgmma_registers.cuh"
 
@@ -73,7 +74,7 @@ __global__ void __launch_bounds__(kMostQuantizeThreads)
 #pragma unroll
     for (int i = 0; i < 8; ++i) most = fmaxf(most, fabsf(numbers[i]));
     most = join_lanes<kLanes>(most, Most{});
-    const float to_int = most > 0.0F ? 127.0F / most : 0.0F;
+    const float to_int = few_factor(most);
     int codes[8];
     int sum = 0;
 #pragma unroll
@@ -88,20 +89,11 @@ __global__ void __launch_bounds__(kMostQuantizeThreads)
     const int lane = column % 128 / 8;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int* four = codes + 4 * half;
-      const unsigned low = __byte_perm(four[0], four[1], 0x0040);
-      const unsigned high = __byte_perm(four[2], four[3], 0x0040);
-      // As int4_place(): of columns 4 c of 128, quad c % 4, word c / 8 * 2 + c / 4 % 2.
-      const int c = 2 * lane + half;
-      const int word = c / 8 * 2 + c / 4 % 2;
-      const int piece = word / 4 ^ (row & 1);  // so that rows share no bank
-      *reinterpret_cast<unsigned*>(block + row * 128 + c % 4 * 32 + piece * 16 + word % 4 * 4) =
-          __byte_perm(low, high, 0x5410);
+      *few_word(block, row, 2 * lane + half) = pack_codes(codes + 4 * half);
     }
-    auto* scales = reinterpret_cast<float*>(block + 1024);
     const float scale = norm * (most / 127.0F);
-    if (lane == 0) scales[row] = scale;
-    if (lane % kSumLanes == 0) scales[8 * (1 + lane / kSumLanes) + row] = scale * group_sum;
+    if (lane == 0) *few_scale(block, row) = scale;
+    if (lane % kSumLanes == 0) *few_sum(block, row, lane / kSumLanes) = scale * group_sum;
   };
 #pragma unroll
   for (int k = 0; k < kKept; ++k) put(first + k * step, held[k]);

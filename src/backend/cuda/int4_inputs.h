@@ -83,6 +83,12 @@ struct Int4Rows {
   float* sums = nullptr;
 };
 
+// Where few rows go, block after block, with so many sums of each.
+struct Int4FewTarget {
+  std::uint8_t* data = nullptr;  // nullptr: nowhere
+  std::int32_t groups = 1;
+};
+
 // Bytes that the inputs of so many rows and columns take at most; where they lie in that much.
 std::size_t int4_input_bytes(std::int64_t rows, std::int64_t columns);
 Int4Rows int4_rows_in(void* room, std::int64_t rows, std::int64_t columns);

@@ -202,6 +202,22 @@ void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
   products_.multiply(launch, product);
 }
 
+Int4FewTarget Matmul::few_target(const Launch& launch, Activation y,
+                                 const CudaWeight& weight) const {
+  const InputKind kind = kind_of(weight);
+  const bool few = (kind == InputKind::kInt4Sum || kind == InputKind::kInt4FourSums) &&
+                   takes_few(launch, y.rows) && !stays(launch, y, kind) &&
+                   y.columns % kInt4Columns == 0;
+  if (!few) return {};
+  return {static_cast<std::uint8_t*>(input_room(y).data), int4_groups(weight.int4)};
+}
+
+void Matmul::matmul_add_few(const Launch& launch, Activation x, Activation y,
+                            const CudaWeight& weight) {
+  const Int4FewTarget few = few_target(launch, y, weight);
+  add_product(launch, x, {y.dtype, y.rows, y.columns, few.data, 0, nullptr, nullptr, {}}, weight);
+}
+
 void Matmul::add_product(const Launch& launch, Activation x, const MatmulInput& y,
                          const CudaWeight& weight) {
   Product product = product_of(weight, y, x);

@@ -99,11 +99,11 @@ void AttentionLayer::forward(const LayerStep& step, Activation x,
   } else {
     backend.write_kv(step.cache, layer_, k, v, step.batch);
   }
-  backend.attention(out, q, step.cache, layer_, step.batch, shape_);
   if (!o_bias_ && !post_norm_) {
-    backend.matmul_add(x, out, *o_, product);
+    backend.attention_add(x, out, q, step.cache, layer_, step.batch, shape_, *o_, product);
     return;
   }
+  backend.attention(out, q, step.cache, layer_, step.batch, shape_);
   backend.matmul(std::array{product}, out, std::array{o_.get()});
   if (o_bias_) backend.add_bias(product, *o_bias_);
   if (post_norm_) backend.rms_norm(product, product, *post_norm_, norm_epsilon_);
