@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -15,8 +14,8 @@
 #include "backend/cuda/device.h"
 #include "backend/cuda/draws.h"
 #include "backend/cuda/elementwise.h"
+#include "backend/cuda/expert_choices.h"
 #include "backend/cuda/expert_sets.h"
-#include "backend/cuda/experts.h"
 #include "backend/cuda/kv_cache.h"
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/model_weights.h"
@@ -32,7 +31,6 @@ namespace hangar {
 namespace cuda {
 namespace {
 
-constexpr std::size_t kExpertBytes = std::size_t{8} << 20U;  // choices of a step
 // Numbers of rows that products are measured at.
 constexpr std::array<std::int64_t, 20> kTunedRows = {
     1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 8192};
@@ -72,8 +70,8 @@ class CudaBackend final : public Backend {
             [this](std::size_t bytes, std::size_t alignment) {
               return weights_.take(bytes, alignment);
             },
-            work_type_) {
-    expert_memory_ = static_cast<std::byte*>(must_take(kExpertBytes));
+            work_type_),
+        expert_choices_(*device_) {
     matmul_.load_choices(choices_path());
   }
   ~CudaBackend() override { (void)cudaStreamSynchronize(device_->stream()); }
@@ -192,18 +190,15 @@ class CudaBackend final : public Backend {
     const std::uint64_t beside =
         attention_scratch_bytes(device_->launch(), shape.head_dim) + kBorders;
     const std::uint64_t left = device_->left_bytes();
-    const std::uint64_t blocks =
-        left <= beside ? 0 : (left - beside) / std::max<std::uint64_t>(1, kv_block_bytes(shape));
-    // One is the spare block.
-    constexpr std::uint64_t kMost = std::numeric_limits<std::int32_t>::max();
-    return static_cast<std::int32_t>(std::min(blocks - std::min<std::uint64_t>(blocks, 1), kMost));
+    return kv_blocks_in(left - std::min(left, beside), shape);
   }
   Result<KvCachePtr> make_kv_cache(const KvShape& shape) override {
     HANGAR_CHECK_OK(check_kv_shape(shape));
     HANGAR_CHECK_OK(check_kv_type(shape.type));
-    HANGAR_TRY(attention_memory_, take_bytes(attention_scratch_bytes(launch(), shape.head_dim),
-                                             "attention's scratch"));
-    HANGAR_TRY(void* const memory, take_bytes(kv_cache_bytes(shape), "the KV cache"));
+    HANGAR_TRY(attention_memory_,
+               device_->take_for(attention_scratch_bytes(launch(), shape.head_dim),
+                                 "attention's scratch"));
+    HANGAR_TRY(void* const memory, device_->take_for(kv_cache_bytes(shape), "the KV cache"));
     auto cache = std::make_unique<CudaKvCache>(shape, memory);
     spare_block_ = cache->spare_block();
     return KvCachePtr(std::move(cache));
@@ -269,25 +264,23 @@ class CudaBackend final : public Backend {
   }
   void attention(Activation out, Activation q, const KvCache& cache, std::int32_t layer,
                  const RaggedBatch& batch, const AttentionShape& shape) override {
-    const bool ready = kv_written_;
-    const DeviceBatch& there = on_card(batch);
-    cuda::attention(launch(), out, q, layer_of(cache, layer), there, shape,
-                    {attention_memory_, ready, {}});
+    const AttentionScratch scratch{attention_memory_, kv_written_, {}};
+    cuda::attention(launch(), out, q, layer_of(cache, layer), on_card(batch), shape, scratch);
   }
   void attention_add(Activation x, Activation out, Activation q, const KvCache& cache,
                      std::int32_t layer, const RaggedBatch& batch, const AttentionShape& shape,
-                     const Weight& weight, Activation scratch) override {
-    const CudaWeight& product = as_cuda(weight);
-    const Int4FewTarget few = matmul_.few_target(launch(), out, product);
-    const bool ready = kv_written_;
+                     const Weight& weight, Activation /*scratch*/) override {
+    AttentionScratch scratch{attention_memory_, kv_written_, {}};
+    const Launch& on = launch();
     const DeviceBatch& there = on_card(batch);
-    const KvLayer of = layer_of(cache, layer);
-    if (few.data == nullptr || !attention_gives_few(launch(), out, q, of, there, shape)) {
-      attention(out, q, cache, layer, batch, shape);
-      return matmul_add(x, out, weight, scratch);
+    const KvLayer kv = layer_of(cache, layer);
+    const CudaWeight& product = as_cuda(weight);
+    if (attention_gives_few(on, out, q, kv, there, shape)) {
+      scratch.few = matmul_.few_target(on, out, product);
     }
-    cuda::attention(launch(), out, q, of, there, shape, {attention_memory_, ready, few});
-    matmul_.matmul_add_few(launch(), x, out, product);
+    cuda::attention(on, out, q, kv, there, shape, scratch);
+    if (scratch.few.data != nullptr) return matmul_.matmul_add_few(on, x, out, product);
+    matmul_.matmul_add(on, x, out, product);
   }
   void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) override {
     cuda::gate_mul(launch(), out, gate, up, f);
@@ -306,16 +299,7 @@ class CudaBackend final : public Backend {
   }
   void top_experts(Activation scores, std::int32_t k, bool normalize, std::span<std::int32_t> ids,
                    std::span<float> weights) override {
-    const std::size_t bytes = ids.size_bytes();
-    if (2 * bytes > kExpertBytes) throw std::length_error("a step chooses too many experts");
-    auto* chosen = reinterpret_cast<std::int32_t*>(expert_memory_);
-    auto* shares = reinterpret_cast<float*>(expert_memory_ + kExpertBytes / 2);
-    cuda::top_experts(launch(), scores, k, normalize, chosen, shares);
-    HANGAR_CUDA(
-        cudaMemcpyAsync(ids.data(), chosen, bytes, cudaMemcpyDeviceToHost, device_->stream()));
-    HANGAR_CUDA(
-        cudaMemcpyAsync(weights.data(), shares, bytes, cudaMemcpyDeviceToHost, device_->stream()));
-    device_->synchronize();
+    expert_choices_.choose(launch(), scores, k, normalize, ids, weights);
   }
 
   Result<std::unique_ptr<const ExpertSet>> join_experts(std::span<const ExpertWeights> experts,
@@ -374,23 +358,18 @@ class CudaBackend final : public Backend {
     if (memory == nullptr) throw CudaError(cudaErrorMemoryAllocation, "taking the workspace");
     return memory;
   }
-  Result<void*> take_bytes(std::size_t bytes, std::string_view what) {
-    void* memory = device_->take(bytes);
-    if (memory != nullptr) return memory;
-    return make_error(ErrorCode::kResourceExhausted, "{}: {} wanted, {} of {} left on the card",
-                      what, bytes, device_->left_bytes(), device_->memory_bytes());
-  }
   Result<Activation> take(Activation x) {
     const std::size_t element = x.dtype == DType::kF32 ? 4 : 2;
-    HANGAR_TRY(x.data,
-               take_bytes(static_cast<std::size_t>(x.rows * x.columns) * element, "activations"));
+    HANGAR_TRY(x.data, device_->take_for(static_cast<std::size_t>(x.rows * x.columns) * element,
+                                         "activations"));
     return x;
   }
   // Weights are loaded, and the largest step is known: logits are what is allocated last.
   Status make_input_room() {
     const std::int64_t widest = weights_.widest_input();
     if (widest == 0) return {};
-    HANGAR_TRY(void* const room, take_bytes(input_room_bytes(most_rows_, widest), "inputs in FP8"));
+    HANGAR_TRY(void* const room,
+               device_->take_for(input_room_bytes(most_rows_, widest), "inputs in FP8"));
     matmul_.set_input_room(room, most_rows_, widest);
     return {};
   }
@@ -416,8 +395,8 @@ class CudaBackend final : public Backend {
   std::int64_t step_device_us_ = 0;
   ModelWeights weights_;
   ExpertSets expert_sets_;
+  ExpertChoices expert_choices_;
   bool kv_written_ = false;  // by the operation before
-  std::byte* expert_memory_ = nullptr;
   void* attention_memory_ = nullptr;
   std::int32_t spare_block_ = 0;
   std::int32_t most_logit_rows_ = 0;

@@ -119,6 +119,13 @@ Device::~Device() {
   if (memory_ != nullptr) (void)cudaFree(memory_);
 }
 
+Result<void*> Device::take_for(std::size_t bytes, std::string_view what) {
+  void* const memory = take(bytes);
+  if (memory != nullptr) return memory;
+  return make_error(ErrorCode::kResourceExhausted, "{}: {} wanted, {} of {} left on the card", what,
+                    bytes, left_bytes(), memory_bytes());
+}
+
 void* Device::take(std::size_t bytes, std::size_t alignment, bool zeros) {
   const std::uint64_t start = (used_bytes_ + alignment - 1) / alignment * alignment;
   if (start > memory_bytes_ || bytes > memory_bytes_ - start) return nullptr;

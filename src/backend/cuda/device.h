@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "backend/cuda/launch.h"
 #include "base/result.h"
@@ -47,6 +48,8 @@ class Device {
   void* take(std::size_t bytes, std::size_t alignment = 256) {
     return take(bytes, alignment, true);
   }
+  // kResourceExhausted, with the sums: `what` finds no place.
+  Result<void*> take_for(std::size_t bytes, std::string_view what);
   void* take_unfilled(std::size_t bytes, std::size_t alignment) {
     return take(bytes, alignment, false);
   }

@@ -1,5 +1,6 @@
 #include "backend/cuda/kv_cache.h"
 
+#include <algorithm>
 #include <limits>
 #include <unordered_map>
 
@@ -36,6 +37,12 @@ std::size_t kv_block_bytes(const KvShape& shape) {
 
 std::size_t kv_cache_bytes(const KvShape& shape) {
   return bytes_of(shape, std::int64_t{shape.blocks} + 1);
+}
+
+std::int32_t kv_blocks_in(std::uint64_t bytes, const KvShape& shape) {
+  const std::uint64_t all = bytes / std::max<std::uint64_t>(1, kv_block_bytes(shape));
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int32_t>::max();
+  return static_cast<std::int32_t>(std::min(all - std::min<std::uint64_t>(all, 1), kMost));
 }
 
 CudaKvCache::CudaKvCache(const KvShape& kv_shape, void* memory) : memory_(memory) {

@@ -38,6 +38,8 @@ Status check_kv_type(KvType type);
 // Of one block, all layers; of the shape's blocks and the spare one.
 std::size_t kv_block_bytes(const KvShape& shape);
 std::size_t kv_cache_bytes(const KvShape& shape);
+// Blocks that fit in so many bytes with the spare one.
+std::int32_t kv_blocks_in(std::uint64_t bytes, const KvShape& shape);
 
 // Copies that may be made at once: the list is cut where a copy reads or writes what one before it
 // in the same part writes, or writes what one reads. The ends of the parts; {} for no copies.
