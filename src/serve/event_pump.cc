@@ -44,34 +44,43 @@ void EventPump::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<std::unique_ptr<OutputStream>> EventPump::start(Request request, const Tokenizer& tokenizer,
-                                                       const RunningStream::Options& options,
-                                                       bool counted) {
-  const RequestId id = next_id_.fetch_add(1, std::memory_order_relaxed);
-  request.id = id;
-  StreamPtr stream = std::make_shared<RunningStream>(
-      tokenizer, request, options, counted ? &metrics_ : nullptr, steady_now_us());
+Result<std::vector<std::unique_ptr<OutputStream>>> EventPump::start(std::vector<Start> starts,
+                                                                    const Tokenizer& tokenizer,
+                                                                    bool counted) {
+  std::vector<Request> requests;
+  std::vector<StreamPtr> streams;
+  for (Start& start : starts) {
+    start.request.id = next_id_.fetch_add(1, std::memory_order_relaxed);
+    streams.push_back(std::make_shared<RunningStream>(
+        tokenizer, start.request, start.options, counted ? &metrics_ : nullptr, steady_now_us()));
+    requests.push_back(std::move(start.request));
+  }
   {
     std::lock_guard lock(mutex_);
     if (closed_) return make_error(ErrorCode::kUnavailable, "the model is being unloaded");
-    arrivals_.push_back(stream);
+    arrivals_.insert(arrivals_.end(), streams.begin(), streams.end());
   }
-  if (Status status = engine_.submit(std::move(request)); !status) {
-    withdraw(id);
+  if (Status status = engine_.submit_all(std::move(requests)); !status) {
+    withdraw(streams);
     return tl::unexpected<Error>(std::move(status.error()));
   }
-  return std::make_unique<PumpedStream>(std::move(stream), shared_from_this());
+  std::vector<std::unique_ptr<OutputStream>> started;
+  for (StreamPtr& stream : streams) {
+    started.push_back(std::make_unique<PumpedStream>(std::move(stream), shared_from_this()));
+  }
+  return started;
 }
 
-// The engine has refused it and will never speak of it.
-void EventPump::withdraw(RequestId id) {
+// The engine has refused them and will never speak of them.
+void EventPump::withdraw(const std::vector<StreamPtr>& streams) {
   std::lock_guard lock(mutex_);
-  const auto found = std::find_if(arrivals_.rbegin(), arrivals_.rend(),
-                                  [id](const StreamPtr& stream) { return stream->id() == id; });
-  if (found != arrivals_.rend()) {
-    arrivals_.erase(std::next(found).base());
-  } else if (!closed_) {
-    withdrawn_.push_back(id);
+  for (const StreamPtr& stream : streams) {
+    const auto found = std::find(arrivals_.rbegin(), arrivals_.rend(), stream);
+    if (found != arrivals_.rend()) {
+      arrivals_.erase(std::next(found).base());
+    } else if (!closed_) {
+      withdrawn_.push_back(stream->id());
+    }
   }
 }
 

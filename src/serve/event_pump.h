@@ -3,7 +3,7 @@
 // Promise: each request that start() took reaches its stream's one end, also when the engine is
 //   stopped. An event costs one look-up, whatever the number of streams; a stream that is dropped
 //   costs one call of Engine::cancel. The engine is not called after join().
-// Errors: start: Engine::submit's; kUnavailable after the engine has ended.
+// Errors: start: Engine::submit_all's; kUnavailable after the engine has ended.
 // Threads: start from any; run's thread is its own; join once, after Engine::stop.
 #pragma once
 
@@ -35,9 +35,14 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   EventPump(const EventPump&) = delete;
   EventPump& operator=(const EventPump&) = delete;
 
-  // Gives the request its id. counted: it is in the metrics.
-  Result<std::unique_ptr<OutputStream>> start(Request request, const Tokenizer& tokenizer,
-                                              const RunningStream::Options& options, bool counted);
+  struct Start {
+    Request request;
+    RunningStream::Options options;
+  };
+  // All of them together, or none. Gives the requests their ids. counted: they are in the metrics.
+  Result<std::vector<std::unique_ptr<OutputStream>>> start(std::vector<Start> starts,
+                                                           const Tokenizer& tokenizer,
+                                                           bool counted);
   // A token has come out of the engine.
   bool has_produced() const { return produced_.load(std::memory_order_relaxed); }
   const ModelMetrics& metrics() const { return metrics_; }
@@ -55,7 +60,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   void take_arrivals();
   void handle(const Event& event, std::int64_t now_us);
   void close();
-  void withdraw(RequestId id);
+  void withdraw(const std::vector<StreamPtr>& streams);
 
   Engine& engine_;
   ModelMetrics metrics_;

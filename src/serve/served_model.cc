@@ -45,11 +45,18 @@ ServedModel::~ServedModel() {
 }
 
 Result<std::unique_ptr<OutputStream>> ServedModel::generate(TextRequest request) {
-  return start(std::move(request), true);
+  std::vector<TextRequest> one;
+  one.push_back(std::move(request));
+  HANGAR_TRY(std::vector<std::unique_ptr<OutputStream>> streams, start(std::move(one), true));
+  return std::move(streams.front());
 }
 
-Result<std::unique_ptr<OutputStream>> ServedModel::start(TextRequest text, bool counted) {
-  Request& request = text.request;
+Result<std::vector<std::unique_ptr<OutputStream>>> ServedModel::generate(
+    std::vector<TextRequest> requests) {
+  return start(std::move(requests), true);
+}
+
+Result<bool> ServedModel::complete(Request& request) const {
   const std::int64_t context = engine_->info().context_tokens;
   const auto prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
   if (request.prompt.empty()) {
@@ -71,20 +78,39 @@ Result<std::unique_ptr<OutputStream>> ServedModel::start(TextRequest text, bool 
   request.stop_tokens = tokenizer_->end_of_generation();
   request.stop_tokens.insert(request.stop_tokens.end(), defaults_.end_of_generation.begin(),
                              defaults_.end_of_generation.end());
+  return writes || request.prompt_logprobs;
+}
 
-  RunningStream::Options options;
-  options.choice = {std::move(text.stop), request.min_tokens, text.keep_special,
-                    request.logprobs >= 0, nullptr};
-  if (text.echo) options.choice.echo = std::make_shared<std::vector<TokenId>>(request.prompt);
-  options.queue = {text.max_waiting_bytes, text.whole};
-  if (writes || request.prompt_logprobs) {
-    return pump_->start(std::move(request), *tokenizer_, options, counted);
+Result<std::vector<std::unique_ptr<OutputStream>>> ServedModel::start(
+    std::vector<TextRequest> requests, bool counted) {
+  std::vector<std::unique_ptr<OutputStream>> streams(requests.size());
+  std::vector<EventPump::Start> computed;
+  std::vector<std::size_t> places;  // of those
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    TextRequest& text = requests[i];
+    HANGAR_TRY(const bool computes, complete(text.request));
+    RunningStream::Options options;
+    options.choice = {std::move(text.stop), text.request.min_tokens, text.keep_special,
+                      text.request.logprobs >= 0, nullptr};
+    if (text.echo) {
+      options.choice.echo = std::make_shared<std::vector<TokenId>>(text.request.prompt);
+    }
+    options.queue = {text.max_waiting_bytes, text.whole};
+    if (computes) {
+      computed.push_back({std::move(text.request), std::move(options)});
+      places.push_back(i);
+      continue;
+    }
+    auto stream = std::make_unique<RunningStream>(*tokenizer_, text.request, std::move(options),
+                                                  nullptr, steady_now_us());
+    stream->end_uncomputed();
+    streams[i] = std::make_unique<ReadyStream>(std::move(stream));
   }
-
-  auto stream = std::make_unique<RunningStream>(*tokenizer_, request, std::move(options), nullptr,
-                                                steady_now_us());
-  stream->end_uncomputed();
-  return std::make_unique<ReadyStream>(std::move(stream));
+  if (computed.empty()) return streams;
+  HANGAR_TRY(std::vector<std::unique_ptr<OutputStream>> started,
+             pump_->start(std::move(computed), *tokenizer_, counted));
+  for (std::size_t i = 0; i < places.size(); ++i) streams[places[i]] = std::move(started[i]);
+  return streams;
 }
 
 Status ServedModel::warm_up() {
@@ -94,9 +120,12 @@ Status ServedModel::warm_up() {
   text.request.max_tokens = 1;
   text.request.sampling.temperature = 0.0F;
   text.request.ignore_eos = true;
-  HANGAR_TRY(const std::unique_ptr<OutputStream> stream, start(std::move(text), false));
+  std::vector<TextRequest> one;
+  one.push_back(std::move(text));
+  HANGAR_TRY(const std::vector<std::unique_ptr<OutputStream>> streams,
+             start(std::move(one), false));
   for (;;) {
-    const std::optional<OutputPiece> piece = stream->next(-1);
+    const std::optional<OutputPiece> piece = streams.front()->next(-1);
     if (piece && !piece->end) continue;
     if (has_produced()) return {};
     return make_error(ErrorCode::kInternal, "the model gave no token{}{}",

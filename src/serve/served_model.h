@@ -64,6 +64,8 @@ class ServedModel {
   // first min_tokens tokens; one that is found ends its choice alone. Usage counts the prompt once
   // and each choice's tokens up to and with the one that completed its stop string.
   Result<std::unique_ptr<OutputStream>> generate(TextRequest request);
+  // Several prompts, in order: all of them or none; one step may take them together.
+  Result<std::vector<std::unique_ptr<OutputStream>>> generate(std::vector<TextRequest> requests);
 
   // Waits for one token of an unseen request, which no metric counts: what is read or made at first
   // use has been read and made then.
@@ -79,7 +81,10 @@ class ServedModel {
   int retry_after_s() const;
 
  private:
-  Result<std::unique_ptr<OutputStream>> start(TextRequest request, bool counted);
+  Result<std::vector<std::unique_ptr<OutputStream>>> start(std::vector<TextRequest> requests,
+                                                           bool counted);
+  // Completes the request by what the model says; false: there is nothing to compute.
+  Result<bool> complete(Request& request) const;
 
   std::string id_;
   std::int64_t created_unix_s_;

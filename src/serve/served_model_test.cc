@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <initializer_list>
+#include <string_view>
+#include <tuple>
+#include <vector>
 
 #include "base/clock.h"
 #include "serve/chat_prompt.h"
@@ -260,6 +264,33 @@ TEST(ServedModelTest, ARefusedRequestLeavesNothingBehind) {
   first->reset();
   EXPECT_TRUE(eventually([&] { return fixture.engine->stats().running == 0; }));
   EXPECT_TRUE(fixture.model->generate(ask("hi")));
+}
+
+TEST(ServedModelTest, SeveralPromptsAreTakenTogetherOrNotAtAll) {
+  Fixture fixture({.scripts = {MockEngine::bytes("ab")}, .max_queue = 2});
+  const auto several = [](std::initializer_list<std::string_view> prompts) {
+    std::vector<TextRequest> requests;
+    for (const std::string_view prompt : prompts) requests.push_back(ask(prompt, 2));
+    return requests;
+  };
+  EXPECT_EQ(fixture.model->generate(several({"a", "b", "c"})).error().code,
+            ErrorCode::kResourceExhausted);
+  EXPECT_EQ(fixture.model->generate(several({"a", ""})).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(fixture.engine->seen().empty());
+  // One of them needs no engine: each answer has its place.
+  std::vector<TextRequest> requests = several({"one", "four", "three"});
+  requests[1].request.max_tokens = 0;
+  auto streams = fixture.model->generate(std::move(requests));
+  ASSERT_TRUE(streams.has_value()) << streams.error().message;
+  ASSERT_EQ(streams->size(), 3U);
+  for (const auto& [place, prompt_tokens, tokens] :
+       {std::tuple{0U, 3, 2}, std::tuple{1U, 4, 0}, std::tuple{2U, 5, 2}}) {
+    const Collected all = collect(*(*streams)[place]);
+    ASSERT_TRUE(all.end) << place;
+    EXPECT_EQ(all.end->usage.prompt_tokens, prompt_tokens);
+    EXPECT_EQ(all.end->usage.completion_tokens, tokens);
+  }
+  EXPECT_EQ(fixture.engine->seen().size(), 2U);
 }
 
 TEST(ServedModelTest, AFailingChoiceEndsTheOthers) {

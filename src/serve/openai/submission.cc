@@ -155,20 +155,16 @@ HandlerResult start_generation(ServedModel& model, const AnswerPlan& plan,
   options.include_usage = plan.include_usage;
   options.deadline_of_client = plan.limit.of_client;
 
-  std::vector<std::unique_ptr<OutputStream>> streams;
-  streams.reserve(requests.size());
   const std::size_t share_bytes =
       std::max(plan.max_waiting_bytes / requests.size(), kLeastWaitingBytes);
   for (TextRequest& request : requests) {
     request.request.deadline_us = plan.limit.deadline_us;
     request.whole = !plan.stream;
     request.max_waiting_bytes = share_bytes;
-    Result<std::unique_ptr<OutputStream>> stream = model.generate(std::move(request));
-    // Those that run already are cancelled as they go out of scope.
-    if (!stream) return error_response(refusal_of(model, stream.error()));
-    streams.push_back(std::move(*stream));
   }
-  return std::make_unique<Generation>(std::move(options), std::move(format), std::move(streams));
+  Result<std::vector<std::unique_ptr<OutputStream>>> streams = model.generate(std::move(requests));
+  if (!streams) return error_response(refusal_of(model, streams.error()));
+  return std::make_unique<Generation>(std::move(options), std::move(format), std::move(*streams));
 }
 
 }  // namespace hangar
