@@ -194,12 +194,14 @@ void Matmul::matmul_add(const Launch& launch, Activation x, Activation y,
                         const CudaWeight& weight) {
   assert(x.dtype == DType::kF32);
   if (x.rows == 0) return;
-  InputKind kind = kind_of(weight);
+  add_product(launch, x, input(launch, y, added_kind(launch, x, y, weight)), weight);
+}
+
+InputKind Matmul::added_kind(const Launch& launch, Activation x, Activation y,
+                             const CudaWeight& weight) const {
   Product product = product_of(weight, as_it_is(y, y.dtype), x);
   product.output = ProductOutput::kAdd;
-  if (products_.goes_by_copy(launch, product)) kind = InputKind::kFp8;
-  set_input(product, input(launch, y, kind));
-  products_.multiply(launch, product);
+  return products_.goes_by_copy(launch, product) ? InputKind::kFp8 : kind_of(weight);
 }
 
 Int4FewTarget Matmul::few_target(const Launch& launch, Activation y,
@@ -241,10 +243,7 @@ void Matmul::norm_matmul(const Launch& launch, std::span<const Activation> ys, A
 bool Matmul::gate_joins(const Launch& launch, Activation x, Activation gate, GateFunction f,
                         const CudaWeight& weight) const {
   if (!Gate::knows(f)) return false;
-  Product product = product_of(weight, as_it_is(gate, gate.dtype), x);
-  product.output = ProductOutput::kAdd;
-  const InputKind kind =
-      products_.goes_by_copy(launch, product) ? InputKind::kFp8 : kind_of(weight);
+  const InputKind kind = added_kind(launch, x, gate, weight);
   return kind == InputKind::kFp8 && !stays(launch, gate, kind);
 }
 

@@ -98,6 +98,9 @@ class Matmul {
   // As what weights want x {rows, columns} for these ys.
   InputKind kind_for(const Launch& launch, std::span<const Activation> ys, Activation x, DType work,
                      std::span<const CudaWeight* const> weights) const;
+  // As what weight takes y {rows, columns} where the product is added to x.
+  InputKind added_kind(const Launch& launch, Activation x, Activation y,
+                       const CudaWeight& weight) const;
   // Whether the gate goes with the pass that rounds this product's inputs to FP8: += in x.
   bool gate_joins(const Launch& launch, Activation x, Activation gate, GateFunction f,
                   const CudaWeight& weight) const;
