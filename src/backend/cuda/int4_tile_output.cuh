@@ -46,7 +46,8 @@ template <int kWidth>
 __device__ __forceinline__ void ask_scales(const TileOutput& out, int x_row,
                                            const OutputRooms<kWidth>& rooms) {
   const int row = static_cast<int>(threadIdx.x) % 32 * 4;
-  __syncwarp();  // those before have been read
+  copied();      // those before, where a warp had nothing to write
+  __syncwarp();  // they have been read
   if (row < kWidth) copy_16(shared_address(rooms.scales + row), out.x_scales + x_row + row);
 }
 
