@@ -85,6 +85,15 @@ CUtensorMap strip_boxes(const void* data, std::int64_t strips, std::int64_t colu
                 CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_DATA_TYPE_INT64);
 }
 
+CUtensorMap output_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes,
+                         std::int64_t stride_bytes, int box_rows) {
+  assert(stride_bytes % 16 == 0);
+  const cuuint64_t sizes[] = {size(row_bytes), size(rows)};
+  const cuuint64_t strides[] = {size(stride_bytes)};
+  const cuuint32_t box[] = {kOutputBoxBytes, static_cast<cuuint32_t>(box_rows)};
+  return encode(data, sizes, strides, box, CU_TENSOR_MAP_SWIZZLE_64B);
+}
+
 CUtensorMap query_boxes(const void* data, std::int64_t rows, std::int64_t heads,
                         std::int32_t head_dim, std::int64_t stride_bytes, int part_bytes,
                         int box_rows, int box_heads) {

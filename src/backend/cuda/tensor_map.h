@@ -8,11 +8,13 @@
 //   as zeros.
 //   strip_boxes() is of 4-bit strips (int4.h), of one matrix or two: dimensions are eight bytes of
 //   a block, blocks of columns, strips, which matrix; a box is `blocks` blocks of `strips` strips
-//   of all matrices, as they lie. For attention, rows of `part_bytes` (64 or 128) of a head:
-//   query_boxes() is of {rows, heads, dims} of 16 bits: dimensions are a part, heads, rows, which
-//   part; a box is one part of some heads of some rows, swizzled. cache_boxes() is of keys or
-//   values as cached (kv_layer.h), which have their swizzle: dimensions are a part, 8 tokens, which
-//   part, which 8 tokens (of all heads and blocks); a box is 16 tokens, all their parts.
+//   of all matrices, as they lie. output_boxes() is of {rows, columns} as they are written: two
+//   dimensions, bytes of a row (64 in a box, swizzled among themselves) and rows. For attention,
+//   rows of `part_bytes` (64 or 128) of a head: query_boxes() is of {rows, heads, dims} of 16 bits:
+//   dimensions are a part, heads, rows, which part; a box is one part of some heads of some rows,
+//   swizzled. cache_boxes() is of keys or values as cached (kv_layer.h), which have their swizzle:
+//   dimensions are a part, 8 tokens, which part, which 8 tokens (of all heads and blocks); a box is
+//   16 tokens, all their parts.
 // Shapes: a row is a multiple of 128 bytes; gated: each matrix a multiple of 8 rows.
 // Alignment: data and stride, multiples of 16 bytes.
 // Errors: CudaError (a driver that has no such maps; sizes that none can have).
@@ -28,6 +30,7 @@
 namespace hangar::cuda {
 
 inline constexpr std::int64_t kBoxBytes = 128;  // of a row
+inline constexpr int kOutputBoxBytes = 64;
 
 // So many bytes of a row lie `stride_bytes` apart; `boxes`, `box_rows`: what one copy brings.
 CUtensorMap matrix_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes,
@@ -39,6 +42,8 @@ CUtensorMap gated_boxes(const void* data, std::int64_t rows, std::int64_t row_by
 CUtensorMap strip_boxes(const void* data, std::int64_t strips, std::int64_t column_blocks,
                         std::int64_t block_bytes, std::int64_t second_bytes, int box_strips,
                         int box_blocks);
+CUtensorMap output_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes,
+                         std::int64_t stride_bytes, int box_rows);
 CUtensorMap query_boxes(const void* data, std::int64_t rows, std::int64_t heads,
                         std::int32_t head_dim, std::int64_t stride_bytes, int part_bytes,
                         int box_rows, int box_heads);

@@ -22,8 +22,13 @@ inline constexpr int kTileBoxBytes = 128;    // of a row
 inline constexpr int kTileAlignment = 1024;  // of what is swizzled
 inline constexpr int kTurnsRows = 128;       // of W: Turns (tile_turns.cuh)
 inline constexpr int kTurnsSlots = 6;
-inline constexpr int kManyRows = 192;                   // of W, of three warpgroups: tile_many.cuh
-inline constexpr int kManyTurn = 4;                     // slots whose scales are asked for together
+inline constexpr int kManyRows = 192;  // of W, of three warpgroups: tile_many.cuh
+inline constexpr int kManyTurn = 4;    // slots whose scales are asked for together
+inline constexpr int kWideRows = 128;  // of W, in 16 bits: tile_wide.cuh
+inline constexpr int kWideTile = 256;  // of x
+inline constexpr int kWideRoomBytes = kWideTile * 2 * kWideRows / 2;  // its y
+inline constexpr int kWideKib = 226;
+inline constexpr int kWideSlots = 4;
 inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
 constexpr int many_slots(int rows) {
   return rows == kManyRows ? 5 : kTurnsSlots;
@@ -55,14 +60,16 @@ constexpr int tile_width(std::int64_t rows) {
 }
 
 inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
-  const int width = tile_width(product.rows);
+  const bool wide = is_wide(product);
+  const int width = wide ? kWideTile : tile_width(product.rows);
   TilePlan plan;
   plan.slot_bytes = way.boxes * (way.rows + width) * kTileBoxBytes;
   const bool shared = way.rows <= kSharedTileRows;
   // The sums of one warpgroup; and what the instruction reads behind a low tile's last row.
   const int sums = shared ? width * 64 * 4 : 0;
   const int behind = shared ? (kSharedTileRows - way.rows) * kTileBoxBytes : 0;
-  const int beside = std::max(sums + many_room_bytes(way.rows), behind) + kTileAlignment;
+  const int room = wide ? kWideRoomBytes : many_room_bytes(way.rows);
+  const int beside = std::max(sums + room, behind) + kTileAlignment;
   plan.slots = std::clamp((way.memory_kib * 1024 - beside) / plan.slot_bytes, 0, kMostTileSlots);
   plan.shared_bytes = plan.slots * plan.slot_bytes + beside;
   const std::int64_t columns = way.boxes * tile_box_columns(product);

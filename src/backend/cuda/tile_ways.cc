@@ -25,6 +25,7 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
   constexpr int kRoomRows = 16;
   std::vector<TileWay> ways;
   if (!can_tile(launch, product)) return ways;
+  if (is_wide(product)) return {{kWideRows, 1, kWideKib, 1}};
   const int width = tile_width(product.rows);
   // With more rows what comes behind takes longer than its beginning.
   const bool leaves_room = product.leaves_room && product.rows <= kRoomRows;
