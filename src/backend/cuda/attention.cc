@@ -40,8 +40,33 @@ bool room_for(std::int32_t head_dim) {
   return most >= kWideBytes;
 }
 
-AttentionArguments arguments_of(Activation out, Activation q, const KvLayer& layer,
-                                const DeviceBatch& batch, const AttentionShape& shape) {
+// Whether another than the plain kernel takes it.
+bool is_fast(const Activation& out, const Activation& q, const KvLayer& layer,
+             const AttentionShape& shape) {
+  return fast_heads(shape.head_dim, layer.block_tokens) &&
+         shape.heads / shape.kv_heads <= kMostGroup && aligned(q) && aligned(out) &&
+         aligned(layer) && shape.scale > 0.0F && room_for(shape.head_dim);
+}
+
+}  // namespace
+
+bool attention_gives_few(const Launch& launch, Activation out, Activation q, const KvLayer& layer,
+                         const DeviceBatch& batch, const AttentionShape& shape) {
+  return shape.head_dim == kInt4Columns && takes_few(launch, out.rows) &&
+         batch.sequence_count > 0 &&
+         batch.plan_max_rows * (shape.heads / shape.kv_heads) <= kColumnRows &&
+         is_fast(out, q, layer, shape);
+}
+
+std::size_t attention_scratch_bytes(const Launch& launch, std::int32_t head_dim) {
+  return kCounterBytes + decode_scratch_bytes(launch, head_dim);
+}
+
+void attention(const Launch& launch, Activation out, Activation q, const KvLayer& layer,
+               const DeviceBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch) {
+  if (batch.rows == 0 || batch.sequence_count == 0) return;
+  if (q.dtype != out.dtype) throw std::invalid_argument("attention: q and out of two types");
   AttentionArguments a;
   a.q = q.data;
   a.out = out.data;
@@ -67,47 +92,14 @@ AttentionArguments arguments_of(Activation out, Activation q, const KvLayer& lay
   a.window = shape.window;
   a.inner_scale = shape.softcap > 0.0F ? shape.scale / shape.softcap : shape.scale * kLog2E;
   a.softcap = shape.softcap > 0.0F ? shape.softcap * kLog2E : 0.0F;
-  return a;
-}
-
-// Whether other than the plain kernel take it.
-bool is_fast(const AttentionArguments& a, Activation out, Activation q, const KvLayer& layer,
-             const AttentionShape& shape) {
-  return fast_heads(a.head_dim, a.block_tokens) && a.group <= kMostGroup && aligned(q) &&
-         aligned(out) && aligned(layer) && shape.scale > 0.0F && room_for(a.head_dim);
-}
-
-bool all_decode(const Launch& launch, const DeviceBatch& batch) {
-  return launch.deterministic || batch.plan_max_rows <= kDecodeRows;
-}
-
-}  // namespace
-
-bool attention_gives_few(const Launch& launch, Activation out, Activation q, const KvLayer& layer,
-                         const DeviceBatch& batch, const AttentionShape& shape) {
-  constexpr std::int32_t kHeadDim = 128;  // a block of such inputs
-  return shape.head_dim == kHeadDim && takes_few(launch, out.rows) && batch.sequence_count > 0 &&
-         batch.plan_max_rows * (shape.heads / shape.kv_heads) <= kColumnRows &&
-         is_fast(arguments_of(out, q, layer, batch, shape), out, q, layer, shape);
-}
-
-std::size_t attention_scratch_bytes(const Launch& launch, std::int32_t head_dim) {
-  return kCounterBytes + decode_scratch_bytes(launch, head_dim);
-}
-
-void attention(const Launch& launch, Activation out, Activation q, const KvLayer& layer,
-               const DeviceBatch& batch, const AttentionShape& shape,
-               const AttentionScratch& scratch) {
-  if (batch.rows == 0 || batch.sequence_count == 0) return;
-  if (q.dtype != out.dtype) throw std::invalid_argument("attention: q and out of two types");
-  AttentionArguments a = arguments_of(out, q, layer, batch, shape);
   a.context_ready = scratch.context_ready;
   a.few = scratch.few;
-  if (!is_fast(a, out, q, layer, shape)) {
+
+  if (!is_fast(out, q, layer, shape)) {
     attend_plain(launch, a);
     return;
   }
-  const bool all_by_decode = all_decode(launch, batch);
+  const bool all_by_decode = launch.deterministic || batch.plan_max_rows <= kDecodeRows;
   auto* memory = static_cast<std::byte*>(scratch.memory);
   if (!all_by_decode && launch.hopper) {
     attend_prefill_hopper(launch, a, kDecodeRows, batch.plan_max_rows,

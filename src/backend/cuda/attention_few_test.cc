@@ -12,17 +12,10 @@ constexpr std::int64_t kHidden = 192;
 
 class AttentionFewTest : public CudaAttentionTest {
  protected:
-  void SetUp() override {
-    CudaAttentionTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    cuda_.reset();
-    BackendOptions options;
-    options.device_memory_bytes = 2ULL << 30U;
-    options.work_type = work_type();
+  BackendOptions options() const override {
+    BackendOptions options = CudaAttentionTest::options();
     options.quant.matrices = WeightQuant::kInt4;
-    auto made = make_cuda_backend(options);
-    ASSERT_TRUE(made.has_value()) << made.error().message;
-    cuda_ = std::move(*made);
+    return options;
   }
 
   // In groups of 128, or as Q4_0's of 32.

@@ -303,17 +303,10 @@ class CudaAttentionTest : public CudaOpsTest {
 
 class DeterministicCudaAttentionTest : public CudaAttentionTest {
  protected:
-  void SetUp() override {
-    CudaAttentionTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    cuda_.reset();
-    BackendOptions options;
-    options.device_memory_bytes = 2ULL << 30U;
-    options.work_type = work_type();
+  BackendOptions options() const override {
+    BackendOptions options = CudaAttentionTest::options();
     options.deterministic = true;
-    auto made = make_cuda_backend(options);
-    ASSERT_TRUE(made.has_value()) << made.error().message;
-    cuda_ = std::move(*made);
+    return options;
   }
   void expect_rows_alone_are_the_same(KvType type) {
     // One context alone is cut for many blocks; many are done whole; a row may be one of a chunk.

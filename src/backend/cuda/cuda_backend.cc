@@ -279,7 +279,8 @@ class CudaBackend final : public Backend {
       scratch.few = matmul_.few_target(on, out, product);
     }
     cuda::attention(on, out, q, kv, there, shape, scratch);
-    if (scratch.few.data != nullptr) return matmul_.matmul_add_few(on, x, out, product);
+    if (scratch.few.data != nullptr)
+      return matmul_.matmul_add_few(on, x, out, scratch.few, product);
     matmul_.matmul_add(on, x, out, product);
   }
   void gate_mul(Activation out, Activation gate, Activation up, GateFunction f) override {

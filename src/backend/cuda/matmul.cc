@@ -215,8 +215,7 @@ Int4FewTarget Matmul::few_target(const Launch& launch, Activation y,
 }
 
 void Matmul::matmul_add_few(const Launch& launch, Activation x, Activation y,
-                            const CudaWeight& weight) {
-  const Int4FewTarget few = few_target(launch, y, weight);
+                            const Int4FewTarget& few, const CudaWeight& weight) {
   add_product(launch, x, {y.dtype, y.rows, y.columns, few.data, 0, nullptr, nullptr, {}}, weight);
 }
 

@@ -68,9 +68,10 @@ class Matmul {
   // x += y weight^T.
   void matmul_add(const Launch& launch, Activation x, Activation y, const CudaWeight& weight);
   // Where the input of that product can be put by what makes it, as few rows (int4_inputs.h): then
-  // matmul_add_few() is it. Nowhere: it is to be a matrix. y: its sizes alone count.
+  // matmul_add_few() is it. Nowhere: it is to be a matrix. Of both, y: its sizes alone count.
   Int4FewTarget few_target(const Launch& launch, Activation y, const CudaWeight& weight) const;
-  void matmul_add_few(const Launch& launch, Activation x, Activation y, const CudaWeight& weight);
+  void matmul_add_few(const Launch& launch, Activation x, Activation y, const Int4FewTarget& few,
+                      const CudaWeight& weight);
   // ys = norm(x) weights^T; `scratch` {rows, columns} of the work type.
   void norm_matmul(const Launch& launch, std::span<const Activation> ys, Activation x,
                    const float* norm_weight, float eps, std::span<const CudaWeight* const> weights,

@@ -47,17 +47,18 @@ double Products::measure(const Launch& launch, Product product, const Weights& w
   if (!once()) return 0.0;
   Event begin;
   Event end;
-  begin.record(launch.stream);
-  if (!once()) return 0.0;
-  end.record(launch.stream);
-  const double rough_us = end.us_since(begin);
-  if (give_up_us > 0.0 && rough_us > 2 * kHopeless * give_up_us + 10.0) return rough_us;
-  if (rough_us > kLongUs) {  // long enough to be the figure, the better one of two
-    if (give_up_us > 0.0 && rough_us > kCloseInAStep * give_up_us) return rough_us;
+  const auto time_once = [&] {
     begin.record(launch.stream);
     if (!once()) return 0.0;
     end.record(launch.stream);
-    return std::min(rough_us, end.us_since(begin));
+    return end.us_since(begin);
+  };
+  const double rough_us = time_once();
+  if (rough_us == 0.0) return 0.0;
+  if (give_up_us > 0.0 && rough_us > 2 * kHopeless * give_up_us + 10.0) return rough_us;
+  if (rough_us > kLongUs) {  // long enough to be the figure, the better one of two
+    if (give_up_us > 0.0 && rough_us > kCloseInAStep * give_up_us) return rough_us;
+    return std::min(rough_us, time_once());
   }
   const int runs = static_cast<int>(std::clamp(kMeasuredUs / rough_us, 3.0, 32.0));
   bool ran = true;

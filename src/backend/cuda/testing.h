@@ -35,15 +35,19 @@ class CudaOpsTest : public testing::TestWithParam<DType> {
  protected:
   void SetUp() override {
     if (!card_present()) GTEST_SKIP() << "no CUDA card here";
-    BackendOptions options;
-    options.device_memory_bytes = 2ULL << 30U;
-    options.work_type = GetParam();
-    auto made = make_cuda_backend(options);
+    auto made = make_cuda_backend(options());
     ASSERT_TRUE(made.has_value()) << made.error().message;
     cuda_ = std::move(*made);
     ref_ = make_backend("ref", 1).value();
   }
 
+  // Of the backend.
+  virtual BackendOptions options() const {
+    BackendOptions options;
+    options.device_memory_bytes = 2ULL << 30U;
+    options.work_type = work_type();
+    return options;
+  }
   DType work_type() const { return GetParam(); }
   // Of one rounding to the work type.
   float epsilon() const { return work_type() == DType::kBF16 ? 0x1p-8F : 0x1p-11F; }
