@@ -4,7 +4,8 @@
 Runs `hangar bench engine` on the shape of Llama-3-8B (one row: 70B) with made-up weights in 16 bits, FP8 and 4 bits:
 decode of 1 to 256 streams, loads, prefill, time to the first token, process start. Beside each figure stand the
 bound, the best of others' figures and the targets (bench/gpu/targets.py). What the card reads and computes is measured
-first, by hangar_cuda_bench. A missed target is told, and no failure; a row that cannot be run says why.
+first, by hangar_cuda_bench. What deterministic mode costs of decode stands in a table of its own, held to nothing. A
+missed target is told, and no failure; a row that cannot be run says why.
 """
 
 import argparse
@@ -35,11 +36,11 @@ def options_of(arguments):
     parser = argparse.ArgumentParser(
         prog="./dev bench --gpu", description=__doc__.split("\n", maxsplit=1)[0],
         epilog="The kernels by themselves: ./dev bench --gpu kernels --help. With the card to itself, all of it takes"
-               " some 11 minutes on an H200, --quick some 3.")
+               " some 12 minutes on an H200, --quick some 3.")
     parser.add_argument("--only", type=names_of, default=(), metavar="NAMES",
                         help="rows, groups of them and formats, separated by commas (--list)")
     parser.add_argument("--list", action="store_true", help="the names that --only knows")
-    parser.add_argument("--quick", action="store_true", help="few repeats, no long loads")
+    parser.add_argument("--quick", action="store_true", help="few repeats, no long loads, nothing deterministic")
     parser.add_argument("--repeats", type=positive, help="runs of each row, instead of its own number")
     parser.add_argument("--max-running", type=positive, help="of loads: requests computed at once (each row's own)")
     parser.add_argument("--json", type=pathlib.Path, metavar="PATH", help="the figures; written after each step")

@@ -18,13 +18,13 @@ import unittest.mock
 import xml.etree.ElementTree
 
 import gpu_table
-from gpu import runs, targets
+from gpu import plot, runs, tables, targets
 
 HERE = pathlib.Path(__file__).resolve().parent
 runs.LOCK = f"\0hangar-gpu-table-test-{os.getpid()}".encode()
 
 # `hangar` with figures that grow with the batch: 250 tokens a second of each stream, twice that in FP8, thrice in
-# 4 bits. What is in TROUBLE happens before it answers.
+# 4 bits, three quarters of it in deterministic mode. What is in TROUBLE happens before it answers.
 HANGAR = """#!{python}
 import json, pathlib, signal, sys, time
 given = sys.argv[1:]
@@ -38,7 +38,7 @@ if given[0] == "devices":
 def of(flag, default):
     return given[given.index(flag) + 1] if flag in given else default
 quant, kv = of("--quant", ""), of("--kv-type", "")
-speed = {{"none": 250.0, "fp8": 500.0, "int4": 750.0}}[quant]
+speed = {{"none": 250.0, "fp8": 500.0, "int4": 750.0}}[quant] * (0.75 if of("--deterministic", "") == "on" else 1)
 prompt, repeats = int(of("--input-tokens", 128)), int(of("--repeats", 1))
 def test(name, requests, value, unit="tok/s"):
     return {{"test": name, "requests": requests, "input_tokens": prompt, "unit": unit, "median": value,
@@ -113,10 +113,11 @@ class TargetsTest(unittest.TestCase):
         self.assertEqual(sum(len(rows) for _, rows in everything), sum(len(row.formats) for row in targets.ROWS))
         self.assertTrue(all(row.group == "long-load" for _, rows in everything[-5:] for row in rows))
         quick = targets.chosen(quick=True)
-        self.assertFalse(any(row.group == "long-load" for _, rows in quick for row in rows))
+        self.assertFalse(any(row.group in ("deterministic", "long-load") for _, rows in quick for row in rows))
         (one,) = targets.chosen(["b1", "b8", "int4"])
         self.assertEqual((one[0].key, [row.key for row in one[1]]), ("int4", ["b1", "b8"]))
         self.assertEqual(len(targets.chosen(["long-load"], quick=True)), 5)
+        self.assertEqual([one.key for one, _ in targets.chosen(["deterministic"], quick=True)], list(targets.THREE))
         self.assertIsNone(targets.chosen(["fp4"]))
 
 
@@ -220,6 +221,50 @@ class RunTest(Bench):
                 self.run_main(*wrong)
             self.assertEqual(refused.exception.code, 2)
         self.assertEqual(self.run_main("--list")[0], 0)
+
+
+class DeterministicTest(Bench):
+    def table(self, out):
+        """{streams: the words behind them}"""
+        begin = out.index("| deterministic, streams")
+        lines = [line.replace("|", "").split() for line in out[begin:].split("\n\n")[0].splitlines()]
+        return {line[0]: line[1:] for line in lines[2:]}
+
+    def test_one_process_a_format_and_a_table_of_its_own(self):
+        code, out, err = self.run_main("--only", "deterministic,b1,b64,b8,bf16,fp8")
+        self.assertEqual(code, 0, err)
+        told = [" ".join(line) for line in self.asked()]
+        self.assertEqual(["--deterministic" in line for line in told], [False, False, True, True])
+        self.assertIn("--quant none --deterministic on --batch 1,8,64,256 --input-tokens 128 --output-tokens 256"
+                      " --bandwidth 4530 --flops 800.0 --repeats 1 ", told[2])
+        table = self.table(out)
+        self.assertEqual(table["64"], ["12,000", "75%", "24,000", "75%", "-", "-"])
+        self.assertEqual(table["256"], ["48,000", "-", "96,000", "-", "-", "-"])
+        self.assertEqual((list(table), out.count("deterministic, ")), (["1", "8", "64", "256"], 1))
+        self.assertLess(out.index("| what"), out.index("| deterministic, streams"))
+        cells = list(self.cells().values())
+        ordinary = [cell for cell in cells if not cell["row"].startswith("deterministic")]
+        for made in (tables.main_table, lambda these: plot.svg(these, "")):
+            self.assertEqual(made(cells), made(ordinary))
+        self.assertEqual(tables.deterministic_table(ordinary), "")
+
+    def test_alone_it_has_no_share_until_the_others_are_there(self):
+        first = self.folder / "first.json"
+        code, out, _ = self.run_main("--quick", "--only", "deterministic-b8", "--repeats", "2")
+        self.assertEqual((code, self.table(out)), (0, {"8": ["1,500", "-", "3,000", "-", "4,500", "-"]}))
+        self.assertNotRegex(out, r"\| what|Bound here")
+        self.assertEqual(len(self.cells()["deterministic-b8", "int4"]["runs"]), 2)
+        (self.folder / "out.json").rename(first)
+        _, out, _ = self.run_main("--only", "b8,int4", "--with", str(first))
+        self.assertEqual(self.table(out)["8"], ["1,500", "-", "3,000", "-", "4,500", "75%"])
+        self.assertEqual(self.run_main("--render", "--with", str(self.folder / "out.json"))[1], out)
+
+    def test_what_fails_says_why_in_the_main_table(self):
+        self.programs(trouble="if '--deterministic' in given and quant == 'fp8':\n    sys.exit('no memory')")
+        code, out, _ = self.run_main("--only", "deterministic-b1,b1,bf16,fp8")
+        self.assertEqual((code, self.table(out)["1"][2:4]), (1, ["-", "-"]))
+        self.assertRegex(out, r"\| deterministic, one stream, tok/s +\| FP8 .* not measured \(1\)")
+        self.assertIn("1 of 4 rows could not be measured", out.splitlines()[-1])
 
 
 class TroubleTest(Bench):

@@ -194,9 +194,9 @@ def engine_command(options, machine, one, rows, repeats):
     """`hangar bench engine` for rows of one group and format; its JSON goes to standard output."""
     model = options.shape or options.shapes / one.shape
     command = [options.hangar, "bench", "engine", "--model", model, "--load", options.load, "--backend",
-               options.backend, *one.flags]
+               options.backend, *one.flags, *rows[0].flags]
     group = rows[0].group
-    if group == "decode":
+    if group in targets.OF_STREAMS:
         command += ["--batch", ",".join(str(row.requests) for row in rows)]
     elif group in targets.ONE_BY_ONE:
         command += ["--requests", rows[0].requests]

@@ -65,12 +65,14 @@ def aligned(columns, lines):
 
 
 def main_table(cells):
-    """What went wrong stands below it, each thing once."""
+    """What went wrong stands below it, each thing once; "" where all that there is stands in another table."""
     lines, reasons = [], {}
     any_held = any(held(cell) for cell in cells if cell["row"] in BATCH_ROWS)
     for cell in cells:
         if any_held and cell["row"] in BATCH_ROWS and not held(cell) and measure.median(cell) is not None:
             continue  # it stands in the table of batches
+        if cell["row"] in DETERMINISTIC_ROWS and measure.median(cell) is not None:
+            continue  # it stands in the table of deterministic mode
         figure = measured(cell)
         if measure.median(cell) is None:
             figure = f"not measured ({reasons.setdefault(reason(cell), len(reasons) + 1)})"
@@ -78,6 +80,8 @@ def main_table(cells):
         lines.append([f"{cell['what']}, {cell['unit']}", cell["format_name"], shown(cell["planned_bound"]),
                       shown(cell["bound"]), peer, shown(cell["least"]), shown(cell["aim"]), figure, share(cell),
                       verdict(cell) or NOTHING])
+    if cells and not lines:
+        return ""
     notes = [f"({number}) {text}" for text, number in reasons.items()]
     return "\n\n".join([aligned(COLUMNS, lines), *(["  \n".join(notes)] if notes else [])])
 
@@ -95,6 +99,7 @@ def by_batch(cells):
 
 
 BATCH_ROWS = {f"b{batch}": batch for batch in targets.BATCHES}
+DETERMINISTIC_ROWS = {row.key: row.requests for row in targets.ROWS if row.group == "deterministic"}
 
 
 def batch_table(cells):
@@ -114,6 +119,27 @@ def batch_table(cells):
             + f"\n\n{conclusion}{compared}.")
 
 
+def deterministic_table(cells):
+    """What it costs that answers do not depend on what else runs; "" where it was not measured."""
+    medians = {}
+    for cell in cells:
+        value = measure.median(cell)
+        if cell["row"] in DETERMINISTIC_ROWS and value is not None:
+            medians.setdefault(DETERMINISTIC_ROWS[cell["row"]], {})[cell["format"]] = value
+    if not medians:
+        return ""
+    ordinary, lines = by_batch(cells), []
+    three = [one for one in targets.FORMATS if one.key in targets.THREE]
+    for batch, figures in sorted(medians.items()):
+        lines.append([str(batch)])
+        for one in three:
+            value, usual = figures.get(one.key), ordinary.get(batch, {}).get(one.key)
+            lines[-1] += [shown(value), f"{100 * value / usual:.0f}%" if value and usual else NOTHING]
+    columns = ["deterministic, streams", *(title for one in three for title in (one.name, "of ordinary"))]
+    return (aligned(columns, lines) + "\n\nDecode with `--deterministic on`, tok/s; of ordinary: of this page's figure"
+            f" without it, {NOTHING} where there is none.")
+
+
 def count_line(cells):
     verdicts = [verdict(cell) for cell in cells]
     told = [one for one in verdicts if one]
@@ -128,9 +154,10 @@ def count_line(cells):
 
 def page(heads, cells, plot=""):
     """All of it; `plot`: how the page names the picture."""
-    parts = ["  \n".join(heads), main_table(cells)]
-    parts.append(f"Bound as planned, peers and targets: {targets.SOURCE}, for one NVIDIA {targets.CARD}, not of this"
-                 " run. Bound here: what the bytes and operations take at the speeds of this run.")
+    parts = ["  \n".join(heads)]
+    if table := main_table(cells):
+        parts += [table, f"Bound as planned, peers and targets: {targets.SOURCE}, for one NVIDIA {targets.CARD}, not of"
+                  " this run. Bound here: what the bytes and operations take at the speeds of this run."]
     picture = plot and f"![Decode against the number of streams]({plot})"
-    parts += [text for text in (batch_table(cells), picture) if text]
+    parts += [text for text in (batch_table(cells), picture, deterministic_table(cells)) if text]
     return "\n\n".join([*parts, count_line(cells) + "."])

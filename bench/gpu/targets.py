@@ -50,6 +50,7 @@ class Row(typing.NamedTuple):
     repeats: int = 1
     quick_repeats: int = 1
     at_once: int = 0  # requests; 0: the program's own
+    flags: tuple = ()  # of the program, the same in a whole group
 
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -62,6 +63,13 @@ def _decode(batch):
     return Row(f"b{batch}", what, "tok/s", "decode", batch, 128, 256, formats, repeats=3)
 
 
+def _deterministic(batch):
+    """The row of `_decode` but for the mode, or the two could not be compared."""
+    like = _decode(batch)
+    return like._replace(key=f"deterministic-{like.key}", what=f"deterministic, {like.what}", group="deterministic",
+                         formats=THREE, repeats=1, flags=("--deterministic", "on"))
+
+
 # Groups in the order in which they are measured: what takes long comes last.
 ROWS = (
     Row("attention", "paged decode attention, 64 x 4,096", "% of bandwidth", "kernel", 64, 4096, 1, ("bf16",)),
@@ -71,11 +79,14 @@ ROWS = (
     Row("prefill", "prefill of 128 x 128 tokens", "tok/s", "prefill", 128, 128, 1, THREE, repeats=5, quick_repeats=2),
     Row("load-128-128", "128/128, 2,000 requests, 1,024 at once", "tok/s", "load", 2000, 128, 128, THREE,
         at_once=1024),
+    *(_deterministic(batch) for batch in (1, 8, 64, 256)),
     Row("load-128-2048", "128/2048, 500 requests", "tok/s", "long-load", 500, 128, 2048, ("fp8", "fp8-kv8")),
     Row("load-1000-1000", "1000/1000, 1,000 requests", "tok/s", "long-load", 1000, 1000, 1000,
         ("bf16", "fp8", "fp8-kv8")),
 )
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
+OF_STREAMS = ("decode", "deterministic")  # groups whose requests are all under way at once
+NOT_QUICK = ("deterministic", "long-load")  # groups that --quick runs only where they are named
 ONE_BY_ONE = ("load", "long-load")  # groups whose rows have requests of their own
 
 
@@ -148,7 +159,7 @@ def chosen(only=(), quick=False):
     formats = {one.key for one in FORMATS} & set(only) or {one.key for one in FORMATS}
     rows = {row.key for row in ROWS if row.key in only or row.group in only}
     if not rows:
-        rows = {row.key for row in ROWS if not (quick and row.group == "long-load")}
+        rows = {row.key for row in ROWS if not (quick and row.group in NOT_QUICK)}
     processes = []
     for group in GROUPS:
         for one in FORMATS:
