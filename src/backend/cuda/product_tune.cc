@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMostCandidates = 8;
 constexpr int kMostOfManyRows = 16;  // where a step waits longest, and the library errs most
-constexpr std::int64_t kManyRows = 1024;
+constexpr std::int64_t kLongStepRows = 1024;
 constexpr double kMeasuredUs = 400.0;  // of each candidate, about
 constexpr double kLongUs = 1000.0;
 constexpr double kHopeless = 1.5;  // times the best so far
@@ -79,14 +79,18 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   const bool direct = is_fp8_direct(launch, product);
   const auto add_algorithms = [&](const Product& of) {
     if (!Blas::suits(of)) return;
-    const int most = of.rows >= kManyRows ? kMostOfManyRows : kMostCandidates;
+    const int most = of.rows >= kLongStepRows ? kMostOfManyRows : kMostCandidates;
     for (const auto& algorithm : blas_.candidates(of, true, most)) {
       found.push_back({.algorithm = algorithm});
     }
   };
-  if (!direct) add_algorithms(product);
+  const auto add_tiles = [&](const Product& of) {
+    const bool fast_sums = blas_.sums_fast(of, of.rows);
+    for (const TileWay& way : tile_ways(launch, of, fast_sums)) found.push_back({.tiles = way});
+  };
   if (!direct) {
-    for (const TileWay& way : tile_ways(launch, product)) found.push_back({.tiles = way});
+    add_algorithms(product);
+    add_tiles(product);
   }
   for (const Fp8DirectWay& way : fp8_direct_ways(launch, product)) {
     found.push_back({.fp8_direct = way});
@@ -97,7 +101,7 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   if (has_copy(product) && product.rows > kUncopiedRows) {
     const Product copy = by_copy(product);
     add_algorithms(copy);
-    for (const TileWay& way : tile_ways(launch, copy)) found.push_back({.tiles = way});
+    add_tiles(copy);
   }
   ProductChoice best;
   Launch measured = launch;
@@ -105,7 +109,7 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   const auto in_a_step = [&](const ProductChoice& choice) {
     if (choice.tiles.rows == 0) return choice.us;
     const bool fp8_too = !product.int4 || has_rounded_copy(product);
-    const double handicap = fp8_too ? tile_handicap(product) : 1.0;
+    const double handicap = fp8_too ? tile_handicap(product, choice.tiles) : 1.0;
     return choice.us * handicap - (measured.overlap ? kOverlapUs : 0.0);
   };
   for (ProductChoice& choice : found) {

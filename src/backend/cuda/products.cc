@@ -76,7 +76,7 @@ bool Products::prefers_gated(const Launch& launch, const Product& product, bool 
   // The gate reads two numbers and writes one; where it joins, that pass reads one more.
   const double gate_us =
       gate_joins ? numbers / kJoinedBytesPerUs : kGateUs + 3.0 * numbers / kGateBytesPerUs;
-  return gated->us * tile_handicap(product) <= alone->us + gate_us;
+  return gated->us * tile_handicap(product, gated->tiles) <= alone->us + gate_us;
 }
 
 bool Products::goes_by_copy(const Launch& launch, const Product& product) const {

@@ -1,9 +1,10 @@
 // What the blocks of a tile product share out: tiles of W by tiles of x by parts of the columns.
 //
 // Promise: Item(items, n) is the n-th. Parts of the columns change first, then tiles of x, up to so
-//   many that they stay in the second-level cache, then tiles of W. A block takes every
-//   gridDim.x-th, from its own number on: ItemWalk, items_of_block(). halve_last() has the last
-//   items done in halves of their rows of x, where most blocks would have nothing to do meanwhile.
+//   many that they stay in the second-level cache (ItemBy), then tiles of W. A block takes every
+//   gridDim.x-th, from its own number on: ItemWalk, items_of_block(); WalkBy any such steps.
+//   halve_last() has the last items done in halves of their rows of x, where most blocks would have
+//   nothing to do meanwhile.
 // Units: chunks: slotfuls of columns.
 // Threads: values; device functions.
 #pragma once
@@ -27,14 +28,14 @@ struct TileItems {
 };
 
 #ifdef __CUDACC__
-struct Item {
-  static constexpr int kTilesOfX = 16;
+template <int kTilesOfX>
+struct ItemBy {
   bool halved;
   int half;    // of its rows of x; 0 of a whole
   int tile;    // of W
   int x_tile;  // of x
   int first;   // chunk of its columns
-  __device__ Item(const TileItems& items, int number) {
+  __device__ ItemBy(const TileItems& items, int number) {
     const int in_halves = number + 2 * items.halved - items.count();
     halved = in_halves >= 0;
     half = halved ? in_halves % 2 : 0;
@@ -49,21 +50,31 @@ struct Item {
   }
 };
 
-// A block's way through its items, a chunk at a time.
-struct ItemWalk {
+// A way through every `stride`-th item from the `first` on, a chunk at a time.
+template <int kTilesOfX>
+struct WalkBy {
   const TileItems& items;
-  int number = static_cast<int>(blockIdx.x);  // of the item
-  Item item{items, number};
+  int number;
+  int stride;
+  ItemBy<kTilesOfX> item{items, number};
   int chunk = 0;
 
-  __device__ explicit ItemWalk(const TileItems& of) : items(of) {}
+  __device__ WalkBy(const TileItems& of, int first, int stride)
+      : items(of), number(first), stride(stride) {}
   __device__ int column_chunk() const { return item.first + chunk; }
   __device__ void step() {
     if (++chunk < items.chunks) return;
     chunk = 0;
-    number += static_cast<int>(gridDim.x);
-    item = Item(items, number);
+    number += stride;
+    item = ItemBy<kTilesOfX>(items, number);
   }
+};
+
+using Item = ItemBy<16>;
+// A block's.
+struct ItemWalk : WalkBy<16> {
+  __device__ explicit ItemWalk(const TileItems& of)
+      : WalkBy(of, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x)) {}
 };
 
 __device__ __forceinline__ int items_of_block(const TileItems& items) {

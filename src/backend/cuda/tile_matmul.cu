@@ -15,15 +15,15 @@ void multiply_f8(const Launch& launch, const Product& product, const TileWay& wa
 void multiply_many(const Launch& launch, const Product& product, const TileWay& way,
                    const TilePlan& plan);
 // tile_wide.cu
-void multiply_wide(const Launch& launch, const Product& product, const TilePlan& plan);
+void multiply_wide(const Launch& launch, const Product& product, const TileWay& way,
+                   const TilePlan& plan);
 
 }  // namespace tiles
 
 bool can_tile(const Launch& launch, const Product& product) {
   if (!launch.hopper || product.int4 || product.weight_type != product.x_type()) return false;
   if (product.rows < 1) return false;
-  if (is_wide(product) && (!product.gate || product.output != ProductOutput::kWork ||
-                           !rows_aligned(product.y, product.type, product.y_stride))) {
+  if (product.rows > kMostTileRows && product.x_type() != DType::kF8E4M3 && !suits_wide(product)) {
     return false;
   }
   // By tile_many.cuh alone.
@@ -41,9 +41,7 @@ void tile_matmul(const Launch& launch, const Product& product, const TileWay& wa
   if (takes_many(product, way, plan)) {
     return tiles::multiply_many(launch, product, way, plan);
   }
-  if (is_wide(product) && way.rows == kWideRows && plan.slots == kWideSlots) {
-    return tiles::multiply_wide(launch, product, plan);
-  }
+  if (takes_wide(product, way, plan)) return tiles::multiply_wide(launch, product, way, plan);
   if (product.group_scales != nullptr || product.rows > kMostTileRows) {
     throw std::invalid_argument("a tile product of many rows: not by this way");
   }

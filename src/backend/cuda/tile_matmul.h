@@ -8,9 +8,10 @@
 //   kernel waits for the one before it (weights never change). The order of a sum depends on
 //   columns and way alone, unless the way splits columns between blocks (+= only), whose sums are
 //   added as they come. FP8, and copies of 4-bit weights (by_copy(): from 65 rows on): any number
-//   of rows, by three warpgroups. 16 bits of more rows: gated alone, by two blocks that share x.
+//   of rows, by three warpgroups. More rows gated, in 16 bits or where FP8 may be added up in the
+//   matrix units: by two blocks that share x.
 // Shapes: columns a multiple of 64 (FP8: 128); gated: outputs of 8. x and W at multiples of 16
-//   bytes, rows of x too; of more rows than kMostTileRows in 16 bits, y and its rows too.
+//   bytes, rows of x too; for two blocks y and its rows too.
 // Errors: CudaError.
 // Threads: as Backend.
 #pragma once
@@ -24,11 +25,11 @@
 
 namespace hangar::cuda {
 
-inline constexpr std::int64_t kMostTileRows = 256;  // but FP8 by three warpgroups, 16 bits gated
+inline constexpr std::int64_t kMostTileRows = 256;  // but by three warpgroups or two blocks
 
 // How a product is cut. Of W: up to 64 rows a tile, a multiple of 8: two warpgroups take turns at
 // its columns; more, up to 128, a multiple of 16: each takes half of its rows; 192: three take a
-// third each. Gated: twice that. Where is_wide(), there is one way.
+// third each; 256: two blocks a half each, of it two warpgroups a half. Gated: twice that.
 struct TileWay {
   std::int32_t rows = 0;   // of W, in a tile
   std::int32_t boxes = 0;  // of 128 bytes of a row, in a slot; even where a tile is up to 64 rows
@@ -57,10 +58,6 @@ inline bool has_copy(const Product& product) {
 inline bool has_rounded_copy(const Product& product) {
   return has_copy(product) && product.copy.row_scales != nullptr;
 }
-// Of so many rows in 16 bits that tile_wide.cuh alone does it.
-inline bool is_wide(const Product& product) {
-  return !product.int4 && product.x_type() != DType::kF8E4M3 && product.rows > kMostTileRows;
-}
 // Up to so many rows 4 bits as they are are always the faster ones,
 inline constexpr std::int64_t kUncopiedRows = 64;
 // and of more than so many their copy: what cannot win is not measured.
@@ -68,8 +65,10 @@ inline constexpr std::int64_t kCopiedRows = 256;
 
 // Whether it can be done so at all: the card, the sizes, the addresses.
 bool can_tile(const Launch& launch, const Product& product);
-// Ways worth measuring for it, the likeliest first; none where can_tile() says no.
-std::vector<TileWay> tile_ways(const Launch& launch, const Product& product);
+// Ways worth measuring for it, the likeliest first; none where can_tile() says no. fast_sums: FP8
+// may be added up in the matrix units (Fp8Sums).
+std::vector<TileWay> tile_ways(const Launch& launch, const Product& product,
+                               bool fast_sums = false);
 // `way`: one of tile_ways() of a product of these sizes and, rounded up, as many rows.
 void tile_matmul(const Launch& launch, const Product& product, const TileWay& way);
 

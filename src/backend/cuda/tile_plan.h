@@ -1,7 +1,8 @@
 // TilePlan: the numbers of a tile product's launch (tile_matmul.h).
 //
 // Promise: plan_tiles() divides way.memory_kib into slots and what the warpgroups' sums need to be
-//   added up; slots is 0 where not even one fits. takes_turns(), takes_many(): of a plan.
+//   added up; slots is 0 where not even one fits. takes_turns(), takes_many(), takes_wide():
+//   of a plan.
 // Units: bytes of shared memory.
 // Threads: values.
 #pragma once
@@ -24,9 +25,9 @@ inline constexpr int kTurnsRows = 128;       // of W: Turns (tile_turns.cuh)
 inline constexpr int kTurnsSlots = 6;
 inline constexpr int kManyRows = 192;  // of W, of three warpgroups: tile_many.cuh
 inline constexpr int kManyTurn = 4;    // slots whose scales are asked for together
-inline constexpr int kWideRows = 128;  // of W, in 16 bits: tile_wide.cuh
+inline constexpr int kWideRows = 256;  // of W, gated, by two blocks: tile_wide.cuh
 inline constexpr int kWideTile = 256;  // of x
-inline constexpr int kWideRoomBytes = kWideTile * 2 * kWideRows / 2;  // its y
+inline constexpr int kWideRoomBytes = kWideTile * 2 * kWideRows / 4;  // a block's y
 inline constexpr int kWideKib = 226;
 inline constexpr int kWideSlots = 4;
 inline constexpr int kTileRoomBytes = 8 * 16 * 20 * 4;  // that eight warps write y by
@@ -60,10 +61,10 @@ constexpr int tile_width(std::int64_t rows) {
 }
 
 inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
-  const bool wide = is_wide(product);
+  const bool wide = way.rows == kWideRows;
   const int width = wide ? kWideTile : tile_width(product.rows);
   TilePlan plan;
-  plan.slot_bytes = way.boxes * (way.rows + width) * kTileBoxBytes;
+  plan.slot_bytes = way.boxes * ((wide ? way.rows / 2 : way.rows) + width) * kTileBoxBytes;
   const bool shared = way.rows <= kSharedTileRows;
   // The sums of one warpgroup; and what the instruction reads behind a low tile's last row.
   const int sums = shared ? width * 64 * 4 : 0;
@@ -77,6 +78,18 @@ inline TilePlan plan_tiles(const Product& product, const TileWay& way) {
   plan.x_tiles = static_cast<int>((product.rows + width - 1) / width);
   plan.tiles = static_cast<int>((product.weight_rows() + way.rows - 1) / way.rows);
   return plan;
+}
+
+// Whether tile_wide.cuh could do it: it writes y by the copy engine.
+inline bool suits_wide(const Product& product) {
+  return product.gate && product.rows > kMostTileRows && product.group_scales == nullptr &&
+         product.output == ProductOutput::kWork &&
+         rows_aligned(product.y, product.type, product.y_stride);
+}
+// And whether it does.
+inline bool takes_wide(const Product& product, const TileWay& way, const TilePlan& plan) {
+  return suits_wide(product) && way.rows == kWideRows && way.boxes == 1 && way.split == 1 &&
+         plan.slots == kWideSlots;
 }
 
 // Whether a block goes through its slots without a pause (tile_turns.cuh).

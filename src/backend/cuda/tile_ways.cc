@@ -19,17 +19,18 @@ double evenness(const Launch& launch, const Product& product, const TileWay& way
 
 }  // namespace
 
-std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
+std::vector<TileWay> tile_ways(const Launch& launch, const Product& product, bool fast_sums) {
   constexpr int kMostSlotBytes = 64 << 10;
   constexpr int kSplitWidth = 32;
   constexpr int kRoomRows = 16;
   std::vector<TileWay> ways;
   if (!can_tile(launch, product)) return ways;
-  if (is_wide(product)) return {{kWideRows, 1, kWideKib, 1}};
+  constexpr TileWay kByTwoBlocks{kWideRows, 1, kWideKib, 1};
+  const bool eight_bits = product.x_type() == DType::kF8E4M3;
+  if (product.rows > kMostTileRows && !eight_bits) return {kByTwoBlocks};
   const int width = tile_width(product.rows);
   // With more rows what comes behind takes longer than its beginning.
   const bool leaves_room = product.leaves_room && product.rows <= kRoomRows;
-  const bool eight_bits = product.x_type() == DType::kF8E4M3;
   const bool many_alone = product.group_scales != nullptr || product.rows > kMostTileRows;
   for (const int rows : {32, 48, 64, 56, 16, 24, 40, 96, 112, 128, kManyRows}) {
     const bool shared = rows <= kSharedTileRows;
@@ -60,6 +61,7 @@ std::vector<TileWay> tile_ways(const Launch& launch, const Product& product) {
   const auto even = [&](const TileWay& way) { return evenness(launch, product, way); };
   std::ranges::stable_sort(ways, std::greater<>(), even);
   keep_even(ways, kMostWays, even);
+  if (fast_sums && suits_wide(product)) ways.push_back(kByTwoBlocks);
   return ways;
 }
 

@@ -1,6 +1,6 @@
-// wgmma.cuh's products of 16 bits of 256 columns: the widest instruction there is.
+// wgmma.cuh's products of 256 columns: the widest instruction there is.
 //
-// Promise: multiply_64() as there, sums {64, 256}; without `add` sums = A B^T.
+// Promise: multiply_64() as there, sums {64, 256}.
 // Source: as wgmma.cuh.
 // Threads: as wgmma.cuh.
 #pragma once
@@ -45,28 +45,25 @@ namespace hangar::cuda::wgmma {
 // clang-format on
 
 __device__ __forceinline__ void multiply_64(float (&d)[128], std::uint64_t a, std::uint64_t b,
-                                            __nv_bfloat16, bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred p;\n"
-      "setp.ne.b32 p, %130, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" HANGAR_SUMS_256
-      "}, %128, %129, p, 1, 1, 0, 0;\n"
-      "}\n"
-      : HANGAR_OPERANDS_256(d)
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
+                                            __nv_bfloat16) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" HANGAR_SUMS_256
+               "}, %128, %129, 1, 1, 1, 0, 0;"
+               : HANGAR_OPERANDS_256(d)
+               : "l"(a), "l"(b));
 }
 __device__ __forceinline__ void multiply_64(float (&d)[128], std::uint64_t a, std::uint64_t b,
-                                            __half, bool add) {
-  asm volatile(
-      "{\n"
-      ".reg .pred p;\n"
-      "setp.ne.b32 p, %130, 0;\n"
-      "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 {" HANGAR_SUMS_256
-      "}, %128, %129, p, 1, 1, 0, 0;\n"
-      "}\n"
-      : HANGAR_OPERANDS_256(d)
-      : "l"(a), "l"(b), "r"(static_cast<int>(add)));
+                                            __half) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 {" HANGAR_SUMS_256
+               "}, %128, %129, 1, 1, 1, 0, 0;"
+               : HANGAR_OPERANDS_256(d)
+               : "l"(a), "l"(b));
+}
+__device__ __forceinline__ void multiply_64(float (&d)[128], std::uint64_t a, std::uint64_t b,
+                                            __nv_fp8_e4m3) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n256k32.f32.e4m3.e4m3 {" HANGAR_SUMS_256
+               "}, %128, %129, 1, 1, 1;"
+               : HANGAR_OPERANDS_256(d)
+               : "l"(a), "l"(b));
 }
 
 #undef HANGAR_OPERANDS_256
