@@ -1,7 +1,8 @@
 // Gate: f(x) * up on the card, for the functions that need no branch; AnyGate: for all of them.
 //
-// Promise: kSilu and kGeluTanh are both x / (1 + exp(-x (linear + cubic x^2))), as (1 + tanh(u)) /
-//   2 = 1 / (1 + exp(-2 u)). knows() says which functions are such.
+// Promise: kSilu and kGeluTanh are both x / (1 + 2^(x (linear + cubic x^2))), as (1 + tanh(u)) / 2
+// =
+//   1 / (1 + exp(-2 u)). knows() says which functions are such.
 // Threads: values; the call is a device function.
 #pragma once
 
@@ -10,7 +11,7 @@
 namespace hangar::cuda {
 
 struct Gate {
-  float linear = 1.0F;
+  float linear = -1.44269504F;  // -log2(e)
   float cubic = 0.0F;
 
   static constexpr bool knows(GateFunction f) { return f != GateFunction::kGelu; }
@@ -18,11 +19,16 @@ struct Gate {
 #ifdef __CUDACC__
   __device__ __forceinline__ explicit Gate(GateFunction f) {
     if (f != GateFunction::kGeluTanh) return;
-    linear = 1.59576912F;   // 2 sqrt(2 / pi)
-    cubic = 0.0713548163F;  // 0.044715 of that
+    linear = -2.30220819F;  // times 2 sqrt(2 / pi)
+    cubic = -0.102943240F;  // 0.044715 of that
   }
   __device__ __forceinline__ float operator()(float x, float up) const {
-    return __fdividef(x, 1.0F + __expf(-x * fmaf(cubic * x, x, linear))) * up;
+    // What overflows makes the factor 0, as it should be.
+    float power = 0.0F;
+    float factor = 0.0F;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x * fmaf(cubic * x, x, linear)));
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(factor) : "f"(1.0F + power));
+    return x * factor * up;
   }
 #endif
 };
