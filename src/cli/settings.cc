@@ -72,7 +72,7 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "Memory for keys and values, 2GB or 512MiB; auto: 1 GiB or one context, if that is free"},
     {Setting::kGpuMemory, "gpu_memory", SettingKind::kShare, "auto", 0, 0, "AMOUNT",
      "Of a GPU's memory, for everything: a share of it such as 0.9, or a size such as 60GiB; auto: "
-     "0.95, or all but 1.5 GiB where that is less"},
+     "0.98, or all but 1.5 GiB where that is less"},
     {Setting::kPrefixCache, "prefix_cache", SettingKind::kChoice, "on", 0, 0, "on|off",
      "Keep keys and values of prompts for requests that begin alike"},
     {Setting::kSpeculate, "speculate", SettingKind::kInteger, "0", 0, 16, "TOKENS",

@@ -61,7 +61,7 @@ Result<std::uint64_t> memory_to_take(const DeviceOptions& options) {
 }  // namespace
 
 std::uint64_t usual_memory(std::uint64_t total) {
-  constexpr std::uint64_t kPart = 20;
+  constexpr std::uint64_t kPart = 50;
   constexpr std::uint64_t kLeast = std::uint64_t{1536} << 20U;
   return total - std::min(total, std::max(total / kPart, kLeast));
 }

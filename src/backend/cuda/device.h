@@ -27,8 +27,8 @@ struct DeviceOptions {
   bool deterministic = false;
 };
 
-// Of so much memory on a card: all but a twentieth, or but what kernels, libraries and a context
-// want on a small one.
+// Of so much memory on a card: all but 2%, or but what kernels, libraries and a context want on a
+// small one.
 std::uint64_t usual_memory(std::uint64_t total);
 
 class Device {
