@@ -1,7 +1,6 @@
 // Gate: f(x) * up on the card, for the functions that need no branch; AnyGate: for all of them.
 //
-// Promise: kSilu and kGeluTanh are both x / (1 + 2^(x (linear + cubic x^2))), as (1 + tanh(u)) / 2
-// =
+// Promise: kSilu and kGeluTanh are both x / (1 + 2^(x (linear + cubic x^2))): (1 + tanh(u)) / 2 is
 //   1 / (1 + exp(-2 u)). knows() says which functions are such.
 // Threads: values; the call is a device function.
 #pragma once

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMostCandidates = 8;
 constexpr int kMostOfManyRows = 16;  // where a step waits longest, and the library errs most
-constexpr std::int64_t kLongStepRows = 1024;
+constexpr std::int64_t kManyRows = 1024;
 constexpr double kMeasuredUs = 400.0;  // of each candidate, about
 constexpr double kLongUs = 1000.0;
 constexpr double kHopeless = 1.5;  // times the best so far
@@ -79,7 +79,7 @@ bool Products::tune_bucket(const Launch& launch, const Product& product, const W
   const bool direct = is_fp8_direct(launch, product);
   const auto add_algorithms = [&](const Product& of) {
     if (!Blas::suits(of)) return;
-    const int most = of.rows >= kLongStepRows ? kMostOfManyRows : kMostCandidates;
+    const int most = of.rows >= kManyRows ? kMostOfManyRows : kMostCandidates;
     for (const auto& algorithm : blas_.candidates(of, true, most)) {
       found.push_back({.algorithm = algorithm});
     }

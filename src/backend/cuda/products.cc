@@ -8,6 +8,7 @@
 #include "backend/cuda/fp8_direct.h"
 #include "backend/cuda/int4_matmul.h"
 #include "backend/cuda/plain_matmul.h"
+#include "backend/cuda/tile_plan.h"
 
 namespace hangar::cuda {
 namespace {
@@ -40,6 +41,10 @@ bool tiles_are_likely(const Launch& launch, const Product& product) {
 }
 
 }  // namespace
+
+double tile_handicap(const Product& product, const TileWay& way) {
+  return product.rows > kMostTileRows && way.rows == kManyRows ? 1.04 : 1.0;
+}
 
 Products::Products(void* workspace, std::size_t workspace_bytes, Fp8Sums sums)
     : blas_(workspace, workspace_bytes, sums), owner_(owner_of_choices()) {}
@@ -149,7 +154,10 @@ bool Products::run(const Launch& launch, const Product& product, const ProductCh
     return Blas::suits(product) && blas_.run(launch, product, choice.algorithm);
   }
   if (!can_tile(launch, product)) return false;
-  tile_matmul(launch, product, choice.tiles);
+  TileWay way = choice.tiles;
+  // What was measured had a y that two blocks can write.
+  if (way.rows == kWideRows && !suits_wide(product)) way = tile_ways(launch, product).front();
+  tile_matmul(launch, product, way);
   return true;
 }
 

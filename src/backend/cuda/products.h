@@ -29,7 +29,6 @@
 #include "backend/cuda/product.h"
 #include "backend/cuda/product_choices.h"
 #include "backend/cuda/tile_matmul.h"
-#include "backend/cuda/tile_plan.h"
 
 namespace hangar::cuda {
 
@@ -42,9 +41,7 @@ struct DeviceScratch {
 // How much of a measured time counts for a tile product of so many rows beside the library's. In a
 // step those of more than 256 rows by three warpgroups lose a few percent of what they show by
 // themselves (FP8, 512 rows: alike when measured, 6 us of a layer's 390 slower in a step).
-inline double tile_handicap(const Product& product, const TileWay& way) {
-  return product.rows > kMostTileRows && way.rows == kManyRows ? 1.04 : 1.0;
-}
+double tile_handicap(const Product& product, const TileWay& way);
 
 class Products {
  public:

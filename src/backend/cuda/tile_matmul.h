@@ -2,14 +2,14 @@
 //   Hopper.
 //
 // Promise: y = x W^T, or += in float32, or gated, sums in float32 by the matrix units. A block
-//   takes `rows` rows of W and up to 128 of x at a time, and all columns; tensor copies bring both
-//   through a ring of slots in shared memory; the matrix units read both from there (W as their
-//   first operand, so that few rows of x waste nothing). The ring fills with weights before the
-//   kernel waits for the one before it (weights never change). The order of a sum depends on
-//   columns and way alone, unless the way splits columns between blocks (+= only), whose sums are
-//   added as they come. FP8, and copies of 4-bit weights (by_copy(): from 65 rows on): any number
-//   of rows, by three warpgroups. More rows gated, in 16 bits or where FP8 may be added up in the
-//   matrix units: by two blocks that share x.
+//   takes `rows` rows of W and up to 128 of x at a time (two blocks 256), and all columns; tensor
+//   copies bring both through a ring of slots in shared memory; the matrix units read both from
+//   there (W as their first operand, so that few rows of x waste nothing). The ring fills with
+//   weights before the kernel waits for the one before it (weights never change). The order of a
+//   sum depends on columns and way alone, unless the way splits columns between blocks (+= only),
+//   whose sums are added as they come. FP8, and copies of 4-bit weights (by_copy(): from 65 rows
+//   on): any number of rows, by three warpgroups. More rows gated, in 16 bits or where sums of FP8
+//   may be fast ones (Fp8Sums): by two blocks that share x.
 // Shapes: columns a multiple of 64 (FP8: 128); gated: outputs of 8. x and W at multiples of 16
 //   bytes, rows of x too; for two blocks y and its rows too.
 // Errors: CudaError.
@@ -28,8 +28,9 @@ namespace hangar::cuda {
 inline constexpr std::int64_t kMostTileRows = 256;  // but by three warpgroups or two blocks
 
 // How a product is cut. Of W: up to 64 rows a tile, a multiple of 8: two warpgroups take turns at
-// its columns; more, up to 128, a multiple of 16: each takes half of its rows; 192: three take a
-// third each; 256: two blocks a half each, of it two warpgroups a half. Gated: twice that.
+// its columns; more, up to 128, a multiple of 16: each takes half of its rows. Gated: multiples of
+// twice that. 192: three take a third each; 256, gated alone: two blocks a half each, of which two
+// warpgroups take a half.
 struct TileWay {
   std::int32_t rows = 0;   // of W, in a tile
   std::int32_t boxes = 0;  // of 128 bytes of a row, in a slot; even where a tile is up to 64 rows

@@ -328,6 +328,7 @@ TEST_P(TileMatmulTest, SaysWhatItDoesNotTake) {
     change(other);
     return !can_tile(launch_, other) && tile_ways(launch_, other).empty();
   };
+  EXPECT_TRUE(refuses([](Product& p) { p.rows = 257; }));
   EXPECT_TRUE(refuses([](Product& p) { p.columns = 96; }));
   EXPECT_TRUE(refuses([](Product& p) { p.x_stride = 132; }));
   EXPECT_TRUE(refuses([&](Product& p) { p.x = memory + 8; }));

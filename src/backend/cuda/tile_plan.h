@@ -17,7 +17,7 @@ namespace hangar::cuda {
 
 inline constexpr int kSharedTileRows = 64;  // up to so many, both warpgroups take the same rows
 inline constexpr int kMostTileSlots = 32;
-inline constexpr int kWidestTile = 128;      // rows of x
+inline constexpr int kWidestTile = 128;      // rows of x, of one block
 inline constexpr int kMostTileKib = 224;     // of a block, beside barriers and scales
 inline constexpr int kTileBoxBytes = 128;    // of a row
 inline constexpr int kTileAlignment = 1024;  // of what is swizzled

@@ -16,8 +16,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
+#include <type_traits>
 
 #include "backend/cuda/cluster.cuh"
+#include "backend/cuda/gate.cuh"
+#include "backend/cuda/tensor_map.h"
 #include "backend/cuda/tile_kernel.cuh"
 #include "backend/cuda/wgmma_wide.cuh"
 
