@@ -16,8 +16,9 @@ usage() {
   cat <<'TEXT'
 ./dev VERB [ARGUMENTS]   (of a bundle: docs/gpu.md)
 
-  test --gpu [--tool memcheck|racecheck|initcheck|synccheck] [--filter GTEST_FILTER]
-                   the tests on this machine's card; ends with "N passed, N failed, N skipped"
+  test --gpu [--tool memcheck|racecheck|initcheck|synccheck] [--filter GTEST_FILTER] [--jobs N]
+                   the tests on this machine's card, those of operations N at a time; ends with
+                   "N passed, N failed, N skipped"
   bench --gpu [ARGS]
                    speeds of the 8B shape in 16 bits, FP8 and 4 bits, beside bounds, peers and targets
                    (--help; --quick, --only NAMES, --json, --markdown, --plot PATH)

@@ -49,30 +49,67 @@ need_card() {
   echo "$devices"
 }
 
-# gtest_count LOG WORD: the number in "[  PASSED  ] 12 tests."
+# gtest_count LOG WORD: the number in "[  PASSED  ] 12 tests.", the sum of them where several processes wrote the log.
 gtest_count() {
-  local count
-  count=$(sed -n "s/^\[ *$2 *\] \([0-9]*\) test.*/\1/p" "$1" | head -1)
-  echo "${count:-0}"
+  sed -n "s/^\[ *$2 *\] \([0-9]*\) test.*/\1/p" "$1" | awk '{sum += $1} END {print sum + 0}'
 }
 
-# gpu_test [--tool memcheck|racecheck|initcheck|synccheck] [--filter GTEST_FILTER]: the last line is
-# "N passed, N failed, N skipped"; with a tool of compute-sanitizer, cuda_tests alone run under it.
+# A process and what it started.
+end_process() {
+  pkill -P "$1" 2>/dev/null || true
+  kill "$1" 2>/dev/null || true
+}
+
+# in_shards COUNT LOG COMMAND...: COMMAND in so many processes at once, each with its part of the tests; LOG has all
+# that they said, the exit code is the worst. A shell keeps Ctrl-C from what it runs beside itself: it is passed on.
+in_shards() {
+  local count=$1 log=$2 shard code worst=0 processes=()
+  shift 2
+  if [ "$count" -eq 1 ]; then
+    "$@" >"$log" 2>&1 </dev/null
+    return
+  fi
+  for ((shard = 0; shard < count; ++shard)); do
+    GTEST_TOTAL_SHARDS=$count GTEST_SHARD_INDEX=$shard "$@" >"$log.$shard" 2>&1 </dev/null &
+    processes+=($!)
+  done
+  trap 'for code in "${processes[@]}"; do end_process "$code"; done; wait; exit 130' INT TERM
+  for ((shard = 0; shard < count; ++shard)); do
+    code=0
+    wait "${processes[$shard]}" || code=$?
+    [ "$code" -le "$worst" ] || worst=$code
+    cat "$log.$shard" >>"$log"
+    rm -f "$log.$shard"
+  done
+  trap - INT TERM
+  return "$worst"
+}
+
+# gpu_test [--tool memcheck|racecheck|initcheck|synccheck] [--filter GTEST_FILTER] [--jobs N]: the last line is
+# "N passed, N failed, N skipped"; with a tool of compute-sanitizer, cuda_tests alone run under it. --jobs: cuda_tests
+# in so many processes at once (the others take the whole card, or seconds).
 gpu_test() {
-  local tool='' filter='*' tests=("${GPU_TESTS[@]}") under=() passed=0 failed=0 skipped=0 test log code started here listed
+  local tool='' filter='*' jobs=1 tests=("${GPU_TESTS[@]}") under=() passed=0 failed=0 skipped=0
+  local test log code started here listed count
   while [ $# -gt 0 ]; do
     case $1 in
       --tool=*) tool=${1#*=} ;;
       --filter=*) filter=${1#*=} ;;
-      --tool | --filter)
+      --jobs=*) jobs=${1#*=} ;;
+      --tool | --filter | --jobs)
         [ $# -gt 1 ] || die "test --gpu: $1 wants a value"
-        if [ "$1" = --tool ]; then tool=$2; else filter=$2; fi
+        case $1 in
+          --tool) tool=$2 ;;
+          --filter) filter=$2 ;;
+          --jobs) jobs=$2 ;;
+        esac
         shift
         ;;
-      *) die "test --gpu: no such option: $1 (there are --tool and --filter)" ;;
+      *) die "test --gpu: no such option: $1 (there are --tool, --filter and --jobs)" ;;
     esac
     shift
   done
+  [[ $jobs =~ ^[1-9][0-9]?$ ]] || die "test --gpu: --jobs $jobs: wants a number from 1 to 99"
   need_card
   use_cuda_libraries
   if [ -n "$tool" ]; then
@@ -92,7 +129,9 @@ gpu_test() {
     log=$LOGS/$test${tool:+-$tool}.log
     started=$(date +%s)
     code=0
-    "${under[@]}" "$BIN/$test" --gtest_filter="$filter" >"$log" 2>&1 </dev/null || code=$?
+    count=1
+    [ "$test" != cuda_tests ] || count=$jobs
+    in_shards "$count" "$log" "${under[@]}" "$BIN/$test" --gtest_filter="$filter" || code=$?
     here=$(gtest_count "$log" FAILED)
     [ "$code" -ne 0 ] && [ "$here" -eq 0 ] && here=1
     if [ "$here" -gt 0 ]; then

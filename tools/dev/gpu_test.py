@@ -3,8 +3,10 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -116,6 +118,43 @@ class Bundle(unittest.TestCase):
         self.assertEqual(out.splitlines()[-1], "3 passed, 0 failed, 0 skipped", err)
         self.assertIn("sanitizer --tool racecheck", self.log("cuda_tests-racecheck.log"))
         self.assertEqual(code, 0)
+
+    def test_jobs_share_out_the_operations_tests_alone(self):
+        for name in PROGRAMS[:2]:
+            path = self.root / "bin" / name
+            path.write_text(path.read_text().replace("exit 0\n", 'echo "part $GTEST_SHARD_INDEX of $GTEST_TOTAL_SHARDS"\n'
+                                                                 '[ "$GTEST_SHARD_INDEX" != "$BAD" ] || exit 139\n'))
+        code, out, err = self.dev("test", "--gpu", "--jobs", "3", BAD="none")
+        self.assertEqual(out.splitlines()[-1], "12 passed, 0 failed, 0 skipped", err)
+        self.assertEqual(code, 0)
+        for part in range(3):
+            self.assertIn(f"part {part} of 3", self.log("cuda_tests.log"))
+        self.assertNotIn("of 3", self.log("backend_tests.log"))
+        self.assertEqual(sorted(path.name for path in (self.root / "logs").iterdir()),
+                         ["backend_tests.log", "cuda_tests.log"])
+        code, out, _ = self.dev("test", "--gpu", "--jobs=3", BAD="1")
+        self.assertIn("cuda_tests ended with 139", out)
+        self.assertEqual(code, 1)
+        for strange in ("0", "many", "100", ""):
+            self.assertEqual(self.dev("test", "--gpu", "--jobs", strange)[0], 1)
+
+    def test_what_is_shared_out_ends_with_us(self):
+        self.program("backend_tests", NOTHING)
+        path = self.root / "bin/cuda_tests"
+        path.write_text(path.read_text().replace("exit 0\n", 'echo $$ >"$0.$GTEST_SHARD_INDEX"\nexec sleep 60\n'))
+        environment = {**os.environ, "CUDA_HOME": str(self.root / "cuda")}
+        with subprocess.Popen(["bash", self.root / "dev", "test", "--gpu", "--jobs", "2"], stdout=subprocess.DEVNULL,
+                              env=environment) as running:
+            marks = [self.root / f"bin/cuda_tests.{part}" for part in range(2)]
+            for _ in range(200):
+                if all(mark.exists() and mark.read_text() for mark in marks):
+                    break
+                time.sleep(0.05)
+            running.send_signal(signal.SIGINT)
+            self.assertEqual(running.wait(20), 130)
+        for mark in marks:
+            with self.assertRaises(ProcessLookupError):
+                os.kill(int(mark.read_text()), 0)
 
     def test_the_benchmark_gets_its_arguments(self):
         self.program("hangar_cuda_bench", "figures\n")
