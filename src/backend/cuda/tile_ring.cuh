@@ -1,7 +1,7 @@
 // What a tile product's block is given, and the ring through which its slots come.
 //
-// Promise: Producer::run() starts the copies of a block's items, slot after slot; W's before the
-//   kernel before has ended.
+// Promise: Producer::run() starts the copies of a block's items, slot after slot (bring_slots());
+//   W's before the kernel before has ended.
 // Threads: device functions; one thread produces.
 #pragma once
 
@@ -98,7 +98,35 @@ struct Ring {
   }
 };
 
-// One thread: the copies, in order.
+// One thread: so many slots, in order, through a ring of `slots`. Producers: bring_weight() and
+// bring_x() start the copies of the chunk that `at` is at; W's expects the bytes of both.
+template <typename Producer, typename AnyRing>
+__device__ __forceinline__ void bring_slots(AnyRing ring, Producer producer, int slots, int total) {
+  const int first = min(slots, total);
+  // Weights are nobody's output: they come before the wait.
+  Producer ahead = producer;
+  AnyRing filled = ring;
+  for (int i = 0; i < first; ++i) {
+    ahead.bring_weight(filled);
+    ahead.at.step();
+    filled.step();
+  }
+  cudaGridDependencySynchronize();
+  for (int i = 0; i < first; ++i) {
+    producer.bring_x(ring);
+    producer.at.step();
+    ring.step();
+  }
+  ring.parity = 0;  // of the first time that the slots are empty again
+  for (int i = first; i < total; ++i) {
+    wait_for(ring.empty(), ring.parity);
+    producer.bring_weight(ring);
+    producer.bring_x(ring);
+    producer.at.step();
+    ring.step();
+  }
+}
+
 template <int kWidth, bool kGated>
 struct Producer {
   const CUtensorMap& weight;
@@ -107,6 +135,7 @@ struct Producer {
   ItemWalk at;
 
   __device__ void bring_weight(const Ring& ring) const {
+    expect(ring.full(), a.slot_bytes);
     const int box = at.column_chunk() * a.boxes;
     const int tile = at.item.tile;
     if constexpr (kGated) {
@@ -120,32 +149,8 @@ struct Producer {
     copy_box(ring.slot() + a.boxes * a.tile_rows * kTileBoxBytes, &x, ring.full(), CacheFor::kOften,
              0, at.item.x_tile * kWidth, at.column_chunk() * a.boxes);
   }
-  __device__ void run(Ring ring, int slots_to_fill) {
-    const int first = min(a.slots, slots_to_fill);
-    // Weights are nobody's output: they come before the wait.
-    Producer ahead = *this;
-    Ring filled = ring;
-    for (int i = 0; i < first; ++i) {
-      expect(filled.full(), a.slot_bytes);
-      ahead.bring_weight(filled);
-      ahead.at.step();
-      filled.step();
-    }
-    cudaGridDependencySynchronize();
-    for (int i = 0; i < first; ++i) {
-      bring_x(ring);
-      at.step();
-      ring.step();
-    }
-    ring.parity = 0;  // of the first time that the slots are empty again
-    for (int i = first; i < slots_to_fill; ++i) {
-      wait_for(ring.empty(), ring.parity);
-      expect(ring.full(), a.slot_bytes);
-      bring_weight(ring);
-      bring_x(ring);
-      at.step();
-      ring.step();
-    }
+  __device__ void run(const Ring& ring, int slots_to_fill) {
+    bring_slots(ring, *this, a.slots, slots_to_fill);
   }
 };
 

@@ -93,31 +93,6 @@ struct WideBringer {
                       kBoth, CacheFor::kOften, 0, first + row, at.column_chunk());
     }
   }
-  __device__ void run(WideRing ring, int slots_to_fill) {
-    const int first = min(Wide::kSlots, slots_to_fill);
-    // Weights are nobody's output: they come before the wait.
-    WideBringer ahead = *this;
-    WideRing filled = ring;
-    for (int i = 0; i < first; ++i) {
-      ahead.bring_weight(filled);
-      ahead.at.step();
-      filled.step();
-    }
-    cudaGridDependencySynchronize();
-    for (int i = 0; i < first; ++i) {
-      bring_x(ring);
-      at.step();
-      ring.step();
-    }
-    ring.parity = 0;  // of the first time that the slots are empty again
-    for (int i = first; i < slots_to_fill; ++i) {
-      wait_for(ring.empty(), ring.parity);
-      bring_weight(ring);
-      bring_x(ring);
-      at.step();
-      ring.step();
-    }
-  }
 };
 
 // sums += W x^T of an item, whose x are 2 kCount rows. release: where the lane arrives for its warp
@@ -274,8 +249,8 @@ __global__ void __cluster_dims__(Wide::kBlocks, 1, 1) __launch_bounds__(Wide::kT
   if (warp >= kConsumerWarps) {
     give_registers<Wide::kOfBringer>();
     if (threadIdx.x == kConsumers) {
-      WideBringer{weight, x, rank, WideWalk(a.items, first, step)}.run(ring,
-                                                                       items * a.items.chunks);
+      bring_slots(ring, WideBringer{weight, x, rank, WideWalk(a.items, first, step)}, Wide::kSlots,
+                  items * a.items.chunks);
     }
   } else {
     take_registers<Wide::kOfConsumer>();
