@@ -46,14 +46,22 @@ struct Ring {
     publish_barriers();
   }
   // One thread. bring(slot, barrier, tile, chunk): copies of so many bytes; what lies outside W
-  // comes as zeros.
+  // comes as zeros. At most so many slots, of all, are under way at once.
   template <typename Bring>
-  __device__ __forceinline__ void fill(int slots, int bytes, int tiles, int chunks,
+  __device__ __forceinline__ void fill(int slots, int bytes, int tiles, int chunks, int most,
                                        const Bring& bring) {
+    Ring landing = *this;  // the oldest slot that may be under way
+    int under_way = 0;
     parity = 1;  // the first time round nothing is waited for
     for (int tile = static_cast<int>(blockIdx.x); tile < tiles;
          tile += static_cast<int>(gridDim.x)) {
       for (int chunk = 0; chunk < chunks; ++chunk) {
+        if (under_way < most) {
+          ++under_way;
+        } else {
+          wait_for(landing.full(), landing.parity);
+          landing.step(slots);
+        }
         wait_for(empty(), parity);
         expect(full(), bytes);
         bring(at, full(), tile, chunk);

@@ -30,6 +30,7 @@ struct Arguments {
   std::int32_t tiles = 0;
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
+  std::int32_t under_way = 0;  // slots, at most
   bool gated = false;  // a strip has 8 rows of the gate, then 8 of the other
   direct::Source x;
   const float* weight_scales = nullptr;
@@ -100,7 +101,7 @@ __global__ void __launch_bounds__(kThreads)
   if (warp == warps) {
     if (lane != 0) return;
     const std::uint32_t begin = shared_address(memory);
-    ring.fill(a.slots, a.slot_bytes, a.tiles, a.chunks,
+    ring.fill(a.slots, a.slot_bytes, a.tiles, a.chunks, a.under_way,
               [&](int slot, std::uint32_t full, int tile, int chunk) {
                 const std::uint32_t to = begin + slot * a.slot_bytes;
                 const int box = chunk * a.per_slot;
@@ -196,6 +197,7 @@ void launch_direct(const Launch& launch, const Product& product, const Fp8Direct
   a.tiles = plan.tiles;
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
+  a.under_way = slots_under_way(plan.slots, plan.slot_bytes, kFp8BytesUnderWay);
   a.gated = product.gate.has_value();
   a.x = direct::Source(product);
   a.weight_scales = product.weight_scales;

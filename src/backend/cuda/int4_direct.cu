@@ -18,6 +18,7 @@ void launch_direct(const Launch& launch, const Product& product, const Int4Way& 
   a.tiles = plan.tiles;
   a.slots = plan.slots;
   a.slot_bytes = plan.slot_bytes;
+  a.under_way = slots_under_way(plan.slots, plan.slot_bytes, kInt4BytesUnderWay);
   a.zeros = *product.int4 == Int4Form::kZero32;
   a.x = direct::Source(product);
   a.y = OutputTarget(product);

@@ -34,6 +34,7 @@ struct DirectArguments {
   std::int32_t tiles = 0;
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
+  std::int32_t under_way = 0;  // slots, at most
   bool zeros = false;  // of pairs: the second is a zero
   direct::Source x;
   OutputTarget y;
@@ -137,7 +138,7 @@ __global__ void __launch_bounds__(kDirectThreads)
     if (lane != 0) return;
     const std::uint32_t begin = shared_address(memory);
     const int matrices = a.gated ? 2 : 1;
-    ring.fill(a.slots, a.per_slot * a.strips * matrices * kBytes, a.tiles, a.chunks,
+    ring.fill(a.slots, a.per_slot * a.strips * matrices * kBytes, a.tiles, a.chunks, a.under_way,
               [&](int slot, std::uint32_t full, int tile, int chunk) {
                 copy_box(begin + slot * a.slot_bytes, &weight, full, CacheFor::kOnce, 0,
                          chunk * a.per_slot, tile * a.strips, 0);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::int64_t, 21> kBuckets = {
     1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 6144, 8192};
-constexpr std::string_view kMagic = "hangar products 13";
+constexpr std::string_view kMagic = "hangar products 14";
 constexpr std::size_t kWords = std::size(cublasLtMatmulAlgo_t{}.data);
 
 // FNV-1a: a line that was changed or cut is not taken for an algorithm.
