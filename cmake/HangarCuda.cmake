@@ -4,6 +4,8 @@ option(HANGAR_CUDA "Build the CUDA backend (needs nvcc 13)" OFF)
 # ONLY leaves Hopper's own code out: a Hopper card then runs the portable one, which is how it is tested.
 set(HANGAR_CUDA_PORTABLE ON CACHE STRING
     "Compile it for cards before Hopper (and, by PTX, after it) too: ON, OFF or ONLY")
+# What compute-sanitizer's racecheck can follow: slower, and otherwise the same (src/backend/cuda/hopper.cuh).
+option(HANGAR_CUDA_RACECHECK "Compile the CUDA kernels for compute-sanitizer's racecheck" OFF)
 if(NOT HANGAR_CUDA)
   return()
 endif()
@@ -51,6 +53,9 @@ function(hangar_cuda_backend)
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|/plugin)\\.c[cu]$")
   list(FILTER tests INCLUDE REGEX "_test\\.c[cu]$")
   add_library(hangar_cuda_objects OBJECT ${sources})
+  if(HANGAR_CUDA_RACECHECK)
+    target_compile_definitions(hangar_cuda_objects PUBLIC HANGAR_CUDA_LANES_ARRIVE)
+  endif()
   # C++ sees the warnings of HangarOptions; nvcc's own front end would trip over some of them.
   target_include_directories(hangar_cuda_objects SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(hangar_cuda_objects PUBLIC hangar_backend CUDA::cudart_static

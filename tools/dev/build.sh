@@ -24,7 +24,7 @@ build() {
 build_verb() {
   local preset=release
   case ${1:-} in
-    release | dev | asan | tsan | fuzz | arm64 | cuda)
+    release | dev | asan | tsan | fuzz | arm64 | cuda | racecheck)
       preset=$1
       shift
       ;;
@@ -35,27 +35,32 @@ build_verb() {
   esac
   [[ $preset = fuzz || $preset = asan || $preset = tsan ]] && set_up all
   [ "$preset" = arm64 ] && set_up_arm64
-  [ "$preset" = cuda ] && set_up_cuda
+  [[ $preset = cuda || $preset = racecheck ]] && set_up_cuda
   build "$preset" "$@"
 }
 
 # The tests and benchmarks of the card, out of build/cuda.
 gpu_test_verb() {
-  build_for_gpu
+  case " $* " in
+    *" --tool=racecheck "* | *" --tool racecheck "*) build_for_gpu racecheck ;;
+    *) build_for_gpu cuda ;;
+  esac
   gpu_test "$@"
 }
+# build_for_gpu cuda|racecheck
 build_for_gpu() {
   gpu_here || die "no GPU here: $(command -v nvidia-smi >/dev/null && nvidia-smi -L 2>&1 | head -1 ||
     echo "neither nvidia-smi nor a driver's library and /dev/nvidia0"). A bundle (./dev bundle) can be carried to one"
   set_up_cuda
-  build cuda hangar hangar_cuda "${GPU_TESTS[@]}" hangar_cuda_bench
-  export HANGAR=build/cuda/hangar BIN=build/cuda/bin LOGS=build/test-logs/gpu BENCH=bench
+  build "$1" hangar hangar_cuda "${GPU_TESTS[@]}" hangar_cuda_bench
+  export HANGAR=build/$1/hangar BIN=build/$1/bin LOGS=build/test-logs/gpu BENCH=bench
+  [ "$1" != racecheck ] || export RACECHECK=1
 }
 
 bench_verb() {
   if [ "${1:-}" = --gpu ]; then
     shift
-    build_for_gpu
+    build_for_gpu cuda
     gpu_bench "$@"
     return
   fi

@@ -1,7 +1,8 @@
 # ./dev bundle: bin/hangar with the shared libraries it needs, all but the C library's own, in one tar
 # that runs from any folder of any x86-64 Linux whose C library is as new or newer. With the CUDA part:
 # libhangar_cuda.so, the tests and benchmarks of the card (bench/gpu_table.py and the shapes among them), and a
-# ./dev to run them; CUDA's own libraries are taken from the machine it runs on.
+# ./dev to run them; CUDA's own libraries are taken from the machine it runs on. --racecheck: with kernels that
+# compute-sanitizer's racecheck can follow, for ./dev test --gpu --tool racecheck and nothing else.
 C_LIBRARY='^(ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libutil|libnsl|linux-vdso)\.so'
 
 # needed_libraries FILE: "name path" of each.
@@ -50,13 +51,14 @@ make_bundle() {
     case $1 in
       --cuda) cuda=yes ;;
       --no-cuda) cuda=no ;;
+      --racecheck) cuda=yes preset=racecheck ;;
       --split=*) part_size=${1#*=} ;;
       --split)
         [ $# -gt 1 ] || die "bundle: --split wants a size (30M)"
         part_size=$2
         shift
         ;;
-      *) die "bundle: no such option: $1 (there are --cuda, --no-cuda and --split SIZE)" ;;
+      *) die "bundle: no such option: $1 (there are --cuda, --no-cuda, --racecheck and --split SIZE)" ;;
     esac
     shift
   done
@@ -67,10 +69,11 @@ make_bundle() {
   version=$(sed -n 's/^project(hangar VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
   name=hangar-$version-x86_64
   if [ "$cuda" = yes ]; then
-    preset=cuda name+=-cuda
+    [ "$preset" = racecheck ] || preset=cuda
+    name+=-$preset
     set_up_cuda
     programs=("${GPU_TESTS[@]}" hangar_cuda_bench)
-    build cuda hangar hangar_cuda "${programs[@]}"
+    build "$preset" hangar hangar_cuda "${programs[@]}"
   else
     programs=()
     build release hangar
@@ -88,7 +91,7 @@ make_bundle() {
       put "$folder/bin" '$ORIGIN/../lib:/usr/local/cuda/lib64' "build/$preset/bin/$program"
     done
     if [ "$cuda" = yes ]; then
-      put "$folder/lib" '$ORIGIN:/usr/local/cuda/lib64' build/cuda/lib/libhangar_cuda.so
+      put "$folder/lib" '$ORIGIN:/usr/local/cuda/lib64' "build/$preset/lib/libhangar_cuda.so"
     fi
   }
   {
@@ -114,6 +117,7 @@ make_bundle() {
     cp -r bench/shapes "$folder/bench/shapes"
     install -m 755 tools/dev/bundle_dev.sh "$folder/dev"
     install -m 644 tools/dev/gpu.sh "$folder/share/dev/"
+    [ "$preset" != racecheck ] || : >"$folder/share/racecheck"
   fi
   copy_licenses "$folder" <"$scratch/libraries"
   tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-$(date +%s)}" \

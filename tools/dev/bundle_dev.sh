@@ -10,6 +10,7 @@ die() {
 # shellcheck source=/dev/null
 source "$HERE/share/dev/gpu.sh"
 # What gpu.sh works with.
+[ ! -e "$HERE/share/racecheck" ] || export RACECHECK=1  # ./dev bundle --racecheck
 export HANGAR_TEST_FOLDER=$HERE/share HANGAR=$HERE/bin/hangar BIN=$HERE/bin LOGS=${HANGAR_LOGS:-$HERE/logs} BENCH=$HERE/bench
 
 usage() {

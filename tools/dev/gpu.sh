@@ -87,7 +87,8 @@ in_shards() {
 
 # gpu_test [--tool memcheck|racecheck|initcheck|synccheck] [--filter GTEST_FILTER] [--jobs N]: the last line is
 # "N passed, N failed, N skipped"; with a tool of compute-sanitizer, cuda_tests alone run under it. --jobs: cuda_tests
-# in so many processes at once (the others take the whole card, or seconds).
+# in so many processes at once (the others take the whole card, or seconds). racecheck wants programs that are built for
+# it, as RACECHECK says these are.
 gpu_test() {
   local tool='' filter='*' jobs=1 tests=("${GPU_TESTS[@]}") under=() passed=0 failed=0 skipped=0
   local test log code started here listed count
@@ -110,6 +111,9 @@ gpu_test() {
     shift
   done
   [[ $jobs =~ ^[1-9][0-9]?$ ]] || die "test --gpu: --jobs $jobs: wants a number from 1 to 99"
+  [ "$tool" != racecheck ] || [ -n "${RACECHECK:-}" ] || die "test --gpu: racecheck would report races where there are
+none: it follows barriers by single threads only, and these programs' warps arrive as one. ./dev bundle --racecheck makes
+a bundle that it can follow; in the tree ./dev test --gpu --tool racecheck builds one by itself"
   need_card
   use_cuda_libraries
   if [ -n "$tool" ]; then
@@ -118,6 +122,8 @@ gpu_test() {
     [ -x "$sanitizer" ] || die "no compute-sanitizer here: it comes with the CUDA toolkit"
     tests=(cuda_tests)
     under=("$sanitizer" --tool "$tool" --error-exitcode 99 --launch-timeout 120)
+    # cuBLASLt's kernels are not ours, nor built for it.
+    [ "$tool" != racecheck ] || under+=(--kernel-name-exclude kernel_substring=nvjet_)
   fi
   mkdir -p "$LOGS"
   rm -f "$LOGS"/*.log

@@ -114,10 +114,17 @@ class Bundle(unittest.TestCase):
         path.mkdir()
         (path / "compute-sanitizer").write_text('#!/bin/sh\necho "sanitizer $@"\nwhile [ "${1#*/}" = "$1" ]; do shift; done\n"$@"\n')
         (path / "compute-sanitizer").chmod(0o755)
-        code, out, err = self.dev("test", "--gpu", "--tool=racecheck", PATH="/usr/bin:/bin")
+        code, out, err = self.dev("test", "--gpu", "--tool=memcheck", PATH="/usr/bin:/bin")
         self.assertEqual(out.splitlines()[-1], "3 passed, 0 failed, 0 skipped", err)
-        self.assertIn("sanitizer --tool racecheck", self.log("cuda_tests-racecheck.log"))
+        self.assertIn("sanitizer --tool memcheck", self.log("cuda_tests-memcheck.log"))
         self.assertEqual(code, 0)
+        code, _, err = self.dev("test", "--gpu", "--tool=racecheck", PATH="/usr/bin:/bin")
+        self.assertEqual(code, 1)
+        self.assertIn("./dev bundle --racecheck", err)
+        (self.root / "share/racecheck").touch()
+        code, _, err = self.dev("test", "--gpu", "--tool=racecheck", PATH="/usr/bin:/bin")
+        self.assertIn("sanitizer --tool racecheck", self.log("cuda_tests-racecheck.log"))
+        self.assertEqual(code, 0, err)
 
     def test_jobs_share_out_the_operations_tests_alone(self):
         for name in PROGRAMS[:2]:

@@ -167,7 +167,6 @@ __device__ __forceinline__ void store_float(std::uint32_t address, float x) {
 template <typename S>
 __device__ __forceinline__ void unpack(const Shared<S>& shared, int thread) {
   constexpr int kCodeBytes = S::kRawPairBytes / 2;
-  const int lane = threadIdx.x % 32;
   Queue<S> queue = shared.queue();
   Turn<S::kStages> stage;
   Turn<S::kRawStages> raw;
@@ -193,15 +192,13 @@ __device__ __forceinline__ void unpack(const Shared<S>& shared, int thread) {
       }
       fence_copies();
       __syncwarp();
-      if (lane == 0) arrive(shared.template full<Of::kKeys>(stage.slot));
+      arrive_warp(shared.template full<Of::kKeys>(stage.slot));
       wait_for(shared.template empty<Of::kValues>(stage.slot), stage.parity ^ 1U);
       unpack_tensor<S>(thread, shared.values(stage.slot), from + kCodeBytes, true, there);
       fence_copies();
       __syncwarp();
-      if (lane == 0) {
-        arrive(shared.template full<Of::kValues>(stage.slot));
-        arrive(shared.template empty<Of::kRaw>(raw.slot));
-      }
+      arrive_warp(shared.template full<Of::kValues>(stage.slot));
+      arrive_warp(shared.template empty<Of::kRaw>(raw.slot));
       stage.step();
       raw.step();
     }

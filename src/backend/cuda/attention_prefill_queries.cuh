@@ -83,7 +83,7 @@ class Queries {
   }
   __device__ __forceinline__ void release(const Shared<S>& shared) const {
     __syncwarp();
-    if (threadIdx.x % 32 == 0) arrive(shared.template empty<Of::kQueries>(slot_));
+    arrive_warp(shared.template empty<Of::kQueries>(slot_));
   }
   // Where the lane's row of a step's fragment begins.
   __device__ static __forceinline__ std::uint32_t at(std::uint32_t rows, int step) {

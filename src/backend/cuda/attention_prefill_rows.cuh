@@ -201,7 +201,6 @@ __device__ __forceinline__ void attend_rows(const AttentionArguments& a, const S
   constexpr int kTiles = S::kTokens / 8;
   constexpr int kOut = S::kDim / 8;
   const int group = warp / 4;
-  const int lane = threadIdx.x % 32;
   const int next_group = group + 1 == S::kGroups ? 0 : group + 1;
   Queue<S> queue = shared.queue();
   Turn<S::kQuerySlots> query;
@@ -209,7 +208,7 @@ __device__ __forceinline__ void attend_rows(const AttentionArguments& a, const S
   Turn<S::kStages> finished;  // of the values
   const auto release = [&]<Of kOf>(std::integral_constant<Of, kOf>, int slot) {
     __syncwarp();
-    if (lane == 0) arrive(shared.template empty<kOf>(slot));
+    arrive_warp(shared.template empty<kOf>(slot));
   };
   constexpr std::integral_constant<Of, Of::kKeys> kOfKeys;
   constexpr std::integral_constant<Of, Of::kValues> kOfValues;

@@ -139,20 +139,22 @@ struct Shared {
 
   // One thread.
   __device__ __forceinline__ void init_barriers() const {
+    constexpr int kReaders = S::kConsumerWarps * kWarpArrivals;
+    constexpr int kUnpackers = S::kUnpackers * kWarpArrivals;
+    constexpr int kFillers = S::kCodes ? kUnpackers : 1;  // or one thread
     for (int i = 0; i < S::kQuerySlots; ++i) {
       init_barrier(full<Of::kQueries>(i));
-      init_barrier(empty<Of::kQueries>(i), S::kConsumerWarps);
+      init_barrier(empty<Of::kQueries>(i), kReaders);
     }
-    constexpr int kFillers = S::kCodes ? S::kUnpackers : 1;  // warps, or one thread
     for (int i = 0; i < S::kStages; ++i) {
       init_barrier(full<Of::kKeys>(i), kFillers);
-      init_barrier(empty<Of::kKeys>(i), S::kConsumerWarps);
+      init_barrier(empty<Of::kKeys>(i), kReaders);
       init_barrier(full<Of::kValues>(i), kFillers);
-      init_barrier(empty<Of::kValues>(i), S::kConsumerWarps);
+      init_barrier(empty<Of::kValues>(i), kReaders);
     }
     for (int i = 0; i < S::kRawStages; ++i) {
       init_barrier(full<Of::kRaw>(i));
-      init_barrier(empty<Of::kRaw>(i), S::kUnpackers);
+      init_barrier(empty<Of::kRaw>(i), kUnpackers);
     }
     queue().init(S::kConsumerWarps + 1 + S::kUnpackers);
     publish_barriers();

@@ -54,7 +54,7 @@ class TileQueue {
   __device__ __forceinline__ void init(int readers) const {
     for (int i = 0; i < kSlots; ++i) {
       init_barrier(full(i));
-      init_barrier(empty(i), readers);
+      init_barrier(empty(i), readers * kWarpArrivals);
     }
   }
   __device__ __forceinline__ void put(const QueryTile& tile) {
@@ -72,7 +72,7 @@ class TileQueue {
     load(0, tile.first_row, tile.rows, tile.position, tile.kv_head);
     load(16, tile.first_block, tile.first_slab, tile.slabs, tile.token_end);
     __syncwarp();
-    if (threadIdx.x % 32 == 0) arrive(empty(turn_.slot));
+    arrive_warp(empty(turn_.slot));
     turn_.step();
     return tile;
   }

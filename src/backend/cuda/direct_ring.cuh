@@ -41,7 +41,7 @@ struct Ring {
   __device__ __forceinline__ void init(int slots, int warps) const {
     for (int i = 0; i < slots; ++i) {
       init_barrier(barriers + 8 * i);
-      init_barrier(barriers + 8 * (kMostDirectSlots + i), warps);
+      init_barrier(barriers + 8 * (kMostDirectSlots + i), warps * kWarpArrivals);
     }
     publish_barriers();
   }

@@ -31,7 +31,7 @@ struct Arguments {
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   std::int32_t under_way = 0;  // slots, at most
-  bool gated = false;  // a strip has 8 rows of the gate, then 8 of the other
+  bool gated = false;          // a strip has 8 rows of the gate, then 8 of the other
   direct::Source x;
   const float* weight_scales = nullptr;
   OutputTarget y;
@@ -160,7 +160,7 @@ __global__ void __launch_bounds__(kThreads)
                             inputs.units() + box * kRows);
       }
       __syncwarp();
-      if (lane == 0) arrive(ring.empty());
+      arrive_warp(ring.empty());
       ring.step(slots);
     }
     float value = high ? sums[0][1] : sums[0][0];

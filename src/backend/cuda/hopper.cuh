@@ -29,6 +29,17 @@ __device__ __forceinline__ void publish_barriers() {
 __device__ __forceinline__ void arrive(std::uint32_t barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
+// A warp's arrivals at a barrier: one, its first lane's, behind what all of its lanes did (they are
+// together, or met at __syncwarp()). compute-sanitizer's racecheck follows a barrier by threads
+// alone: code for it has each lane arrive.
+#ifdef HANGAR_CUDA_LANES_ARRIVE
+inline constexpr int kWarpArrivals = 32;
+#else
+inline constexpr int kWarpArrivals = 1;
+#endif
+__device__ __forceinline__ void arrive_warp(std::uint32_t barrier) {
+  if (kWarpArrivals == 32 || threadIdx.x % 32 == 0) arrive(barrier);
+}
 // Arrives, and lets the phase wait for so many bytes more.
 __device__ __forceinline__ void expect(std::uint32_t barrier, std::uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)

@@ -35,7 +35,7 @@ struct DirectArguments {
   std::int32_t slots = 0;
   std::int32_t slot_bytes = 0;
   std::int32_t under_way = 0;  // slots, at most
-  bool zeros = false;  // of pairs: the second is a zero
+  bool zeros = false;          // of pairs: the second is a zero
   direct::Source x;
   OutputTarget y;
   GateFunction gate = GateFunction::kSilu;
@@ -205,7 +205,7 @@ __global__ void __launch_bounds__(kDirectThreads)
         }
       }
       __syncwarp();
-      if (lane == 0) arrive(ring.empty());
+      arrive_warp(ring.empty());
       ring.step(slots);
     }
     if (!gated) {

@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(kFewThreads)
   if (threadIdx.x == 0) {
     for (int i = 0; i < a.slots; ++i) {
       init_barrier(full + 8 * i);
-      init_barrier(empty + 8 * i, warps);
+      init_barrier(empty + 8 * i, warps * kWarpArrivals);
     }
     publish_barriers();
     prefetch_map(&weight);
@@ -194,7 +194,7 @@ __global__ void __launch_bounds__(kFewThreads)
       }
       for (; block < end; block += a.parts) multiply(block);
       __syncwarp();
-      if (lane == 0) arrive(empty + 8 * slot);
+      arrive_warp(empty + 8 * slot);
       if (++slot < a.slots) continue;
       slot = 0;
       parity ^= 1;

@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
   if (threadIdx.x == kTileConsumers) {
     for (int i = 0; i < a.slots; ++i) {
       init_barrier(full + 8 * i);
-      init_barrier(empty + 8 * i, kConsumerWarps);
+      init_barrier(empty + 8 * i, kConsumerWarps * kWarpArrivals);
     }
     publish_barriers();
     prefetch_map(&weights);
@@ -197,7 +197,7 @@ __global__ void __launch_bounds__(TileBlock<kWidth, kHalves>::kThreads)
       part.sums = brings_sums<kLayout, Block::kFours>(a, part.first + part.count, chunk);
       multiply_slot<kWidth, kHalves, kGated>(sums, minimums, part, a.zeros);
       __syncwarp();
-      if (lane == 0) arrive(empty + 8 * slot);
+      arrive_warp(empty + 8 * slot);
       if (++slot < a.slots) continue;
       slot = 0;
       parity ^= 1;

@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(Sizes::kThreads, 1)
   if (threadIdx.x == kTileConsumers) {
     for (int i = 0; i < Sizes::kSlots; ++i) {
       init_barrier(full + 8 * i);
-      init_barrier(empty + 8 * i, kConsumerWarps);
+      init_barrier(empty + 8 * i, kConsumerWarps * kWarpArrivals);
     }
     publish_barriers();
     prefetch_map(&weights);

@@ -95,9 +95,9 @@ class HalvesConsumer {
     const std::uint32_t parity = next && last_turn() ? parity_ ^ 1 : parity_;
     wait_for(full_ + 8 * (first_slot(next) + i), parity);
   }
-  // One lane of each warp. All have read what is there: they multiply together.
+  // All lanes have read what is there: they multiply together.
   __device__ __forceinline__ void release(int i) const {
-    if (threadIdx.x % 32 == 0) arrive(empty_ + 8 * (first_slot(false) + i));
+    arrive_warp(empty_ + 8 * (first_slot(false) + i));
   }
   __device__ __forceinline__ void read(int i, bool next, int set = 0) {
     const int at = (first_slot(next) + i) * Sizes::kSlotBytes + set * set_bytes_;

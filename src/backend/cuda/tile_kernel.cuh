@@ -88,7 +88,7 @@ __device__ __forceinline__ void add_item(float (&sums)[kWidth / 2], const TileAr
     } else {
       multiply_slot<Op, kWidth>(sums, a, place, ring.slot());
     }
-    if (threadIdx.x % 32 == 0) arrive(ring.empty());
+    arrive_warp(ring.empty());
     ring.step();
   }
 }
@@ -105,10 +105,10 @@ __device__ __forceinline__ bool join_sums(float (&sums)[kCount], const Place& pl
       mine[i * kWarpgroup] =
           make_float4(sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3]);
     }
-    arrive_at(kSumsThere);
+    sync_at(kSumsThere);
     return false;
   }
-  arrive_at(kSumsRead);
+  sync_at(kSumsRead);
   sync_at(kSumsThere);
 #pragma unroll
   for (int i = 0; i < kCount / 4; ++i) {

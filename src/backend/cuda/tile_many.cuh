@@ -156,7 +156,7 @@ class Slots {
     return slot;
   }
   __device__ __forceinline__ void release(int slot) const {
-    if (threadIdx.x % 32 == 0) arrive(ring_.barriers + 16 * slot + 8);
+    arrive_warp(ring_.barriers + 16 * slot + 8);
   }
 
   Ring& ring_;

@@ -45,9 +45,6 @@ enum NamedBarrier {
 __device__ __forceinline__ void sync_at(NamedBarrier barrier) {
   asm volatile("bar.sync %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
 }
-__device__ __forceinline__ void arrive_at(NamedBarrier barrier) {
-  asm volatile("bar.arrive %0, %1;" ::"r"(static_cast<int>(barrier)), "n"(kConsumers) : "memory");
-}
 
 // The ring of slots; producer and consumers step through it in the same order. It begins where a
 // block's memory is aligned; open() makes its barriers, for so many warps that read, by the block's
@@ -71,7 +68,7 @@ struct Ring {
     if (static_cast<int>(threadIdx.x) == maker) {
       for (int i = 0; i < slots; ++i) {
         init_barrier(barriers + 16 * i);
-        init_barrier(barriers + 16 * i + 8, readers);
+        init_barrier(barriers + 16 * i + 8, readers * kWarpArrivals);
       }
       publish_barriers();
       prefetch_map(&weight);

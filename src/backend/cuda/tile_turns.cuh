@@ -58,7 +58,7 @@ class Turns {
     wait_for(ring_.full() + 16 * i, ring_.parity);
   }
   __device__ __forceinline__ void release(int slot) const {
-    if (threadIdx.x % 32 == 0) arrive(ring_.barriers + 16 * slot + 8);
+    arrive_warp(ring_.barriers + 16 * slot + 8);
   }
   template <int kCount>
   __device__ __forceinline__ void begin(float (&part)[kCount], int i) const {
