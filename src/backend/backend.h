@@ -125,6 +125,29 @@ class ExpertSet {
   ExpertSet& operator=(const ExpertSet&) = delete;
 };
 
+// A decoder layer that is nothing but these: x += out(attention(rotate(q(n), k(n)), v(n))), then
+// the gated MLP, with n = norm(x) before each.
+struct StackedLayer {
+  InputNorm attention_norm;
+  const Weight* q = nullptr;
+  const Weight* k = nullptr;
+  const Weight* v = nullptr;
+  const Weight* out = nullptr;
+  AttentionShape attention;
+  const RopeTable* rope = nullptr;
+  InputNorm mlp_norm;
+  MlpWeights mlp;
+  GateFunction gate = GateFunction::kSilu;
+};
+// All layers of a model, as a backend that computes them in one has them.
+class LayerStack {
+ public:
+  LayerStack() = default;
+  virtual ~LayerStack() = default;
+  LayerStack(const LayerStack&) = delete;
+  LayerStack& operator=(const LayerStack&) = delete;
+};
+
 struct BackendMemory {
   std::uint64_t total_bytes = 0;
   std::uint64_t left_bytes = 0;
@@ -287,6 +310,17 @@ class Backend {
   // of their indices, of weight * down(f(gate(normed)) * up(normed)).
   virtual void mix_experts(Activation x, Activation normed, Activation scores,
                            const ExpertSet& experts, bool normalize, GateFunction f);
+  // Layers as one: what run_layers() takes all of a model's by, when they are loaded; nullptr: not
+  // these, or not this backend.
+  virtual Result<std::unique_ptr<const LayerStack>> join_layers(
+      std::span<const StackedLayer> /*layers*/) {
+    return std::unique_ptr<const LayerStack>();
+  }
+  // x through all of them. False: not a step of such a batch; nothing has happened then.
+  virtual bool run_layers(Activation /*x*/, const LayerStack& /*stack*/, KvCache& /*cache*/,
+                          const RaggedBatch& /*batch*/) {
+    return false;
+  }
   // out[i] is what rows[i] asks for. `logits` is scratch: it may be changed. Two rows may name the
   // same row of logits.
   virtual void sample(Activation logits, std::span<const SampleRow> rows,

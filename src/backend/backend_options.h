@@ -30,6 +30,8 @@ struct BackendOptions {
   std::uint64_t device_memory_bytes = 0;  // to take of it
   DType work_type = DType::kBF16;         // of activations and weights: kBF16 or kF16
   QuantOptions quant = {};                // of weights; make_backend refuses it for the others
+  // Steps of one row compute all layers in one kernel, where there is one for them.
+  bool stack_layers = false;
   // A row's results do not depend on the rows beside it. (On the CPU they never do.)
   bool deterministic = false;
 };

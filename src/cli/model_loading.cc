@@ -70,6 +70,7 @@ LocalEngineOptions engine_options(const Settings& settings) {
       kWeightCopiesNames.of(settings.text(Setting::kInt4Copies)).value_or(WeightCopies::kAuto);
   options.quant.fp8_sums =
       kFp8SumsNames.of(settings.text(Setting::kFp8Sums)).value_or(Fp8Sums::kFast);
+  options.stack_layers = settings.text(Setting::kOneKernel) == "auto";
   options.kv_type = kKvTypeNames.of(settings.text(Setting::kKvType));  // none for "auto"
   options.kv_bytes = settings.bytes(Setting::kKvMemory);
   options.device_memory_share = settings.share(Setting::kGpuMemory);

@@ -8,7 +8,8 @@ namespace hangar {
 namespace {
 
 // Whoever chooses how weights are kept chooses these too.
-constexpr Setting kWithQuant[] = {Setting::kQuantHead, Setting::kInt4Copies, Setting::kFp8Sums};
+constexpr Setting kWithQuant[] = {Setting::kQuantHead, Setting::kInt4Copies, Setting::kFp8Sums,
+                                  Setting::kOneKernel};
 
 }  // namespace
 

@@ -43,6 +43,7 @@ enum class Setting : std::uint8_t {
   kQuantHead,
   kInt4Copies,
   kFp8Sums,
+  kOneKernel,
   kKvType,
   kKvMemory,
   kGpuMemory,
@@ -63,7 +64,7 @@ enum class Setting : std::uint8_t {
   kMaxConnectionsPerAddress,
   kLogLevel,
 };
-inline constexpr std::size_t kSettingCount = 37;
+inline constexpr std::size_t kSettingCount = 38;
 
 // kSize: bytes with a unit (512MB, 2GiB), or "auto". kShare: the same, or a share of the whole
 // above 0 and up to 1 (0.9).

@@ -164,6 +164,7 @@ Result<std::unique_ptr<Engine>> make_local_engine(std::shared_ptr<const Checkpoi
   backend_options.deterministic = options.deterministic;
   backend_options.work_type = usual_work_type(*checkpoint);
   backend_options.quant = options.quant;
+  backend_options.stack_layers = options.stack_layers;
   HANGAR_TRY(std::unique_ptr<Backend> backend, make_backend(options.backend, backend_options));
   return make_local_engine_on(std::move(backend), std::move(checkpoint), options);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -85,7 +86,7 @@ class Decoder final : public Model {
       HANGAR_TRY(head_, backend_.make_head(*embedding_));
       if (head_ != nullptr) weight_bytes_ += head_->memory_bytes;
     }
-    return {};
+    return join_layers();
   }
 
   Status allocate(const ModelLimits& limits) {
@@ -157,14 +158,8 @@ class Decoder final : public Model {
     const Activation x = x_.first_rows(batch.rows());
     backend_.embed(x, *embedding_, batch.token_ids);
     if (config_.embedding_scale != 1.0F) backend_.scale(x, config_.embedding_scale);
-    const LayerStep step{backend_, batch, cache};
-    for (const Layer& layer : layers_) {
-      layer.attention.forward(step, x, attention_);
-      if (const auto* moe = std::get_if<MoeLayer>(&layer.mlp)) {
-        moe->forward(backend_, x, moe_);
-      } else {
-        std::get<GatedMlp>(layer.mlp).forward(backend_, x, mlp_);
-      }
+    if (stack_ == nullptr || !backend_.run_layers(x, *stack_, cache, batch)) {
+      run_layers(batch, cache, x);
     }
     if (batch.logit_rows.empty()) return;
     const std::int64_t wanted = std::ssize(batch.logit_rows);
@@ -179,6 +174,31 @@ class Decoder final : public Model {
     if (config_.logit_softcap > 0.0F) backend_.softcap(logits, config_.logit_softcap);
   }
 
+  void run_layers(const RaggedBatch& batch, KvCache& cache, Activation x) {
+    const LayerStep step{backend_, batch, cache};
+    for (const Layer& layer : layers_) {
+      layer.attention.forward(step, x, attention_);
+      if (const auto* moe = std::get_if<MoeLayer>(&layer.mlp)) {
+        moe->forward(backend_, x, moe_);
+      } else {
+        std::get<GatedMlp>(layer.mlp).forward(backend_, x, mlp_);
+      }
+    }
+  }
+
+  // Where all layers are plain ones, the backend may take them as one.
+  Status join_layers() {
+    std::vector<StackedLayer> all(layers_.size());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const auto* mlp = std::get_if<GatedMlp>(&layers_[i].mlp);
+      if (mlp == nullptr || !mlp->stack_into(all[i]) || !layers_[i].attention.stack_into(all[i])) {
+        return {};
+      }
+    }
+    HANGAR_TRY(stack_, backend_.join_layers(all));
+    return {};
+  }
+
   // nullptr: the layer is not rotated.
   const RopeTable* rope_of_layer(std::int32_t layer) const {
     if (!config_.layer_rotates(layer)) return nullptr;
@@ -191,6 +211,7 @@ class Decoder final : public Model {
   std::optional<RopeTable> sliding_rope_;
   WeightPtr embedding_, norm_, head_;  // head_: nullptr where it is embedding_
   std::vector<Layer> layers_;
+  std::unique_ptr<const LayerStack> stack_;  // nullptr: the backend has no way for all as one
   std::size_t weight_bytes_ = 0;
   bool experts_ = false;  // some layer has them
   Activation x_, last_, last_normed_, logits_;

@@ -17,6 +17,7 @@
 #include "backend/cuda/expert_choices.h"
 #include "backend/cuda/expert_sets.h"
 #include "backend/cuda/kv_cache.h"
+#include "backend/cuda/layer_stacks.h"
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/model_weights.h"
 #include "backend/cuda/rope.h"
@@ -71,7 +72,13 @@ class CudaBackend final : public Backend {
               return weights_.take(bytes, alignment);
             },
             work_type_),
-        expert_choices_(*device_) {
+        expert_choices_(*device_),
+        layer_stacks_(
+            *device_,
+            [this](std::size_t bytes, std::size_t alignment) {
+              return weights_.take(bytes, alignment);
+            },
+            rope_tables_, options.stack_layers) {
     matmul_.load_choices(choices_path());
   }
   ~CudaBackend() override { (void)cudaStreamSynchronize(device_->stream()); }
@@ -315,6 +322,16 @@ class CudaBackend final : public Backend {
                       expert_sets_.room());
   }
 
+  Result<std::unique_ptr<const LayerStack>> join_layers(
+      std::span<const StackedLayer> layers) override {
+    return layer_stacks_.join(layers);
+  }
+  bool run_layers(Activation x, const LayerStack& stack, KvCache& cache,
+                  const RaggedBatch& batch) override {
+    return layer_stacks_.run(launch(), x, stack, static_cast<const CudaKvCache&>(cache), batch,
+                             on_card(batch));
+  }
+
   void sample(Activation logits, std::span<const SampleRow> rows, std::span<Sampled> out) override {
     assert_sample_rows(logits, rows, out);
     start_sample(logits, rows);
@@ -395,15 +412,16 @@ class CudaBackend final : public Backend {
   StepTimes times_;
   std::int64_t step_device_us_ = 0;
   ModelWeights weights_;
+  RopeTables rope_tables_{*device_, weights_};
   ExpertSets expert_sets_;
   ExpertChoices expert_choices_;
+  LayerStacks layer_stacks_;
   bool kv_written_ = false;  // by the operation before
   void* attention_memory_ = nullptr;
   std::int32_t spare_block_ = 0;
   std::int32_t most_logit_rows_ = 0;
   std::int64_t most_rows_ = 0;  // of an activation
   std::unique_ptr<Draws> draws_;
-  RopeTables rope_tables_{*device_, weights_};
   RaggedBatch padded_;
   DeviceBatch batch_;
 };

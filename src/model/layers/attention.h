@@ -39,6 +39,8 @@ class AttentionLayer {
                                      const LayerOptions& options, std::int32_t layer,
                                      const RopeTable* rope);
   void forward(const LayerStep& step, Activation x, const AttentionScratch& scratch) const;
+  // Whether it is what a StackedLayer says and nothing more; its half of that is filled in then.
+  bool stack_into(StackedLayer& layer) const;
 
  private:
   Status load_qkv(WeightLoader& loader, const ModelConfig& config, const std::string& prefix);

@@ -59,4 +59,12 @@ void GatedMlp::forward(Backend& backend, Activation x, const GatedMlpScratch& sc
   backend.add(x, product);
 }
 
+bool GatedMlp::stack_into(StackedLayer& layer) const {
+  if (gate_bias_ || up_bias_ || down_bias_ || post_norm_) return false;
+  layer.mlp_norm = {norm_.get(), norm_epsilon_};
+  layer.mlp = {gate_.get(), up_.get(), down_.get()};
+  layer.gate = function_;
+  return true;
+}
+
 }  // namespace hangar

@@ -27,6 +27,8 @@ class GatedMlp {
   static Result<GatedMlp> load(WeightLoader& loader, const ModelConfig& config,
                                const LayerOptions& options, std::int32_t layer);
   void forward(Backend& backend, Activation x, const GatedMlpScratch& scratch) const;
+  // As AttentionLayer::stack_into().
+  bool stack_into(StackedLayer& layer) const;
 
  private:
   float norm_epsilon_ = 0.0F;

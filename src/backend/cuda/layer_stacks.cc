@@ -1,0 +1,120 @@
+#include "backend/cuda/layer_stacks.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "backend/cuda/gate.cuh"
+
+namespace hangar::cuda {
+namespace {
+
+const CudaWeight& as_cuda(const Weight* weight) {
+  return static_cast<const CudaWeight&>(*weight);
+}
+
+struct CudaLayerStack final : LayerStack {
+  StackArguments arguments;
+};
+
+bool is_matrix(const Weight* weight, std::int64_t rows, std::int64_t columns) {
+  const CudaWeight& w = as_cuda(weight);
+  return w.layout == WeightForm::kInt4 && w.int4 == Int4Form::kZero128 && w.rows == rows &&
+         w.columns == columns;
+}
+
+bool alike(const AttentionShape& a, const AttentionShape& b) {
+  return a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim &&
+         a.scale == b.scale;
+}
+
+StackSizes sizes_of(std::span<const StackedLayer> layers) {
+  const StackedLayer& first = layers.front();
+  return {.layers = static_cast<std::int32_t>(layers.size()),
+          .hidden = static_cast<std::int32_t>(first.mlp.gate->columns),
+          .inner = static_cast<std::int32_t>(first.mlp.gate->rows),
+          .group = first.attention.heads / std::max(1, first.attention.kv_heads)};
+}
+
+// Whether a kernel for these sizes takes this layer beside the first.
+bool fits(const StackedLayer& layer, const StackedLayer& first, const StackSizes& sizes) {
+  const std::int64_t hidden = sizes.hidden;
+  const std::int64_t inner = sizes.inner;
+  const std::int64_t kv = kStackKvHeads * kStackHeadDim;
+  const AttentionShape& attention = layer.attention;
+  return alike(attention, first.attention) && attention.kv_heads == kStackKvHeads &&
+         attention.head_dim == kStackHeadDim && attention.softcap == 0.0F &&
+         attention.window == 0 && attention.scale > 0.0F &&
+         std::int64_t{attention.heads} * kStackHeadDim == hidden &&
+         std::ssize(layer.rope->inverse_frequency) == kStackHeadDim / 2 &&
+         *layer.rope == *first.rope && layer.attention_norm.eps == first.attention_norm.eps &&
+         layer.mlp_norm.eps == first.attention_norm.eps && layer.gate == first.gate &&
+         Gate::knows(layer.gate) && is_matrix(layer.q, hidden, hidden) &&
+         is_matrix(layer.k, kv, hidden) && is_matrix(layer.v, kv, hidden) &&
+         is_matrix(layer.out, hidden, hidden) && is_matrix(layer.mlp.gate, inner, hidden) &&
+         is_matrix(layer.mlp.up, inner, hidden) && is_matrix(layer.mlp.down, hidden, inner);
+}
+
+StackLayer there(const StackedLayer& layer) {
+  const auto data = [](const Weight* weight) -> const void* { return as_cuda(weight).data; };
+  return {.q = data(layer.q),
+          .k = data(layer.k),
+          .v = data(layer.v),
+          .out = data(layer.out),
+          .gate = data(layer.mlp.gate),
+          .up = data(layer.mlp.up),
+          .down = data(layer.mlp.down),
+          .attention_norm = as_cuda(layer.attention_norm.weight).vector(),
+          .mlp_norm = as_cuda(layer.mlp_norm.weight).vector()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const LayerStack>> LayerStacks::join(std::span<const StackedLayer> layers) {
+  const auto none = [] { return std::unique_ptr<const LayerStack>(); };
+  if (!wanted_ || layers.empty()) return none();
+  const StackSizes sizes = sizes_of(layers);
+  const bool all = stack_ways(sizes) && std::ranges::all_of(layers, [&](const StackedLayer& layer) {
+                     return fits(layer, layers.front(), sizes);
+                   });
+  if (!all || !stack_fits(device_.launch(), sizes)) return none();
+  auto made = std::make_unique<CudaLayerStack>();
+  StackArguments& a = made->arguments;
+  a.sizes = sizes;
+  std::ranges::transform(layers, a.layers, there);
+  a.eps = layers.front().attention_norm.eps;
+  a.scale = layers.front().attention.scale;
+  a.gate = layers.front().gate;
+  a.angles = ropes_.of(*layers.front().rope);
+  const std::size_t bytes = stack_words_of(sizes);
+  a.words = take_(bytes, 256);
+  if (a.words == nullptr) {
+    return make_error(ErrorCode::kResourceExhausted,
+                      "layers as one: {} wanted, {} of {} left on the card", bytes,
+                      device_.left_bytes(), device_.memory_bytes());
+  }
+  HANGAR_CUDA(cudaMemsetAsync(a.words, 0, bytes, device_.stream()));
+  return std::unique_ptr<const LayerStack>(std::move(made));
+}
+
+bool LayerStacks::run(const Launch& launch, Activation x, const LayerStack& stack,
+                      const CudaKvCache& cache, const RaggedBatch& batch,
+                      const DeviceBatch& there) {
+  const KvLayer kv = cache.layer(0);
+  if (batch.rows() != 1 || batch.block_tokens != 16 || launch.deterministic ||
+      !stack_takes(kv.type) || there.plan_max_tokens > kMostTokens) {
+    return false;
+  }
+  StackArguments a = static_cast<const CudaLayerStack&>(stack).arguments;
+  a.x = static_cast<float*>(x.data);
+  a.kv = kv;
+  if (cache.shape.layers > 1) {
+    a.kv_layer_bytes =
+        static_cast<const std::byte*>(cache.layer(1).keys) - static_cast<const std::byte*>(kv.keys);
+  }
+  a.batch = there;
+  run_stack(launch, a);
+  return true;
+}
+
+}  // namespace hangar::cuda

@@ -1,0 +1,73 @@
+#include "backend/cuda/stack.h"
+
+#include <stdexcept>
+
+#include "backend/cuda/stack_kernel.cuh"
+
+namespace hangar::cuda {
+namespace {
+
+using stack::StackMemory;
+
+template <typename T>
+auto kernel_for(const StackSizes& sizes) -> void (*)(StackArguments, StackMemory) {
+  if (sizes.hidden == 2 * stack::kSlotColumns && sizes.group == 4) {
+    return stack::stack_kernel<T, 2, 4>;
+  }
+  return stack::stack_kernel<T, 4, 8>;
+}
+
+auto kernel_for(const StackSizes& sizes, KvType type) {
+  return type == KvType::kF16 ? kernel_for<__half>(sizes) : kernel_for<__nv_bfloat16>(sizes);
+}
+
+}  // namespace
+
+bool stack_ways(const StackSizes& s) {
+  const bool known = (s.hidden == 2 * stack::kSlotColumns && s.group == 4) ||
+                     (s.hidden == 4 * stack::kSlotColumns && s.group == 8);
+  // A warp for 16 rows of the gate.
+  return known && s.inner > 0 && s.inner % stack::kSlotColumns == 0 &&
+         s.inner / stack::kSlotColumns <= stack::kWarps && s.layers > 0 &&
+         s.layers <= kStackMostLayers && StackMemory(s).slots >= stack::kLeastSlots;
+}
+
+bool stack_fits(const Launch& launch, const StackSizes& sizes) {
+  if (!launch.hopper || launch.processors < kStackBlocks) return false;
+  const int bytes = StackMemory(sizes).bytes();
+  for (const KvType type : {KvType::kBF16, KvType::kF16}) {
+    const auto kernel = kernel_for(sizes, type);
+    HANGAR_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+    int blocks = 0;
+    HANGAR_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, stack::kThreads,
+                                                              static_cast<std::size_t>(bytes)));
+    if (blocks * launch.processors < kStackBlocks) return false;
+  }
+  return true;
+}
+
+std::size_t stack_words_of(const StackSizes& sizes) {
+  return static_cast<std::size_t>(stack::StackWords(sizes).all) * sizeof(uint4);
+}
+
+void run_stack(const Launch& launch, const StackArguments& a) {
+  if (!stack_ways(a.sizes) || !stack_takes(a.kv.type) || a.kv.block_tokens != stack::kTokens ||
+      a.kv.kv_heads != kStackKvHeads || a.kv.head_dim != kStackHeadDim) {
+    throw std::invalid_argument("a stack of layers that there is no kernel for");
+  }
+  const StackMemory memory(a.sizes);
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(kStackBlocks);
+  config.blockDim = dim3(stack::kThreads);
+  config.dynamicSmemBytes = static_cast<std::size_t>(memory.bytes());
+  config.stream = launch.stream;
+  // Blocks wait for each other: all begin, or none.
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeCooperative;
+  attribute.val.cooperative = 1;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  HANGAR_CUDA(cudaLaunchKernelEx(&config, kernel_for(a.sizes, a.kv.type), a, memory));
+}
+
+}  // namespace hangar::cuda

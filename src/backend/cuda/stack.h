@@ -1,0 +1,85 @@
+// All layers of a decode step of one row as one kernel: W of 4 bits comes without a stop from the
+// first layer to the last.
+//
+// Promise: run_stack() takes x through layers whose matrices are of Int4Form::kZero128: each x +=
+//   out(attention(rotate(q, k), v)), x += down(f(gate) * up), with a norm before each half, and
+//   writes the row's keys and values. Inputs of products are rounded to 15 bits and a sign below
+//   a power of two above the largest of their 128 columns, what blocks tell each other to 24 bits
+//   of float32; sums are float32 and the same each time. stack_ways() says which sizes there is a
+//   kernel for, and stack_fits() whether all of its blocks are on the card at once, which they must
+//   be: they wait for each other. Words in memory carry what they say together with a number of the
+//   launch and layer (stack_words.cuh): there is no other barrier between blocks, and nothing to
+//   clear.
+// Shapes: one row; heads of 128, 8 KV heads; hidden, inner: multiples of 2,048; all of q as wide as
+//   x. `words`: stack_words_of() of them, zeros before the first launch.
+// Threads: 128 blocks, of 16 warps that multiply and one that brings; the step thread launches.
+// Source: the grid-wide decode kernels of "Look Ma, No Bubbles" (Hazy Research, 2025) share the
+//   idea; words with their flag inside are NCCL's LL protocol.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/cuda/device_batch.h"
+#include "backend/cuda/int4.h"
+#include "backend/cuda/kv_layer.h"
+#include "backend/cuda/launch.h"
+#include "backend/cuda/rope.h"
+#include "tensor/gate_function.h"
+#include "tensor/kv_type.h"
+
+namespace hangar::cuda {
+
+inline constexpr int kStackBlocks = 128;
+inline constexpr int kStackKvHeads = 8;
+inline constexpr int kStackHeadDim = 128;
+inline constexpr int kStackMostLayers = 128;
+
+struct StackSizes {
+  std::int32_t layers = 0;
+  std::int32_t hidden = 0;
+  std::int32_t inner = 0;
+  std::int32_t group = 0;  // query heads to a KV head
+
+  bool operator==(const StackSizes&) const = default;
+};
+
+// Matrices as int4.h has them; norms float32.
+struct StackLayer {
+  const void* q = nullptr;
+  const void* k = nullptr;
+  const void* v = nullptr;
+  const void* out = nullptr;
+  const void* gate = nullptr;
+  const void* up = nullptr;
+  const void* down = nullptr;
+  const float* attention_norm = nullptr;
+  const float* mlp_norm = nullptr;
+};
+
+struct StackArguments {
+  StackSizes sizes;
+  StackLayer layers[kStackMostLayers];
+  float* x = nullptr;  // {1, hidden}
+  void* words = nullptr;
+  float eps = 0.0F;
+  float scale = 0.0F;  // of scores
+  GateFunction gate = GateFunction::kSilu;
+  RopeAngles angles;  // of all of a head
+  // Of layer 0; the next layer's are so many bytes further on.
+  KvLayer kv;
+  std::int64_t kv_layer_bytes = 0;
+  DeviceBatch batch;
+};
+
+// Whether there is a kernel for these sizes, with keys and values of this type.
+bool stack_ways(const StackSizes& sizes);
+constexpr bool stack_takes(KvType type) {
+  return type == KvType::kBF16 || type == KvType::kF16;
+}
+bool stack_fits(const Launch& launch, const StackSizes& sizes);
+std::size_t stack_words_of(const StackSizes& sizes);  // bytes
+
+void run_stack(const Launch& launch, const StackArguments& arguments);
+
+}  // namespace hangar::cuda

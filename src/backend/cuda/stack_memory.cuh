@@ -1,0 +1,64 @@
+// Where a stack's block has what in shared memory, and how many slots of W are left beside it.
+//
+// Promise: StackMemory: the places of the rows of x, of what warps have summed up, of a head's q, k
+//   and v, of attention's parts and scores, of barriers, then of the ring's slots.
+// Units: bytes from the start of dynamic shared memory.
+// Threads: values.
+#pragma once
+
+#include <algorithm>
+
+#include "backend/cuda/int4.h"
+#include "backend/cuda/stack.h"
+#include "backend/cuda/stack_inputs.cuh"
+
+namespace hangar::cuda::stack {
+
+inline constexpr int kWarps = 16;  // that multiply
+inline constexpr int kMultipliers = 32 * kWarps;
+inline constexpr int kThreads = kMultipliers + 32;
+// A slot is a block of W for each warp, or keys and values of two blocks of 16 tokens.
+inline constexpr int kBlockBytes = static_cast<int>(int4_block_bytes(Int4Form::kZero128));
+inline constexpr int kSlotBytes = kWarps * kBlockBytes;
+inline constexpr int kSlotColumns = kWarps * static_cast<int>(kInt4Columns);
+inline constexpr int kTokens = 16;  // of a block of keys and values
+inline constexpr int kChunk = 2 * kTokens;
+inline constexpr int kTokenBlockBytes = kTokens * kStackHeadDim * 2;
+static_assert(4 * kTokenBlockBytes <= kSlotBytes);
+inline constexpr int kMostSlots = 16;
+inline constexpr int kLeastSlots = 4;
+inline constexpr int kMostBytes = 227 << 10;
+// Floats of a strip's sums: 16 rows of each warp, and so much that strips are apart by banks.
+inline constexpr int kStripSums = kWarps * 16 + 16;
+inline constexpr int kPartStride = 33;
+
+struct StackMemory {
+  int x = 0;        // of the products that a norm is before
+  int other_x = 0;  // of the others
+  int sums = 0;     // of strips: by turns here and there, since some warps still read the last ones
+  int other_sums, heads, parts, scores, squares, angles, barriers, ring;
+  int slots = 0;
+
+  __host__ __device__ constexpr explicit StackMemory(const StackSizes& s) {
+    const int group = s.group;
+    const int strips = 2 * s.inner / kSlotColumns;  // of gate and up
+    const int widest =
+        kStackKvHeads * group > s.inner / 128 ? kStackKvHeads * group : s.inner / 128;
+    const int most_strips = strips > group / 2 + 1 ? strips : group / 2 + 1;
+    other_x = x + s.hidden / 128 * kGroupBytes;
+    sums = other_x + widest * kGroupBytes;
+    other_sums = sums + most_strips * kStripSums * 4;
+    heads = other_sums + s.hidden / kSlotColumns * kStripSums * 4;
+    parts = heads + (group + 2) * kStackHeadDim * 4;
+    scores = parts + group / 4 * 16 * kPartStride * 4;
+    squares = scores + 2 * group * kChunk * 4;
+    angles = squares + kWarps * 4;
+    barriers = angles + kStackHeadDim * 4;
+    ring = (barriers + 2 * kMostSlots * 8 + 16 + 127) / 128 * 128;
+    slots = (kMostBytes - ring) / kSlotBytes;
+    if (slots > kMostSlots) slots = kMostSlots;
+  }
+  __host__ __device__ constexpr int bytes() const { return ring + slots * kSlotBytes; }
+};
+
+}  // namespace hangar::cuda::stack
