@@ -4,7 +4,8 @@
 //   each operation's time is added up under the part of the step it is for; otherwise nothing is
 //   measured. Several clocks a call (some 100 ns in all): an account's whole is held against the
 //   same steps without it (engine/step_account.h). Operations that Backend builds from others by
-//   default must be forwarded here too, or they are timed in pieces.
+//   default must be forwarded here too, or they are timed in pieces. join_layers() is not, so that
+//   layers are timed operation by operation.
 // Units: as OperationTimes.
 // Threads: as Backend; start and stop are the step thread's.
 #pragma once
