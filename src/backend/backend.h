@@ -126,13 +126,16 @@ class ExpertSet {
 };
 
 // A decoder layer that is nothing but these: x += out(attention(rotate(q(n), k(n)), v(n))), then
-// the gated MLP, with n = norm(x) before each.
+// the gated MLP, with n = norm(x) before each; heads of q and k are normed before they are rotated,
+// where there are weights for that.
 struct StackedLayer {
   InputNorm attention_norm;
   const Weight* q = nullptr;
   const Weight* k = nullptr;
   const Weight* v = nullptr;
   const Weight* out = nullptr;
+  const Weight* q_norm = nullptr;  // {1, head_dim}, with attention_norm's eps
+  const Weight* k_norm = nullptr;
   AttentionShape attention;
   const RopeTable* rope = nullptr;
   InputNorm mlp_norm;

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backend/registry.h"
@@ -58,6 +60,9 @@ class StackingBackend : public TimedBackend {
     const Activation normed = room(l.out);
     const Activation product = room(l.out);
     norm_matmul(qkv, x, l.attention_norm, std::array{l.q, l.k, l.v}, normed);
+    const float eps = l.attention_norm.eps;
+    if (l.q_norm != nullptr) head_norm(qkv[0], l.attention.head_dim, *l.q_norm, eps);
+    if (l.k_norm != nullptr) head_norm(qkv[1], l.attention.head_dim, *l.k_norm, eps);
     rope_write_kv(qkv[0], qkv[1], qkv[2], *l.rope, cache, layer, batch);
     attention_add(x, out, qkv[0], cache, layer, batch, l.attention, *l.out, product);
     gated_mlp_add(x, l.mlp_norm, l.mlp, l.gate,
@@ -96,6 +101,22 @@ TEST(LayerStack, IsTheModelsLayersAndTakesTheStepsItKnows) {
   StackingBackend stacking(make_backend("ref", 1).value());
   EXPECT_EQ(logits_of(checkpoint, stacking), logits_of(checkpoint, *plain));
   EXPECT_EQ(stacking.joined, static_cast<std::size_t>(checkpoint.config()->layers));
+  EXPECT_EQ(stacking.steps, 3);
+}
+
+TEST(LayerStack, MayNormItsHeads) {
+  TinyCheckpoint checkpoint{TinyOptions{}};
+  checkpoint.mutable_config().architecture = "qwen3";
+  for (const char* layer : {"blk.0.", "blk.1."}) {
+    for (const char* norm : {"attn_q_norm.weight", "attn_k_norm.weight"}) {
+      std::vector<float> values = {0.5F, 1.5F, 1.0F, 2.0F, 0.7F, 0.9F, 1.1F, 1.3F};
+      if (norm[5] == 'k') std::ranges::reverse(values);
+      checkpoint.put(std::string(layer) + norm, {8}, values);
+    }
+  }
+  const auto plain = make_backend("ref", 1).value();
+  StackingBackend stacking(make_backend("ref", 1).value());
+  EXPECT_EQ(logits_of(checkpoint, stacking), logits_of(checkpoint, *plain));
   EXPECT_EQ(stacking.steps, 3);
 }
 

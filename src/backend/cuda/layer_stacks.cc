@@ -65,7 +65,9 @@ StackLayer there(const StackedLayer& layer) {
           .up = data(layer.mlp.up),
           .down = data(layer.mlp.down),
           .attention_norm = as_cuda(layer.attention_norm.weight).vector(),
-          .mlp_norm = as_cuda(layer.mlp_norm.weight).vector()};
+          .mlp_norm = as_cuda(layer.mlp_norm.weight).vector(),
+          .q_norm = layer.q_norm == nullptr ? nullptr : as_cuda(layer.q_norm).vector(),
+          .k_norm = layer.k_norm == nullptr ? nullptr : as_cuda(layer.k_norm).vector()};
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/cuda/device_arch.h"
@@ -23,13 +24,14 @@ struct Shape {
   std::int32_t inner = 6144;
   std::int32_t heads = 32;
   bool interleaved = false;
+  bool head_norms = false;
 };
 
 // Two models with the same weights: one computes its steps of one row as a stack.
 class Layers {
  public:
-  Layers(Backend& backend, const Shape& shape, const std::vector<std::vector<float>>& norms)
-      : backend_(backend), shape_(shape) {
+  Layers(Backend& backend, const Shape& shape, std::vector<std::vector<float>> norms)
+      : backend_(backend), shape_(shape), norms_(std::move(norms)) {
     const std::int64_t hidden = shape.hidden;
     const std::int64_t kv = 8 * 128;
     for (std::int32_t i = 0; i < shape.layers; ++i) {
@@ -42,16 +44,23 @@ class Layers {
                 .value());
         return weights_.back().get();
       };
-      const auto norm = [&](std::size_t index) {
+      const auto norm = [&](std::size_t index, std::int64_t count) {
         const TensorView view{
-            "norm.weight", DType::kF32, {hidden}, std::as_bytes(std::span(norms[index]))};
+            "norm.weight",
+            DType::kF32,
+            {count},
+            std::as_bytes(std::span(norms_[index]).first(static_cast<std::size_t>(count)))};
         weights_.push_back(backend_.load_weight(view, InputPrecision::kFast).value());
         return weights_.back().get();
       };
       StackedLayer layer;
       const auto at = static_cast<std::size_t>(i);
-      layer.attention_norm = {norm(2 * at), 1e-5F};
-      layer.mlp_norm = {norm(2 * at + 1), 1e-5F};
+      layer.attention_norm = {norm(2 * at, hidden), 1e-5F};
+      layer.mlp_norm = {norm(2 * at + 1, hidden), 1e-5F};
+      if (shape.head_norms) {  // of 128, out of those of rows
+        layer.q_norm = norm(2 * at, 128);
+        layer.k_norm = norm(2 * at + 1, 128);
+      }
       layer.q = matrix("attn_q.weight", std::int64_t{shape.heads} * 128, hidden);
       layer.k = matrix("attn_k.weight", kv, hidden);
       layer.v = matrix("attn_v.weight", kv, hidden);
@@ -89,6 +98,10 @@ class Layers {
       const StackedLayer& l = layers_[static_cast<std::size_t>(i)];
       const std::array ys{some(qkv_[0]), some(qkv_[1]), some(qkv_[2])};
       backend_.norm_matmul(ys, x, l.attention_norm, std::array{l.q, l.k, l.v}, some(normed_));
+      if (shape_.head_norms) {
+        backend_.head_norm(ys[0], 128, *l.q_norm, l.attention_norm.eps);
+        backend_.head_norm(ys[1], 128, *l.k_norm, l.attention_norm.eps);
+      }
       backend_.rope_write_kv(ys[0], ys[1], ys[2], *l.rope, cache, i, batch);
       backend_.attention_add(x, some(out_), ys[0], cache, i, batch, l.attention, *l.out,
                              some(product_));
@@ -100,6 +113,7 @@ class Layers {
  private:
   Backend& backend_;
   Shape shape_;
+  std::vector<std::vector<float>> norms_;  // views of theirs are read later
   RopeTable rope_;
   std::vector<WeightPtr> weights_;
   std::vector<StackedLayer> layers_;
@@ -221,6 +235,10 @@ TEST_P(LayerStackTest, WiderOnesToo) {
   shape.inner = 2048;
   shape.interleaved = true;
   expect_the_same(shape, {0, 17, 300, 700});
+}
+
+TEST_P(LayerStackTest, NormsHeads) {
+  expect_the_same({.inner = 2048, .head_norms = true}, {0, 40, 600});
 }
 
 TEST_P(LayerStackTest, IsRecordedAndReplayed) {

@@ -2,14 +2,14 @@
 // first layer to the last.
 //
 // Promise: run_stack() takes x through layers whose matrices are of Int4Form::kZero128: each x +=
-//   out(attention(rotate(q, k), v)), x += down(f(gate) * up), with a norm before each half, and
-//   writes the row's keys and values. Inputs of products are rounded to 15 bits and a sign below
-//   a power of two above the largest of their 128 columns, what blocks tell each other to 24 bits
-//   of float32; sums are float32 and the same each time. stack_ways() says which sizes there is a
-//   kernel for, and stack_fits() whether all of its blocks are on the card at once, which they must
-//   be: they wait for each other. Words in memory carry what they say together with a number of the
-//   launch and layer (stack_words.cuh): there is no other barrier between blocks, and nothing to
-//   clear.
+//   out(attention(rotate(q, k), v)), x += down(f(gate) * up), with a norm before each half, and of
+//   q's and k's heads where there are weights for it, and writes the row's keys and values. Inputs
+//   of products are rounded to 15 bits and a sign below a power of two above the largest of their
+//   128 columns, what blocks tell each other to 24 bits of float32; sums are float32 and the same
+//   each time. stack_ways() says which sizes there is a kernel for, and stack_fits() whether all of
+//   its blocks are on the card at once, which they must be: they wait for each other. Words in
+//   memory carry what they say together with a number of the launch and layer (stack_words.cuh):
+//   there is no other barrier between blocks, and nothing to clear.
 // Shapes: one row; heads of 128, 8 KV heads; hidden, inner: multiples of 2,048; all of q as wide as
 //   x. `words`: stack_words_of() of them, zeros before the first launch.
 // Threads: 128 blocks, of 16 warps that multiply and one that brings; the step thread launches.
@@ -55,6 +55,8 @@ struct StackLayer {
   const void* down = nullptr;
   const float* attention_norm = nullptr;
   const float* mlp_norm = nullptr;
+  const float* q_norm = nullptr;  // of heads; nullptr: they are not normed
+  const float* k_norm = nullptr;
 };
 
 struct StackArguments {

@@ -93,7 +93,7 @@ class Attention {
     float q[kGroup][4];
 #pragma unroll
     for (int h = 0; h < kGroup; ++h) {
-      turn(h, q[h]);
+      turn(h, a_.layers[layer].q_norm, q[h]);
 #pragma unroll
       for (float& x : q[h]) x *= a_.scale * kLog2E;
     }
@@ -194,12 +194,29 @@ class Attention {
   __device__ __forceinline__ float2* angles() const {
     return reinterpret_cast<float2*>(memory_ + at_.angles);
   }
-  // A lane's elements 2 lane, 2 lane + 1, and 64 further on, of one of the head's vectors, turned.
-  __device__ __forceinline__ void turn(int vector, float (&x)[4]) const {
+  __device__ __forceinline__ void apply(const float* norm, float (&x)[4]) const {
+    constexpr int kHalf = kStackHeadDim / 2;
+    const float2 first = *reinterpret_cast<const float2*>(norm + 2 * lane_);
+    const float2 second = *reinterpret_cast<const float2*>(norm + kHalf + 2 * lane_);
+    float squares = x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3];
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) {
+      squares += __shfl_xor_sync(~0U, squares, offset);
+    }
+    const float factor = rsqrtf(squares / kStackHeadDim + a_.eps);
+    x[0] *= factor * first.x;
+    x[1] *= factor * first.y;
+    x[2] *= factor * second.x;
+    x[3] *= factor * second.y;
+  }
+  // A lane's elements 2 lane, 2 lane + 1, and 64 further on, of one of the head's vectors, normed
+  // where `norm` is given, and turned.
+  __device__ __forceinline__ void turn(int vector, const float* norm, float (&x)[4]) const {
     const float* const from = floats(at_.heads) + vector * kStackHeadDim + 2 * lane_;
     const float2 first = *reinterpret_cast<const float2*>(from);
     const float2 second = *reinterpret_cast<const float2*>(from + kStackHeadDim / 2);
     x[0] = first.x, x[1] = first.y, x[2] = second.x, x[3] = second.y;
+    if (norm != nullptr) apply(norm, x);
     if (a_.angles.interleaved) {
       const float2 one = angles()[lane_];
       const float2 other = angles()[lane_ + 32];
@@ -247,7 +264,7 @@ class Attention {
   }
   // The row's own key, turned, and value go to the cache; k: as it is there.
   __device__ __forceinline__ void store_row(int b, int layer, int head, float (&k)[4]) const {
-    turn(kGroup, k);
+    turn(kGroup, a_.layers[layer].k_norm, k);
     const std::uint32_t first = close_two<T>(k[0], k[1]);
     const std::uint32_t second = close_two<T>(k[2], k[3]);
     const float2 one = open_two(first, T());

@@ -111,13 +111,15 @@ void AttentionLayer::forward(const LayerStep& step, Activation x,
 }
 
 bool AttentionLayer::stack_into(StackedLayer& layer) const {
-  const bool more = q_norm_ || k_norm_ || post_norm_ || q_bias_ || k_bias_ || v_bias_ || o_bias_;
+  const bool more = post_norm_ || q_bias_ || k_bias_ || v_bias_ || o_bias_;
   if (more || rope_ == nullptr) return false;
   layer.attention_norm = {norm_.get(), norm_epsilon_};
   layer.q = q_.get();
   layer.k = k_.get();
   layer.v = v_.get();
   layer.out = o_.get();
+  layer.q_norm = q_norm_.get();
+  layer.k_norm = k_norm_.get();
   layer.attention = shape_;
   layer.rope = rope_;
   return true;
