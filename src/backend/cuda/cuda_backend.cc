@@ -66,19 +66,9 @@ class CudaBackend final : public Backend {
         graphs_(device_->stream()),
         times_(device_->stream()),
         weights_(*device_, options),
-        expert_sets_(
-            *device_,
-            [this](std::size_t bytes, std::size_t alignment) {
-              return weights_.take(bytes, alignment);
-            },
-            work_type_),
+        expert_sets_(*device_, beside_weights(), work_type_),
         expert_choices_(*device_),
-        layer_stacks_(
-            *device_,
-            [this](std::size_t bytes, std::size_t alignment) {
-              return weights_.take(bytes, alignment);
-            },
-            rope_tables_, options.stack_layers) {
+        layer_stacks_(*device_, beside_weights(), rope_tables_, options.stack_layers) {
     matmul_.load_choices(choices_path());
   }
   ~CudaBackend() override { (void)cudaStreamSynchronize(device_->stream()); }
@@ -371,6 +361,11 @@ class CudaBackend final : public Backend {
     return device_->launch();
   }
 
+  TakeMemory beside_weights() {
+    return [this](std::size_t bytes, std::size_t alignment) {
+      return weights_.take(bytes, alignment);
+    };
+  }
   void* must_take(std::size_t bytes) {
     void* memory = device_->take(bytes);
     if (memory == nullptr) throw CudaError(cudaErrorMemoryAllocation, "taking the workspace");

@@ -26,7 +26,7 @@ namespace hangar::cuda {
 
 class LayerStacks {
  public:
-  // With longer contexts attention's own kernel is faster.
+  // A guess: from some length on attention's own kernel should be faster. Not measured.
   static constexpr std::int32_t kMostTokens = 1 << 14;
 
   LayerStacks(Device& device, TakeMemory take, RopeTables& ropes, bool wanted)

@@ -186,6 +186,7 @@ class Attention {
   }
 
  private:
+  static constexpr int kRowBytes = 2 * kStackHeadDim;  // of a token in a slab
   static constexpr float kInfinity = __builtin_huge_valf();
 
   __device__ __forceinline__ float* floats(int at) const {
@@ -231,7 +232,7 @@ class Attention {
   }
   // Of a token's row of a slab: elements 2 lane and on; the other half's are 128 bytes on.
   __device__ __forceinline__ int word_at(int token) const {
-    return token * kStackHeadDim * 2 + ((lane_ / 4) ^ (token & 7)) * 16 + lane_ % 4 * 4;
+    return token * kRowBytes + kv_chunk(kRowBytes, token, lane_ / 4) * 16 + lane_ % 4 * 4;
   }
 
   // The warp's tokens of blocks b and b + 16, by all query heads.
@@ -307,10 +308,10 @@ class Attention {
         const int token = 2 * pair + odd;
         const float by = __shfl_sync(~0U, share, i * kTokens + token);
         if (token >= before) continue;
-        const float2 v = open_two(
-            *reinterpret_cast<const std::uint32_t*>(values + token * kStackHeadDim * 2 +
-                                                    ((dim / 8) ^ (token & 7)) * 16 + dim % 8 * 2),
-            T());
+        const float2 v = open_two(*reinterpret_cast<const std::uint32_t*>(
+                                      values + token * kRowBytes +
+                                      kv_chunk(kRowBytes, token, dim / 8) * 16 + dim % 8 * 2),
+                                  T());
         out[0] += by * v.x;
         out[1] += by * v.y;
       }
