@@ -54,7 +54,7 @@ function(hangar_cuda_backend)
   list(FILTER tests INCLUDE REGEX "_test\\.c[cu]$")
   add_library(hangar_cuda_objects OBJECT ${sources})
   if(HANGAR_CUDA_RACECHECK)
-    target_compile_definitions(hangar_cuda_objects PUBLIC HANGAR_CUDA_LANES_ARRIVE)
+    target_compile_definitions(hangar_cuda_objects PUBLIC HANGAR_CUDA_FOR_RACECHECK)
   endif()
   # C++ sees the warnings of HangarOptions; nvcc's own front end would trip over some of them.
   target_include_directories(hangar_cuda_objects SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})

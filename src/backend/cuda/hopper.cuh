@@ -29,16 +29,19 @@ __device__ __forceinline__ void publish_barriers() {
 __device__ __forceinline__ void arrive(std::uint32_t barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
-// A warp's arrivals at a barrier: one, its first lane's, behind what all of its lanes did (they are
-// together, or met at __syncwarp()). compute-sanitizer's racecheck follows a barrier by threads
-// alone: code for it has each lane arrive.
-#ifdef HANGAR_CUDA_LANES_ARRIVE
-inline constexpr int kWarpArrivals = 32;
+// Whether this is code that compute-sanitizer's racecheck can follow (HANGAR_CUDA_RACECHECK).
+#ifdef HANGAR_CUDA_FOR_RACECHECK
+inline constexpr bool kForRacecheck = true;
 #else
-inline constexpr int kWarpArrivals = 1;
+inline constexpr bool kForRacecheck = false;
 #endif
+
+// A warp's arrivals at a barrier: one, its first lane's, behind what all of its lanes did (they are
+// together, or met at __syncwarp()). racecheck follows a barrier by threads alone: code for it has
+// each lane arrive.
+inline constexpr int kWarpArrivals = kForRacecheck ? 32 : 1;
 __device__ __forceinline__ void arrive_warp(std::uint32_t barrier) {
-  if (kWarpArrivals == 32 || threadIdx.x % 32 == 0) arrive(barrier);
+  if (kForRacecheck || threadIdx.x % 32 == 0) arrive(barrier);
 }
 // Arrives, and lets the phase wait for so many bytes more.
 __device__ __forceinline__ void expect(std::uint32_t barrier, std::uint32_t bytes) {

@@ -31,21 +31,18 @@ bool alike(const AttentionShape& a, const AttentionShape& b) {
 StackSizes sizes_of(std::span<const StackedLayer> layers) {
   const StackedLayer& first = layers.front();
   return {.layers = static_cast<std::int32_t>(layers.size()),
-          .hidden = static_cast<std::int32_t>(first.mlp.gate->columns),
-          .inner = static_cast<std::int32_t>(first.mlp.gate->rows),
-          .group = first.attention.heads / std::max(1, first.attention.kv_heads)};
+          .inner = static_cast<std::int32_t>(first.mlp.gate->rows)};
 }
 
 // Whether a kernel for these sizes takes this layer beside the first.
 bool fits(const StackedLayer& layer, const StackedLayer& first, const StackSizes& sizes) {
-  const std::int64_t hidden = sizes.hidden;
+  constexpr std::int64_t hidden = kStackHidden;
   const std::int64_t inner = sizes.inner;
   const std::int64_t kv = kStackKvHeads * kStackHeadDim;
   const AttentionShape& attention = layer.attention;
   return alike(attention, first.attention) && attention.kv_heads == kStackKvHeads &&
-         attention.head_dim == kStackHeadDim && attention.softcap == 0.0F &&
-         attention.window == 0 && attention.scale > 0.0F &&
-         std::int64_t{attention.heads} * kStackHeadDim == hidden &&
+         attention.heads == kStackKvHeads * kStackGroup && attention.head_dim == kStackHeadDim &&
+         attention.softcap == 0.0F && attention.window == 0 && attention.scale > 0.0F &&
          std::ssize(layer.rope->inverse_frequency) == kStackHeadDim / 2 &&
          *layer.rope == *first.rope && layer.attention_norm.eps == first.attention_norm.eps &&
          layer.mlp_norm.eps == first.attention_norm.eps && layer.gate == first.gate &&

@@ -9,25 +9,15 @@ namespace {
 
 using stack::StackMemory;
 
-template <typename T>
-auto kernel_for(const StackSizes& sizes) -> void (*)(StackArguments, StackMemory) {
-  if (sizes.hidden == 2 * stack::kSlotColumns && sizes.group == 4) {
-    return stack::stack_kernel<T, 2, 4>;
-  }
-  return stack::stack_kernel<T, 4, 8>;
-}
-
-auto kernel_for(const StackSizes& sizes, KvType type) {
-  return type == KvType::kF16 ? kernel_for<__half>(sizes) : kernel_for<__nv_bfloat16>(sizes);
+auto kernel_for(KvType type) {
+  return type == KvType::kF16 ? stack::stack_kernel<__half> : stack::stack_kernel<__nv_bfloat16>;
 }
 
 }  // namespace
 
 bool stack_ways(const StackSizes& s) {
-  const bool known = (s.hidden == 2 * stack::kSlotColumns && s.group == 4) ||
-                     (s.hidden == 4 * stack::kSlotColumns && s.group == 8);
   // A warp for 16 rows of the gate.
-  return known && s.inner > 0 && s.inner % stack::kSlotColumns == 0 &&
+  return s.inner > 0 && s.inner % stack::kSlotColumns == 0 &&
          s.inner / stack::kSlotColumns <= stack::kWarps && s.layers > 0 &&
          s.layers <= kStackMostLayers && StackMemory(s).slots >= stack::kLeastSlots;
 }
@@ -36,7 +26,7 @@ bool stack_fits(const Launch& launch, const StackSizes& sizes) {
   if (!launch.hopper || launch.processors < kStackBlocks) return false;
   const int bytes = StackMemory(sizes).bytes();
   for (const KvType type : {KvType::kBF16, KvType::kF16}) {
-    const auto kernel = kernel_for(sizes, type);
+    const auto kernel = kernel_for(type);
     HANGAR_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
     int blocks = 0;
     HANGAR_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, stack::kThreads,
@@ -67,7 +57,7 @@ void run_stack(const Launch& launch, const StackArguments& a) {
   attribute.val.cooperative = 1;
   config.attrs = &attribute;
   config.numAttrs = 1;
-  HANGAR_CUDA(cudaLaunchKernelEx(&config, kernel_for(a.sizes, a.kv.type), a, memory));
+  HANGAR_CUDA(cudaLaunchKernelEx(&config, kernel_for(a.kv.type), a, memory));
 }
 
 }  // namespace hangar::cuda

@@ -10,8 +10,8 @@
 //   its blocks are on the card at once, which they must be: they wait for each other. Words in
 //   memory carry what they say together with a number of the launch and layer (stack_words.cuh):
 //   there is no other barrier between blocks, and nothing to clear.
-// Shapes: one row; heads of 128, 8 KV heads; hidden, inner: multiples of 2,048; all of q as wide as
-//   x. `words`: stack_words_of() of them, zeros before the first launch.
+// Shapes: one row of 4,096; 32 heads of 128, 8 KV heads; inner: a multiple of 2,048. `words`:
+//   stack_words_of() of them, zeros before the first launch.
 // Threads: 128 blocks, of 16 warps that multiply and one that brings; the step thread launches.
 // Source: the grid-wide decode kernels of "Look Ma, No Bubbles" (Hazy Research, 2025) share the
 //   idea; words with their flag inside are NCCL's LL protocol.
@@ -33,13 +33,13 @@ namespace hangar::cuda {
 inline constexpr int kStackBlocks = 128;
 inline constexpr int kStackKvHeads = 8;
 inline constexpr int kStackHeadDim = 128;
+inline constexpr int kStackGroup = 4;  // query heads to a KV head
+inline constexpr int kStackHidden = kStackKvHeads * kStackGroup * kStackHeadDim;
 inline constexpr int kStackMostLayers = 128;
 
 struct StackSizes {
   std::int32_t layers = 0;
-  std::int32_t hidden = 0;
   std::int32_t inner = 0;
-  std::int32_t group = 0;  // query heads to a KV head
 
   bool operator==(const StackSizes&) const = default;
 };

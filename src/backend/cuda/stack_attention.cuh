@@ -66,11 +66,9 @@ __device__ __forceinline__ float power(float x) {  // 2^x
   return y;
 }
 
-template <typename T, int kGroup>
+template <typename T>
 class Attention {
  public:
-  static constexpr int kUnits = kGroup / 4;  // of 32 dims of a query head, of a warp
-
   __device__ __forceinline__ Attention(const StackArguments& a, const StackMemory& at,
                                        std::byte* memory, const Context& context, int warp,
                                        int lane)
@@ -90,63 +88,50 @@ class Attention {
     const int head = static_cast<int>(blockIdx.x) / 16;
     const int rank = static_cast<int>(blockIdx.x) % 16;
     const int blocks = context_.blocks();
-    float q[kGroup][4];
+    float q[kStackGroup][4];
 #pragma unroll
-    for (int h = 0; h < kGroup; ++h) {
+    for (int h = 0; h < kStackGroup; ++h) {
       turn(h, a_.layers[layer].q_norm, q[h]);
 #pragma unroll
       for (float& x : q[h]) x *= a_.scale * kLog2E;
     }
-    float most[kUnits];
-    float weight[kUnits] = {};  // of the lane's tokens
-    float out[kUnits][2] = {};
-#pragma unroll
-    for (float& m : most) m = -kInfinity;
+    float most = -kInfinity;
+    float weight = 0.0F;  // of the lane's tokens
+    float out[2] = {};
     float* scores = floats(at_.scores);
     for (int b = rank; b < blocks; b += 32) {
       wait_for(ring.full(), ring.parity);
       const std::byte* const slot = memory_ + at_.ring + ring.at * kSlotBytes;
       score(q, slot, b, layer, head, scores);
       sync_multipliers();
-#pragma unroll
-      for (int u = 0; u < kUnits; ++u) {
-        const int unit = warp_ + 16 * u;
-        add(scores + unit / 4 * kChunk, slot, b, unit % 4, most[u], weight[u], out[u]);
-      }
+      add(scores + warp_ / 4 * kChunk, slot, b, warp_ % 4, most, weight, out);
       __syncwarp();
       arrive_warp(ring.empty());
       ring.step();
-      scores = scores == floats(at_.scores) ? scores + kGroup * kChunk : floats(at_.scores);
+      scores = scores == floats(at_.scores) ? scores + kStackGroup * kChunk : floats(at_.scores);
+    }
+    for (int offset = 16; offset > 0; offset /= 2) {
+      weight += __shfl_xor_sync(~0U, weight, offset);
     }
 #pragma unroll
-    for (int u = 0; u < kUnits; ++u) {
-      for (int offset = 16; offset > 0; offset /= 2) {
-        weight[u] += __shfl_xor_sync(~0U, weight[u], offset);
-      }
-#pragma unroll
-      for (float& x : out[u]) x += __shfl_xor_sync(~0U, x, 16);
-      // To the block that makes this unit's outputs.
-      const int unit = warp_ + 16 * u;
-      uint4* const to =
-          parts + ((head * 16 + unit / kUnits) * kUnits + unit % kUnits) * (kSources * kPartWords) +
-          rank * kPartWords;
-      const int from = lane_ % 8 * 2;
-      const float a = __shfl_sync(~0U, out[u][0], from);
-      const float b = __shfl_sync(~0U, out[u][1], from);
-      const float c = __shfl_sync(~0U, out[u][0], from + 1);
-      const float d = __shfl_sync(~0U, out[u][1], from + 1);
-      if (lane_ < 8) say_four(to + lane_, a, b, c, d, flag);
-      if (lane_ == 8) {
-        put_word(to + 8, __float_as_uint(most[u]), __float_as_uint(weight[u]), 0, flag);
-      }
+    for (float& x : out) x += __shfl_xor_sync(~0U, x, 16);
+    // To the block that makes the warp's outputs.
+    uint4* const to = parts + ((head * 16 + warp_) * kSources + rank) * kPartWords;
+    const int from = lane_ % 8 * 2;
+    const float a = __shfl_sync(~0U, out[0], from);
+    const float b = __shfl_sync(~0U, out[1], from);
+    const float c = __shfl_sync(~0U, out[0], from + 1);
+    const float d = __shfl_sync(~0U, out[1], from + 1);
+    if (lane_ < 8) say_four(to + lane_, a, b, c, d, flag);
+    if (lane_ == 8) {
+      put_word(to + 8, __float_as_uint(most), __float_as_uint(weight), 0, flag);
     }
   }
 
-  // One warp: output `lane` of the block's unit `u`; and where the first of the 32 is to go.
-  __device__ __forceinline__ float combine(const uint4* parts, int u, std::uint32_t flag) const {
-    const uint4* const from =
-        parts + (static_cast<int>(blockIdx.x) * kUnits + u) * (kSources * kPartWords);
-    float* const room = floats(at_.parts) + u * kSources * kPartStride;
+  // One warp: output `lane` of the 32 that are the block's.
+  __device__ __forceinline__ float combine(const uint4* parts, std::uint32_t flag) const {
+    const uint4* const from = parts + static_cast<int>(blockIdx.x) * (kSources * kPartWords);
+    float* const room = floats(at_.parts);
     const int source = lane_ / 2;
     const uint4* const numbers = from + kPartWords * source + 4 * (lane_ % 2);
     const uint4* const weights = from + kPartWords * source + 8;
@@ -178,11 +163,6 @@ class Attention {
     for (int i = 0; i < kSources; ++i) sum += room[i * kPartStride + lane_];
     __syncwarp();
     return sum / weight;
-  }
-  // Of 32 outputs: which unit of all heads.
-  __device__ __forceinline__ static int unit_of(int u) {
-    const int block = static_cast<int>(blockIdx.x);
-    return block / 16 * 4 * kGroup + block % 16 * kUnits + u;
   }
 
  private:
@@ -236,9 +216,9 @@ class Attention {
   }
 
   // The warp's tokens of blocks b and b + 16, by all query heads.
-  __device__ __forceinline__ void score(const float (&q)[kGroup][4], const std::byte* slot, int b,
-                                        int layer, int head, float* scores) const {
-    float sums[2 * kGroup];
+  __device__ __forceinline__ void score(const float (&q)[kStackGroup][4], const std::byte* slot,
+                                        int b, int layer, int head, float* scores) const {
+    float sums[2 * kStackGroup];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int token = (b + 16 * i) * kTokens + warp_;
@@ -252,20 +232,22 @@ class Attention {
         store_row(b + 16 * i, layer, head, k);
       }
 #pragma unroll
-      for (int h = 0; h < kGroup; ++h) {
-        sums[i * kGroup + h] = q[h][0] * k[0] + q[h][1] * k[1] + q[h][2] * k[2] + q[h][3] * k[3];
+      for (int h = 0; h < kStackGroup; ++h) {
+        sums[i * kStackGroup + h] =
+            q[h][0] * k[0] + q[h][1] * k[1] + q[h][2] * k[2] + q[h][3] * k[3];
       }
     }
     const float sum = sums_of(sums, lane_);
-    constexpr int kLanes = 32 / (2 * kGroup);
+    constexpr int kLanes = 32 / (2 * kStackGroup);
     if (lane_ % kLanes != 0) return;
-    const int i = lane_ / kLanes / kGroup;
+    const int i = lane_ / kLanes / kStackGroup;
     const bool attended = (b + 16 * i) * kTokens + warp_ <= context_.position;
-    scores[lane_ / kLanes % kGroup * kChunk + i * kTokens + warp_] = attended ? sum : -kInfinity;
+    scores[lane_ / kLanes % kStackGroup * kChunk + i * kTokens + warp_] =
+        attended ? sum : -kInfinity;
   }
   // The row's own key, turned, and value go to the cache; k: as it is there.
   __device__ __forceinline__ void store_row(int b, int layer, int head, float (&k)[4]) const {
-    turn(kGroup, a_.layers[layer].k_norm, k);
+    turn(kStackGroup, a_.layers[layer].k_norm, k);
     const std::uint32_t first = close_two<T>(k[0], k[1]);
     const std::uint32_t second = close_two<T>(k[2], k[3]);
     const float2 one = open_two(first, T());
@@ -280,7 +262,7 @@ class Attention {
     std::byte* const values = static_cast<std::byte*>(a_.kv.values) + at;
     *reinterpret_cast<std::uint32_t*>(keys) = first;
     *reinterpret_cast<std::uint32_t*>(keys + 128) = second;
-    const float* const v = floats(at_.heads) + (kGroup + 1) * kStackHeadDim + 2 * lane_;
+    const float* const v = floats(at_.heads) + (kStackGroup + 1) * kStackHeadDim + 2 * lane_;
     *reinterpret_cast<std::uint32_t*>(values) = close_two<T>(v[0], v[1]);
     *reinterpret_cast<std::uint32_t*>(values + 128) = close_two<T>(v[64], v[65]);
   }
@@ -318,7 +300,7 @@ class Attention {
       if (before < 0 || before >= kTokens) continue;  // the row's own token
       const float by = __shfl_sync(~0U, share, i * kTokens + before);
       if (odd != 0) continue;
-      const float* const v = floats(at_.heads) + (kGroup + 1) * kStackHeadDim + dim;
+      const float* const v = floats(at_.heads) + (kStackGroup + 1) * kStackHeadDim + dim;
       out[0] += by * to_float(from_float<T>(v[0]));
       out[1] += by * to_float(from_float<T>(v[1]));
     }

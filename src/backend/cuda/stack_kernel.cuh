@@ -1,10 +1,9 @@
 // The kernel of stack.h: what a block's warps do in a layer.
 //
-// Promise: stack_kernel<T, hidden, group>() is run_stack() for a cache of T, strips of `hidden`
-//   slots of hidden columns, and `group` query heads to a KV head. Of each product a block has its
-//   own rows, whose columns its warps share: warp w has columns 128 w to 128 w + 127 of each slot.
-//   So it reads of the product's x only what it multiplies, by itself, as soon as it is told; the
-//   warps' sums meet at the end.
+// Promise: stack_kernel<T>() is run_stack() for a cache of T. Of each product a block has its own
+//   rows, whose columns its warps share: warp w has columns 128 w to 128 w + 127 of each slot. So it
+//   reads of the product's x only what it multiplies, by itself, as soon as it is told; the warps'
+//   sums meet at the end.
 // Threads: kStackBlocks blocks of kThreads.
 #pragma once
 
@@ -15,32 +14,33 @@ namespace hangar::cuda::stack {
 
 #if __CUDA_ARCH__ >= 900
 
-template <typename T, int kHidden, int kGroup>
+template <typename T>
 class Block {
  public:
-  static constexpr int kHeadRows = 16 * (kGroup / 2 + 1);  // of q, k and v
-  static constexpr int kRows = 16 * kHidden;               // of x
-  static constexpr int kOutSlots = kGroup / 2;
+  static constexpr int kHeadRows = 16 * kHeadStrips;  // of q, k and v
+  static constexpr int kRows = 16 * kOwnStrips;       // of x: a lane each, of the first warp
 
   __device__ __forceinline__ Block(const StackArguments& a, const StackMemory& at,
-                                   std::byte* memory, Ring ring, const Context& context)
+                                   std::byte* memory, Ring ring, Pace pace, const Context& context)
       : a_(a),
         at_(at),
         memory_(memory),
         ring_(ring),
+        pace_(pace),
         warp_(static_cast<int>(threadIdx.x) / 32),
         lane_(static_cast<int>(threadIdx.x) % 32),
         block_(static_cast<int>(blockIdx.x)),
         attention_(a, at, memory, context, warp_, lane_) {}
 
-  __device__ __forceinline__ void run(volatile int* at_work) {
+  __device__ __forceinline__ void run(const Context& context) {
     attention_.find_angles(static_cast<int>(threadIdx.x));
     const StackWords at(a_.sizes);
     uint4* const words = static_cast<uint4*>(a_.words);
     std::uint32_t flag = words[at.epoch].x + 1;
-    const bool own = warp_ < kRows / 32;  // rows of x
-    if (own) row_ = a_.x[block_ * kRows + 32 * warp_ + lane_];
+    const bool own = warp_ == 0;  // has the block's rows of x
+    if (own) row_ = a_.x[block_ * kRows + lane_];
     const int inner = a_.sizes.inner / kSlotColumns;
+    const bool long_context = context.position > kLongContext;
     for (int layer = 0; layer < a_.sizes.layers; ++layer, ++flag) {
       const StackLayer& l = a_.layers[layer];
       if (layer == a_.sizes.layers - 1) cudaTriggerProgrammaticLaunchCompletion();
@@ -49,44 +49,46 @@ class Block {
       } else {
         hear_normed(words + at.done, flag - 1, l.attention_norm);
       }
-      strips<kHidden>(kGroup / 2 + 1, at_.x, at_.sums);
+      strips(kHeadStrips, at_.x, at_.sums);
       add_squares();
       sync_multipliers();
       tell_heads(words + at.heads, flag);
       hear_heads(words + at.heads, flag);
       sync_multipliers();
+      if (long_context) work(kAtWork);
       attention_.run(ring_, layer, words + at.parts, flag);
-      if (warp_ < kGroup / 4) {
-        const float y = attention_.combine(words + at.parts, warp_, flag);
-        say_rows(words + at.attended + attention_.unit_of(warp_) * 8, y, lane_, 8, flag);
+      if (long_context) work(kBetween);
+      if (warp_ == 0) {
+        const float y = attention_.combine(words + at.parts, flag);
+        say_rows(words + at.attended + block_ * 8, y, lane_, 8, flag);
       }
-      hear<kOutSlots>(words + at.attended, flag);
-      strips<kOutSlots>(kHidden, at_.other_x, at_.other_sums);
+      hear(words + at.attended, flag);
+      strips(kOwnStrips, at_.other_x, at_.other_sums);
       sync_multipliers();
       if (own) tell_rows(words + at.halfway, flag);
 
       hear_normed(words + at.halfway, flag, l.mlp_norm);
-      set(at_work, 1);
-      strips<kHidden>(2 * inner, at_.x, at_.sums);
+      work(kAtWork);
+      strips(2 * inner, at_.x, at_.sums);
       add_squares();
       sync_multipliers();
-      set(at_work, 0);
+      work(kBetween);
       tell_acted(words + at.acted, inner, flag);
       hear_acted(words + at.acted, inner, flag);
-      set(at_work, 1);
+      work(kAtWork);
       down(inner);
       sync_multipliers();
-      set(at_work, 0);
+      work(kBetween);
       if (own) tell_rows(words + at.done, flag);
     }
-    if (own) a_.x[block_ * kRows + 32 * warp_ + lane_] = row_;
+    if (own) a_.x[block_ * kRows + lane_] = row_;
     // All blocks have read it: else this one had not got here.
     if (block_ == 0 && threadIdx.x == 0) words[at.epoch].x = flag - 1;
   }
 
  private:
-  __device__ __forceinline__ void set(volatile int* at_work, int value) const {
-    if (threadIdx.x == 0) *at_work = value;
+  __device__ __forceinline__ void work(int slots) const {
+    if (threadIdx.x == 0) pace_.set(slots);
   }
 
   // --- x
@@ -95,11 +97,11 @@ class Block {
   }
   static constexpr int kNextGroup = kWarps * kGroupBytes;  // of a warp
 
-  template <int kCount>
-  __device__ __forceinline__ void norm(float (&values)[kCount][4], const float4 (&by)[kCount]) {
+  __device__ __forceinline__ void norm(float (&values)[kHiddenSlots][4],
+                                       const float4 (&by)[kHiddenSlots]) {
     squares_ = 0.0F;
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) {
+    for (int i = 0; i < kHiddenSlots; ++i) {
 #pragma unroll
       for (const float x : values[i]) squares_ += x * x;
       values[i][0] *= by[i].x;
@@ -107,44 +109,40 @@ class Block {
       values[i][2] *= by[i].z;
       values[i][3] *= by[i].w;
     }
-    spread<kCount>(values, group_of_warp(at_.x), kNextGroup, lane_);
+    spread<kHiddenSlots>(values, group_of_warp(at_.x), kNextGroup, lane_);
     __syncwarp();
   }
   __device__ __forceinline__ int column(int i) const { return (16 * i + warp_) * 128 + 4 * lane_; }
-  __device__ __forceinline__ void norms_of(const float* weight, float4 (&by)[kHidden]) const {
+  __device__ __forceinline__ void norms_of(const float* weight, float4 (&by)[kHiddenSlots]) const {
 #pragma unroll
-    for (int i = 0; i < kHidden; ++i) by[i] = *reinterpret_cast<const float4*>(weight + column(i));
+    for (int i = 0; i < kHiddenSlots; ++i)
+      by[i] = *reinterpret_cast<const float4*>(weight + column(i));
   }
   __device__ __forceinline__ void take_x(const float* weight) {
-    float4 by[kHidden];
+    float4 by[kHiddenSlots];
     norms_of(weight, by);
-    float values[kHidden][4];
+    float values[kHiddenSlots][4];
 #pragma unroll
-    for (int i = 0; i < kHidden; ++i) {
+    for (int i = 0; i < kHiddenSlots; ++i) {
       const float4 x = *reinterpret_cast<const float4*>(a_.x + column(i));
       values[i][0] = x.x, values[i][1] = x.y, values[i][2] = x.z, values[i][3] = x.w;
     }
-    norm<kHidden>(values, by);
+    norm(values, by);
   }
   __device__ __forceinline__ void hear_normed(const uint4* words, std::uint32_t flag,
                                               const float* weight) {
-    float4 by[kHidden];
+    float4 by[kHiddenSlots];
     norms_of(weight, by);  // comes while others are waited for
-    float values[kHidden][4];
-    hear_groups<kHidden>(words, flag, values);
-    norm<kHidden>(values, by);
+    float values[kHiddenSlots][4];
+    hear_groups(words, flag, values);
+    norm(values, by);
   }
   // The warp's groups: of 32 words, 512 apart. A writer's words are eight or more in a row.
-  template <int kCount>
   __device__ __forceinline__ void hear_groups(const uint4* words, std::uint32_t flag,
-                                              float (&values)[kCount][4]) const {
+                                              float (&values)[kHiddenSlots][4]) const {
     const uint4* const from = words + warp_ * 32 + lane_;
-    if constexpr (kCount == 2) {
-      until<8>(lane_, flag, from, from + 512);
-    } else {
-      until<8>(lane_, flag, from);
-    }
-    get_groups<kCount>(from, flag, values);
+    until<8>(lane_, flag, from, from + 512);
+    get_groups<kHiddenSlots>(from, flag, values);
   }
   template <int kCount>
   __device__ __forceinline__ void get_groups(const uint4* from, std::uint32_t flag,
@@ -158,11 +156,10 @@ class Block {
       open_four(word[i], values[i]);
     }
   }
-  template <int kCount>
   __device__ __forceinline__ void hear(const uint4* words, std::uint32_t flag) const {
-    float values[kCount][4];
-    hear_groups<kCount>(words, flag, values);
-    spread<kCount>(values, group_of_warp(at_.other_x), kNextGroup, lane_);
+    float values[kHiddenSlots][4];
+    hear_groups(words, flag, values);
+    spread<kHiddenSlots>(values, group_of_warp(at_.other_x), kNextGroup, lane_);
     __syncwarp();
   }
   __device__ __forceinline__ void hear_acted(const uint4* words, int inner,
@@ -211,28 +208,17 @@ class Block {
     float* const to = floats(at) + strip * kStripSums + warp_ * 16;
     to[lane_ / 4 + 8 * (lane_ % 4)] = lane_ % 4 == 0 ? sums[0] : sums[1];
   }
-  // So many strips of kSlots slots, one after the other.
-  template <int kSlots>
+  // So many strips of x's columns, one after the other.
   __device__ __forceinline__ void strips(int count, int x, int to) {
-    const std::byte* const groups = group_of_warp(x);
-    GroupNumbers even;
-    GroupNumbers odd;
-    if constexpr (kSlots == 2) {
-      even.load(groups, lane_);
-      odd.load(groups + kNextGroup, lane_);
-    }
+    GroupNumbers first;
+    GroupNumbers second;
+    first.load(group_of_warp(x), lane_);
+    second.load(group_of_warp(x) + kNextGroup, lane_);
 #pragma unroll 1
     for (int strip = 0; strip < count; ++strip) {
       float sums[2] = {};
       float others[2] = {};
-#pragma unroll
-      for (int i = 0; i < kSlots; i += 2) {
-        if constexpr (kSlots != 2) {
-          even.load(groups + i * kNextGroup, lane_);
-          odd.load(groups + (i + 1) * kNextGroup, lane_);
-        }
-        take_two(even, odd, sums, others);
-      }
+      take_two(first, second, sums, others);
       sums[0] += others[0];
       sums[1] += others[1];
       keep(to, strip, sums);
@@ -240,19 +226,17 @@ class Block {
   }
   // All of the block's rows at once: columns come in the order in which they were told.
   __device__ __forceinline__ void down(int inner) {
-    float sums[kHidden][2] = {};
+    float sums[2] = {};
+    float others[2] = {};
     const std::byte* const groups = group_of_warp(at_.other_x);
 #pragma unroll 1
     for (int i = 0; i < inner; ++i) {
       GroupNumbers x;
       x.load(groups + i * kNextGroup, lane_);
-#pragma unroll
-      for (int strip = 0; strip < kHidden; strip += 2) {
-        take_two(x, x, sums[strip], sums[strip + 1]);
-      }
+      take_two(x, x, sums, others);
     }
-#pragma unroll
-    for (int strip = 0; strip < kHidden; ++strip) keep(at_.other_sums, strip, sums[strip]);
+    keep(at_.other_sums, 0, sums);
+    keep(at_.other_sums, 1, others);
   }
 
   // --- sums
@@ -279,7 +263,7 @@ class Block {
     float sum = 0.0F;
 #pragma unroll
     for (int i = 0; i < kWarps / 4; ++i) sum += (four[i].x + four[i].y) + (four[i].z + four[i].w);
-    return rsqrtf(sum / static_cast<float>(a_.sizes.hidden) + a_.eps);
+    return rsqrtf(sum / kStackHidden + a_.eps);
   }
 
   // --- what others are told
@@ -291,7 +275,8 @@ class Block {
              min(8, (kHeadRows - 32 * warp_) / 4), flag);
   }
   __device__ __forceinline__ void hear_heads(const uint4* words, std::uint32_t flag) const {
-    constexpr int kWords = (kGroup + 2) * kStackHeadDim / 4;  // of a KV head, whole warps of them
+    constexpr int kWords =
+        (kStackGroup + 2) * kStackHeadDim / 4;  // of a KV head, whole warps of them
     const auto thread = static_cast<int>(threadIdx.x);
     if (thread >= kWords) return;
     const uint4* const from = words + block_ / 16 * kWords + thread;
@@ -305,9 +290,8 @@ class Block {
   }
   // x += what the warps have summed up of the block's rows.
   __device__ __forceinline__ void tell_rows(uint4* words, std::uint32_t flag) {
-    const int row = 32 * warp_ + lane_;
-    row_ += total(at_.other_sums, row / 16, row % 16);
-    say_rows(words + (block_ * kRows + 32 * warp_) / 4, row_, lane_, 8, flag);
+    row_ += total(at_.other_sums, lane_ / 16, lane_ % 16);
+    say_rows(words + block_ * (kRows / 4), row_, lane_, 8, flag);
   }
   // Even lanes have the gate's row, odd ones the other matrix's.
   __device__ __forceinline__ void tell_acted(uint4* words, int inner, std::uint32_t flag) const {
@@ -329,37 +313,38 @@ class Block {
   const StackMemory& at_;
   std::byte* memory_;
   Ring ring_;
+  Pace pace_;
   int warp_;
   int lane_;
   int block_;
-  Attention<T, kGroup> attention_;
+  Attention<T> attention_;
   float squares_ = 0.0F;  // of the lane's numbers
   float row_ = 0.0F;      // of x, the lane's own
 };
 
 #endif
 
-template <typename T, int kHidden, int kGroup>
+template <typename T>
 __global__ void __launch_bounds__(kThreads, 1)
     stack_kernel(const __grid_constant__ StackArguments a, const __grid_constant__ StackMemory at) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(128) std::byte memory[];
   const Ring ring{shared_address(memory + at.barriers), at.slots};
-  auto* const at_work = reinterpret_cast<int*>(memory + at.barriers + 2 * kMostSlots * 8);
+  const Pace pace(reinterpret_cast<int*>(memory + at.barriers + 2 * kMostSlots * 8));
   if (threadIdx.x == 0) {
     ring.init();
-    *at_work = 0;
+    pace.set(kBetween);
   }
   __syncthreads();
   const RaggedBatch::Sequence sequence = a.batch.sequences[0];
   const Context context{a.batch.block_tables + sequence.first_block, sequence.context_tokens};
   if (threadIdx.x >= kMultipliers) {
     if (threadIdx.x == kMultipliers) {
-      Bringer<kHidden, kGroup>(a, ring, shared_address(memory + at.ring), at_work).run(context);
+      Bringer(a, ring, shared_address(memory + at.ring), pace).run(context);
     }
     return;
   }
-  Block<T, kHidden, kGroup>(a, at, memory, ring, context).run(at_work);
+  Block<T>(a, at, memory, ring, pace, context).run(context);
 #endif
 }
 

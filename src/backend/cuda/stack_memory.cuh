@@ -21,6 +21,8 @@ inline constexpr int kThreads = kMultipliers + 32;
 inline constexpr int kBlockBytes = static_cast<int>(int4_block_bytes(Int4Form::kZero128));
 inline constexpr int kSlotBytes = kWarps * kBlockBytes;
 inline constexpr int kSlotColumns = kWarps * static_cast<int>(kInt4Columns);
+inline constexpr int kHiddenSlots = kStackHidden / kSlotColumns;  // of a strip of x's columns
+static_assert(kHiddenSlots == 2);
 inline constexpr int kTokens = 16;  // of a block of keys and values
 inline constexpr int kChunk = 2 * kTokens;
 inline constexpr int kTokenBlockBytes = kTokens * kStackHeadDim * 2;
@@ -28,6 +30,10 @@ static_assert(4 * kTokenBlockBytes <= kSlotBytes);
 inline constexpr int kMostSlots = 16;
 inline constexpr int kLeastSlots = 4;
 inline constexpr int kMostBytes = 227 << 10;
+// Strips of a block: of q, k and v, and of x.
+inline constexpr int kHeadStrips = (kStackGroup + 2) * kStackHeadDim / 16 / 16;
+inline constexpr int kOwnStrips = kStackHidden / 16 / kStackBlocks;
+static_assert(kOwnStrips == 2);
 // Floats of a strip's sums: 16 rows of each warp, and so much that strips are apart by banks.
 inline constexpr int kStripSums = kWarps * 16 + 16;
 inline constexpr int kPartStride = 33;
@@ -40,18 +46,15 @@ struct StackMemory {
   int slots = 0;
 
   __host__ __device__ constexpr explicit StackMemory(const StackSizes& s) {
-    const int group = s.group;
-    const int strips = 2 * s.inner / kSlotColumns;  // of gate and up
-    const int widest =
-        kStackKvHeads * group > s.inner / 128 ? kStackKvHeads * group : s.inner / 128;
-    const int most_strips = strips > group / 2 + 1 ? strips : group / 2 + 1;
-    other_x = x + s.hidden / 128 * kGroupBytes;
-    sums = other_x + widest * kGroupBytes;
-    other_sums = sums + most_strips * kStripSums * 4;
-    heads = other_sums + s.hidden / kSlotColumns * kStripSums * 4;
-    parts = heads + (group + 2) * kStackHeadDim * 4;
-    scores = parts + group / 4 * 16 * kPartStride * 4;
-    squares = scores + 2 * group * kChunk * 4;
+    const int widest = s.inner > kStackHidden ? s.inner : kStackHidden;
+    const int acted = 2 * s.inner / kSlotColumns;  // strips of gate and up
+    other_x = x + kStackHidden / 128 * kGroupBytes;
+    sums = other_x + widest / 128 * kGroupBytes;
+    other_sums = sums + (acted > kHeadStrips ? acted : kHeadStrips) * kStripSums * 4;
+    heads = other_sums + kOwnStrips * kStripSums * 4;
+    parts = heads + (kStackGroup + 2) * kStackHeadDim * 4;
+    scores = parts + 16 * kPartStride * 4;
+    squares = scores + 2 * kStackGroup * kChunk * 4;
     angles = squares + kWarps * 4;
     barriers = angles + kStackHeadDim * 4;
     ring = (barriers + 2 * kMostSlots * 8 + 16 + 127) / 128 * 128;

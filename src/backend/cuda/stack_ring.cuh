@@ -3,9 +3,10 @@
 //
 // Promise: Ring is the place of whoever reads: full() is waited for, empty() arrived at by each
 //   warp. Bringer::run() brings all. Of what it has asked for only so much is under way at once as
-//   memory brings in the time that an access takes: kAtWork slots while the block multiplies long,
-//   kBetween while blocks wait for each other. More would wait in the memory's queues, and the
-//   words of stack_words.cuh behind it: with all slots asked for a layer took 39 us instead of 34.
+//   memory brings in the time that an access takes: kAtWork slots while the block works long,
+//   kBetween while blocks wait for each other (Pace). More would wait in the memory's queues, and
+//   the words of stack_words.cuh behind it: with all slots asked for a layer took 39 us instead
+//   of 34.
 // Threads: device functions; Bringer is one thread's.
 #pragma once
 
@@ -19,6 +20,8 @@ namespace hangar::cuda::stack {
 
 inline constexpr int kAtWork = 3;
 inline constexpr int kBetween = 1;
+// Attention to more tokens than these is long work.
+inline constexpr int kLongContext = 2048;
 
 #if __CUDA_ARCH__ >= 900
 
@@ -45,6 +48,28 @@ struct Ring {
   }
 };
 
+// How many slots may be under way: told by one thread, asked by the bringer at any time, so without
+// a barrier (which racecheck takes for a race, unless both are atomic).
+class Pace {
+ public:
+  __device__ __forceinline__ explicit Pace(int* word) : word_(word) {}
+
+  __device__ __forceinline__ void set(int slots) const {
+    if constexpr (kForRacecheck) {
+      atomicExch(word_, slots);
+    } else {
+      *const_cast<volatile int*>(word_) = slots;
+    }
+  }
+  __device__ __forceinline__ int slots() const {
+    if constexpr (kForRacecheck) return atomicAdd(word_, 0);
+    return *const_cast<const volatile int*>(word_);
+  }
+
+ private:
+  int* word_;
+};
+
 // The token blocks of a KV head that one of its 16 blocks attends to: this and each sixteenth on.
 struct Context {
   const std::int32_t* table = nullptr;  // of the sequence
@@ -52,13 +77,11 @@ struct Context {
   __device__ __forceinline__ int blocks() const { return position / kTokens + 1; }
 };
 
-// kHidden: slots of a strip of hidden columns; kGroup: query heads to a KV head.
-template <int kHidden, int kGroup>
 class Bringer {
  public:
   __device__ __forceinline__ Bringer(const StackArguments& a, const Ring& ring,
-                                     std::uint32_t memory, const volatile int* at_work)
-      : a_(a), ring_(ring), landing_(ring), memory_(memory), at_work_(at_work) {
+                                     std::uint32_t memory, Pace pace)
+      : a_(a), ring_(ring), landing_(ring), memory_(memory), pace_(pace) {
     ring_.parity = 1;  // the first time round nothing is waited for
   }
 
@@ -66,39 +89,39 @@ class Bringer {
     const int block = static_cast<int>(blockIdx.x);
     const int head = block / 16;
     const int rank = block % 16;
-    constexpr int kQStrips = 8 * kGroup;  // of a KV head
-    constexpr int kOutSlots = kGroup / 2;
+    constexpr int kVectorStrips = kStackHeadDim / 16;
+    constexpr int kQStrips = kVectorStrips * kStackGroup;  // of a KV head
     const int inner = a_.sizes.inner / kSlotColumns;
     for (int layer = 0; layer < a_.sizes.layers; ++layer) {
       const StackLayer& l = a_.layers[layer];
-      for (int i = 0; i <= kGroup / 2; ++i) {
-        const int strip = rank * (kGroup / 2 + 1) + i;
+      for (int i = 0; i < kHeadStrips; ++i) {
+        const int strip = rank * kHeadStrips + i;
         if (strip < kQStrips) {
-          bring_strip<kHidden>(l.q, head * kQStrips + strip);
-        } else if (strip < kQStrips + 8) {
-          bring_strip<kHidden>(l.k, head * 8 + strip - kQStrips);
+          bring_strip(l.q, head * kQStrips + strip);
+        } else if (strip < kQStrips + kVectorStrips) {
+          bring_strip(l.k, head * kVectorStrips + strip - kQStrips);
         } else {
-          bring_strip<kHidden>(l.v, head * 8 + strip - kQStrips - 8);
+          bring_strip(l.v, head * kVectorStrips + strip - kQStrips - kVectorStrips);
         }
       }
       bring_tokens(context, layer, head, rank);
-      for (int i = 0; i < kHidden; ++i) bring_strip<kOutSlots>(l.out, block * kHidden + i);
+      for (int i = 0; i < kOwnStrips; ++i) bring_strip(l.out, block * kOwnStrips + i);
       for (int i = 0; i < inner; ++i) {
-        bring_strip<kHidden>(l.gate, block * inner + i);
-        bring_strip<kHidden>(l.up, block * inner + i);
+        bring_strip(l.gate, block * inner + i);
+        bring_strip(l.up, block * inner + i);
       }
       for (int i = 0; i < inner; ++i) {
-        for (int strip = 0; strip < kHidden; ++strip) {
-          bring(l.down, (std::int64_t{block} * kHidden + strip) * inner + i);
+        for (int strip = 0; strip < kOwnStrips; ++strip) {
+          bring(l.down, (std::int64_t{block} * kOwnStrips + strip) * inner + i);
         }
       }
     }
   }
 
  private:
-  template <int kSlots>
+  // Of x's columns.
   __device__ __forceinline__ void bring_strip(const void* weight, std::int64_t strip) {
-    for (int i = 0; i < kSlots; ++i) bring(weight, strip * kSlots + i);
+    for (int i = 0; i < kHiddenSlots; ++i) bring(weight, strip * kHiddenSlots + i);
   }
   __device__ __forceinline__ void bring(const void* weight, std::int64_t slot) {
     next(kSlotBytes);
@@ -128,7 +151,7 @@ class Bringer {
     }
   }
   __device__ __forceinline__ void next(std::uint32_t bytes) {
-    while (under_way_ >= (*at_work_ != 0 ? kAtWork : kBetween)) {
+    while (under_way_ >= pace_.slots()) {
       wait_for(landing_.full(), landing_.parity);
       landing_.step();
       --under_way_;
@@ -145,7 +168,7 @@ class Bringer {
   Ring ring_;
   Ring landing_;  // the oldest that may be under way
   std::uint32_t memory_;
-  const volatile int* at_work_;
+  Pace pace_;
   int under_way_ = 0;
 };
 

@@ -26,12 +26,12 @@ struct StackWords {
 
   __host__ __device__ constexpr explicit StackWords(const StackSizes& s)
       : attended(0),
-        halfway(attended + kStackKvHeads * s.group * kStackHeadDim / 4),
-        acted(halfway + s.hidden / 4),
+        halfway(attended + kStackHidden / 4),
+        acted(halfway + kStackHidden / 4),
         done(acted + s.inner / 4),
-        heads(done + s.hidden / 4),
-        parts(heads + kStackKvHeads * (s.group + 2) * kStackHeadDim / 4),
-        epoch(parts + kStackBlocks * (s.group / 4) * kSources * kPartWords),
+        heads(done + kStackHidden / 4),
+        parts(heads + kStackKvHeads * (kStackGroup + 2) * kStackHeadDim / 4),
+        epoch(parts + kStackBlocks * kSources * kPartWords),
         all(epoch + 1) {}
 };
 
