@@ -174,7 +174,7 @@ class LayerStackTest : public CudaOpsTest {
   }
   void expect_the_same(const Shape& shape, const std::vector<std::int32_t>& contexts);
 
-  static constexpr std::int32_t kBlocks = 151;  // prime to what rows_of() steps by
+  static constexpr std::int32_t kBlocks = 283;  // prime to what rows_of() steps by
 };
 
 INSTANTIATE_TEST_SUITE_P(WorkTypes, LayerStackTest, kWorkTypes, work_type_name);
@@ -225,7 +225,7 @@ void LayerStackTest::expect_the_same(const Shape& shape,
 }
 
 TEST_P(LayerStackTest, EqualsTheLayersOneByOne) {
-  expect_the_same({}, {0, 1, 15, 16, 31, 100, 255, 256, 500, 513, 1100, 2200});
+  expect_the_same({}, {0, 1, 15, 16, 31, 100, 255, 256, 500, 513, 1100, 4500});
 }
 
 TEST_P(LayerStackTest, PairsSideBySideToo) {

@@ -1,16 +1,20 @@
 // Attention of one row in a stack: 16 blocks share a KV head's context, each its own tokens.
 //
-// Promise: Attention::run() takes a head's q, k and v, as products gave them, out of shared memory,
-//   turns q and k, writes k and v to the cache, and tells 32 outputs of a query head, unnormalized,
-//   with their weight, to each of the 16 blocks; combine() makes outputs of what all 16 told.
-// Shapes: a warp scores token `warp` of each block of 16; then it has 32 dims of a query head, as
-//   lanes 0 to 15 and again 16 to 31, of odd tokens.
+// Promise: Attention::hear() takes a head's q, k and v as their products gave them, norms and turns
+//   them, keeps q for run() and writes k and v to the cache. run() tells 32 outputs of a query
+//   head, unnormalized, with their weight, to each of the 16 blocks; combine() makes outputs of
+//   what all 16 told. q and the softmax's weights are two numbers of T each, the second what the
+//   first leaves: together about float32's 16 upper bits.
+// Shapes: a warp takes blocks of 16 tokens, by itself, with a softmax of its own. Columns of its
+//   products (mma.cuh) are query heads 0 to 3 and again 0 to 3, of the second numbers; rows are
+//   tokens, then dims.
 // Source: FlashAttention's running softmax; its split along the context.
 // Threads: device functions, of all warps that multiply (combine(): of one).
 #pragma once
 
 #include <cstdint>
 
+#include "backend/cuda/attention_tiles.cuh"
 #include "backend/cuda/ordered_key.cuh"
 #include "backend/cuda/rope_heads.cuh"
 #include "backend/cuda/stack_ring.cuh"
@@ -24,46 +28,27 @@ __device__ __forceinline__ void sync_multipliers() {
   asm volatile("bar.sync 1, %0;" ::"n"(kMultipliers) : "memory");
 }
 
-// Two elements of T as one word.
-__device__ __forceinline__ float2 open_two(std::uint32_t bits, __nv_bfloat16 /*T*/) {
-  return {__uint_as_float(bits << 16U), __uint_as_float(bits & 0xFFFF0000U)};
+// 8 rows of 8 elements, a row in four lanes: its columns.
+__device__ __forceinline__ std::uint32_t transposed(std::uint32_t rows) {
+  std::uint32_t columns = 0;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(columns) : "r"(rows));
+  return columns;
 }
-__device__ __forceinline__ float2 open_two(std::uint32_t bits, __half /*T*/) {
-  return int4::pair_of(bits);
-}
+// Two floats as two of T, and what that leaves of them.
 template <typename T>
-__device__ __forceinline__ std::uint32_t close_two(float a, float b) {
-  const T two[2] = {from_float<T>(a), from_float<T>(b)};
-  std::uint32_t bits = 0;
-  memcpy(&bits, two, sizeof(bits));
-  return bits;
-}
-
-// Sums over a warp of kCount numbers, a power of 2: of number lane / (32 / kCount).
-template <int kCount>
-__device__ __forceinline__ float sums_of(float (&values)[kCount], int lane) {
-  int offset = 16;
-#pragma unroll
-  for (int left = kCount; left > 1; left /= 2, offset /= 2) {
-    const bool upper = (lane & offset) != 0;
-#pragma unroll
-    for (int i = 0; i < left / 2; ++i) {
-      const float mine = upper ? values[i + left / 2] : values[i];
-      const float theirs = upper ? values[i] : values[i + left / 2];
-      values[i] = mine + __shfl_xor_sync(~0U, theirs, offset);
-    }
-  }
-  float sum = values[0];
-  for (; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0U, sum, offset);
-  return sum;
+__device__ __forceinline__ void split(float a, float b, std::uint32_t& first,
+                                      std::uint32_t& second) {
+  first = attend::pack<T>(a, b);
+  const float2 kept = attend::floats_of(first, std::is_same_v<T, __half>);
+  second = attend::pack<T>(a - kept.x, b - kept.y);
 }
 __device__ __forceinline__ float warp_largest(float value) {
   return value_of_key(__reduce_max_sync(~0U, key_of(value)));
 }
-__device__ __forceinline__ float power(float x) {  // 2^x
-  float y = 0.0F;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
+__device__ __forceinline__ float warp_sum(float value) {
+#pragma unroll
+  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(~0U, value, offset);
+  return value;
 }
 
 template <typename T>
@@ -72,60 +57,82 @@ class Attention {
   __device__ __forceinline__ Attention(const StackArguments& a, const StackMemory& at,
                                        std::byte* memory, const Context& context, int warp,
                                        int lane)
-      : a_(a), at_(at), memory_(memory), context_(context), warp_(warp), lane_(lane) {}
+      : a_(a),
+        at_(at),
+        memory_(memory),
+        position_(context.position),
+        warp_(warp),
+        lane_(lane),
+        head_(static_cast<int>(blockIdx.x) / kSources),
+        rank_(static_cast<int>(blockIdx.x) % kSources) {
+    const int blocks = context.blocks();
+    count_ = (blocks - rank_ + kSources - 1) / kSources;  // of no block: 0
+    last_ = (blocks - 1) % kSources == rank_ ? count_ - 1 : -1;
+    own_block_ = context.table[blocks - 1];
+  }
 
-  // Sines and cosines of the row's position: by 64 threads, before the first run().
+  // Sines and cosines of the row's position: by 64 threads, before the first hear().
   __device__ __forceinline__ void find_angles(int thread) const {
     if (thread >= kStackHeadDim / 2) return;
     float2 both;
-    rotation::sine_and_cosine(a_.angles, context_.position, thread, both.x, both.y);
+    rotation::sine_and_cosine(a_.angles, position_, thread, both.x, both.y);
     angles()[thread] = both;
   }
 
-  __device__ __forceinline__ void run(Ring& ring, int layer, uint4* parts,
-                                      std::uint32_t flag) const {
-    constexpr float kLog2E = 1.44269504F;
-    const int head = static_cast<int>(blockIdx.x) / 16;
-    const int rank = static_cast<int>(blockIdx.x) % 16;
-    const int blocks = context_.blocks();
-    float q[kStackGroup][4];
-#pragma unroll
-    for (int h = 0; h < kStackGroup; ++h) {
-      turn(h, a_.layers[layer].q_norm, q[h]);
-#pragma unroll
-      for (float& x : q[h]) x *= a_.scale * kLog2E;
+  // A warp a vector: four dims a lane. The block meets before run().
+  __device__ __forceinline__ void hear(const uint4* words, std::uint32_t flag, int layer) const {
+    if (warp_ >= kVectors) return;
+    const StackLayer& l = a_.layers[layer];
+    const float* const norm = warp_ < kStackGroup    ? l.q_norm
+                              : warp_ == kStackGroup ? l.k_norm
+                                                     : nullptr;
+    float4 by{};
+    if (norm != nullptr) by = *reinterpret_cast<const float4*>(norm + 4 * lane_);
+    const uint4* const from = words + (head_ * kVectors + warp_) * 32 + lane_;
+    until<4>(lane_, flag, from);
+    uint4 word = get_word(from);
+    complete(word, from, flag);
+    float x[4];
+    open_four(word, x);
+    if (norm != nullptr) {
+      const float squares = warp_sum(x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3]);
+      const float factor = rsqrtf(squares / kStackHeadDim + a_.eps);
+      x[0] *= factor * by.x;
+      x[1] *= factor * by.y;
+      x[2] *= factor * by.z;
+      x[3] *= factor * by.w;
     }
-    float most = -kInfinity;
-    float weight = 0.0F;  // of the lane's tokens
-    float out[2] = {};
-    float* scores = floats(at_.scores);
-    for (int b = rank; b < blocks; b += 32) {
+    if (warp_ <= kStackGroup) turn(x);
+    if (warp_ < kStackGroup) {
+      keep_query(x);
+    } else {
+      keep_own(x, warp_ == kStackGroup ? kOwnKey : kOwnValue,
+               static_cast<std::byte*>(warp_ == kStackGroup ? a_.kv.keys : a_.kv.values) +
+                   layer * a_.kv_layer_bytes);
+    }
+  }
+
+  __device__ __forceinline__ void run(Ring& ring, uint4* parts, std::uint32_t flag) const {
+    const int active = min(kWarps, count_);  // so many warps have tokens
+    std::uint32_t q[16];
+    State state;
+    if (warp_ < active) load_queries(q);
+    for (int i = 0; i < count_; i += 2) {
       wait_for(ring.full(), ring.parity);
-      const std::byte* const slot = memory_ + at_.ring + ring.at * kSlotBytes;
-      score(q, slot, b, layer, head, scores);
-      sync_multipliers();
-      add(scores + warp_ / 4 * kChunk, slot, b, warp_ % 4, most, weight, out);
+      const int mine = i + warp_ % 2;
+      if (i / 2 % (kWarps / 2) == warp_ / 2 && mine < count_) {
+        add(state, q,
+            shared_address(memory_ + at_.ring) + ring.at * kSlotBytes +
+                warp_ % 2 * kTokenBlockBytes,
+            mine == last_);
+      }
       __syncwarp();
       arrive_warp(ring.empty());
       ring.step();
-      scores = scores == floats(at_.scores) ? scores + kStackGroup * kChunk : floats(at_.scores);
     }
-    for (int offset = 16; offset > 0; offset /= 2) {
-      weight += __shfl_xor_sync(~0U, weight, offset);
-    }
-#pragma unroll
-    for (float& x : out) x += __shfl_xor_sync(~0U, x, 16);
-    // To the block that makes the warp's outputs.
-    uint4* const to = parts + ((head * 16 + warp_) * kSources + rank) * kPartWords;
-    const int from = lane_ % 8 * 2;
-    const float a = __shfl_sync(~0U, out[0], from);
-    const float b = __shfl_sync(~0U, out[1], from);
-    const float c = __shfl_sync(~0U, out[0], from + 1);
-    const float d = __shfl_sync(~0U, out[1], from + 1);
-    if (lane_ < 8) say_four(to + lane_, a, b, c, d, flag);
-    if (lane_ == 8) {
-      put_word(to + 8, __float_as_uint(most), __float_as_uint(weight), 0, flag);
-    }
+    if (warp_ < active) keep(state);
+    sync_multipliers();
+    tell(active, parts, flag);
   }
 
   // One warp: output `lane` of the 32 that are the block's.
@@ -145,7 +152,7 @@ class Attention {
     complete(last, weights, flag);
     const float most = __uint_as_float(last.x);
     const float largest = warp_largest(most);
-    const float factor = most == -kInfinity ? 0.0F : power(most - largest);
+    const float factor = most == attend::kNone ? 0.0F : attend::power_of_2(most - largest);
     float weight = __uint_as_float(last.y) * factor;
     for (int offset = 16; offset > 1; offset /= 2) weight += __shfl_xor_sync(~0U, weight, offset);
 #pragma unroll
@@ -166,8 +173,19 @@ class Attention {
   }
 
  private:
+  static constexpr int kVectors = kStackGroup + 2;
   static constexpr int kRowBytes = 2 * kStackHeadDim;  // of a token in a slab
-  static constexpr float kInfinity = __builtin_huge_valf();
+  // In the room of heads: rows of q as in a slab, then the row's own key and value.
+  static constexpr int kOwnKey = 2 * kStackGroup * kRowBytes;
+  static constexpr int kOwnValue = kOwnKey + kRowBytes;
+  static constexpr int kTiles = kStackHeadDim / 16;
+
+  // Of a warp's tokens so far; of the heads that the lane's columns are.
+  struct State {
+    float most[2] = {attend::kNone, attend::kNone};
+    float weight[2] = {};  // of the lane's tokens
+    float out[kTiles][4] = {};
+  };
 
   __device__ __forceinline__ float* floats(int at) const {
     return reinterpret_cast<float*>(memory_ + at);
@@ -175,143 +193,190 @@ class Attention {
   __device__ __forceinline__ float2* angles() const {
     return reinterpret_cast<float2*>(memory_ + at_.angles);
   }
-  __device__ __forceinline__ void apply(const float* norm, float (&x)[4]) const {
-    constexpr int kHalf = kStackHeadDim / 2;
-    const float2 first = *reinterpret_cast<const float2*>(norm + 2 * lane_);
-    const float2 second = *reinterpret_cast<const float2*>(norm + kHalf + 2 * lane_);
-    float squares = x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3];
-#pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) {
-      squares += __shfl_xor_sync(~0U, squares, offset);
-    }
-    const float factor = rsqrtf(squares / kStackHeadDim + a_.eps);
-    x[0] *= factor * first.x;
-    x[1] *= factor * first.y;
-    x[2] *= factor * second.x;
-    x[3] *= factor * second.y;
-  }
-  // A lane's elements 2 lane, 2 lane + 1, and 64 further on, of one of the head's vectors, normed
-  // where `norm` is given, and turned.
-  __device__ __forceinline__ void turn(int vector, const float* norm, float (&x)[4]) const {
-    const float* const from = floats(at_.heads) + vector * kStackHeadDim + 2 * lane_;
-    const float2 first = *reinterpret_cast<const float2*>(from);
-    const float2 second = *reinterpret_cast<const float2*>(from + kStackHeadDim / 2);
-    x[0] = first.x, x[1] = first.y, x[2] = second.x, x[3] = second.y;
-    if (norm != nullptr) apply(norm, x);
+
+  // --- q, k and v
+  __device__ __forceinline__ void turn(float (&x)[4]) const {
     if (a_.angles.interleaved) {
-      const float2 one = angles()[lane_];
-      const float2 other = angles()[lane_ + 32];
-      rotation::turn(x[0], x[1], one.x, one.y);
-      rotation::turn(x[2], x[3], other.x, other.y);
-    } else {
       const float2 one = angles()[2 * lane_];
       const float2 other = angles()[2 * lane_ + 1];
-      rotation::turn(x[0], x[2], one.x, one.y);
-      rotation::turn(x[1], x[3], other.x, other.y);
+      rotation::turn(x[0], x[1], one.x, one.y);
+      rotation::turn(x[2], x[3], other.x, other.y);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float2 angle = angles()[lane_ % 16 * 4 + i];
+      const float theirs = __shfl_xor_sync(~0U, x[i], 16);  // 64 dims on
+      float first = lane_ < 16 ? x[i] : theirs;
+      float second = lane_ < 16 ? theirs : x[i];
+      rotation::turn(first, second, angle.x, angle.y);
+      x[i] = lane_ < 16 ? first : second;
     }
   }
-  // Of a token's row of a slab: elements 2 lane and on; the other half's are 128 bytes on.
-  __device__ __forceinline__ int word_at(int token) const {
-    return token * kRowBytes + kv_chunk(kRowBytes, token, lane_ / 4) * 16 + lane_ % 4 * 4;
+  __device__ __forceinline__ void keep_query(const float (&x)[4]) const {
+    constexpr float kLog2E = 1.44269504F;
+    const float by = a_.scale * kLog2E;
+    uint2 first;
+    uint2 second;
+    split<T>(x[0] * by, x[1] * by, first.x, second.x);
+    split<T>(x[2] * by, x[3] * by, first.y, second.y);
+    const int other = warp_ + kStackGroup;
+    std::byte* const rows = memory_ + at_.heads;
+    *reinterpret_cast<uint2*>(rows + place_of(warp_)) = first;
+    *reinterpret_cast<uint2*>(rows + place_of(other)) = second;
+  }
+  // The lane's four dims of a row that is permuted as in a slab.
+  __device__ __forceinline__ int place_of(int row) const {
+    return row * kRowBytes + kv_chunk(kRowBytes, row, lane_ / 2) * 16 + lane_ % 2 * 8;
+  }
+  __device__ __forceinline__ void keep_own(const float (&x)[4], int at, std::byte* cache) const {
+    if (last_ < 0) return;
+    const uint2 both{attend::pack<T>(x[0], x[1]), attend::pack<T>(x[2], x[3])};
+    *reinterpret_cast<uint2*>(memory_ + at_.heads + at + lane_ * 8) = both;
+    const std::int64_t block =
+        (own_block_ * a_.kv.block_stride() + head_ * a_.kv.head_stride()) * a_.kv.element_bytes();
+    *reinterpret_cast<uint2*>(cache + block + place_of(position_ % kTokens)) = both;
   }
 
-  // The warp's tokens of blocks b and b + 16, by all query heads.
-  __device__ __forceinline__ void score(const float (&q)[kStackGroup][4], const std::byte* slot,
-                                        int b, int layer, int head, float* scores) const {
-    float sums[2 * kStackGroup];
+  // --- a warp's tokens
+  __device__ __forceinline__ void load_queries(std::uint32_t (&q)[16]) const {
+    const int row = lane_ % 8;
+    const std::uint32_t rows = shared_address(memory_ + at_.heads) + row * kRowBytes;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      std::uint32_t four[4];
+      attend::load_matrices(four, rows + kv_chunk(kRowBytes, row, 4 * i + lane_ / 8) * 16);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) q[4 * i + k] = four[k];
+    }
+  }
+  // What came of the row's own place, and behind it, is not the row's: its value may be anything,
+  // a NaN too.
+  __device__ __forceinline__ void take_own(std::uint32_t keys) const {
+    std::byte* const slab = memory_ + (keys - shared_address(memory_));
+    const int own = position_ % kTokens;
+    const int chunk = lane_ % 16;
+    const bool value = lane_ >= 16;
+    std::byte* const values = slab + 2 * kTokenBlockBytes;
+    *reinterpret_cast<uint4*>((value ? values : slab) + own * kRowBytes +
+                              kv_chunk(kRowBytes, own, chunk) * 16) =
+        *reinterpret_cast<const uint4*>(memory_ + at_.heads + (value ? kOwnValue : kOwnKey) +
+                                        chunk * 16);
+    attend::clear_rows<T, kStackHeadDim>(values, own + 1, lane_, 32);
+    __syncwarp();
+  }
+  // 16 tokens: their keys, and two slabs on their values.
+  __device__ __forceinline__ void add(State& state, const std::uint32_t (&q)[16],
+                                      std::uint32_t keys, bool last) const {
+    if (last) take_own(keys);
+    float products[2][4] = {};
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+      std::uint32_t rows[4];
+      attend::load_rows<kStackHeadDim>(rows, keys, i);
+      mma<T>(products[i % 2], rows, q[2 * i], q[2 * i + 1]);
+    }
+    float p[4];  // of tokens lane / 4 and 8 on, by two heads
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      p[i] = products[0][i] + products[1][i];
+      p[i] += __shfl_xor_sync(~0U, p[i], 2);
+      if (last && lane_ / 4 + i / 2 * 8 > position_ % kTokens) p[i] = attend::kNone;
+    }
+    float again[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int token = (b + 16 * i) * kTokens + warp_;
-      float k[4] = {};
-      if (token < context_.position) {
-        const std::byte* const at = slot + i * kTokenBlockBytes + word_at(warp_);
-        const float2 first = open_two(*reinterpret_cast<const std::uint32_t*>(at), T());
-        const float2 second = open_two(*reinterpret_cast<const std::uint32_t*>(at + 128), T());
-        k[0] = first.x, k[1] = first.y, k[2] = second.x, k[3] = second.y;
-      } else if (token == context_.position) {
-        store_row(b + 16 * i, layer, head, k);
-      }
+      float most = fmaxf(p[i], p[2 + i]);
 #pragma unroll
-      for (int h = 0; h < kStackGroup; ++h) {
-        sums[i * kStackGroup + h] =
-            q[h][0] * k[0] + q[h][1] * k[1] + q[h][2] * k[2] + q[h][3] * k[3];
+      for (int offset = 4; offset < 32; offset *= 2) {
+        most = fmaxf(most, __shfl_xor_sync(~0U, most, offset));
       }
+      most = fmaxf(most, state.most[i]);
+      again[i] = attend::power_of_2(state.most[i] - most);
+      p[i] = attend::power_of_2(p[i] - most);
+      p[2 + i] = attend::power_of_2(p[2 + i] - most);
+      state.most[i] = most;
+      state.weight[i] = state.weight[i] * again[i] + (p[i] + p[2 + i]);
     }
-    const float sum = sums_of(sums, lane_);
-    constexpr int kLanes = 32 / (2 * kStackGroup);
-    if (lane_ % kLanes != 0) return;
-    const int i = lane_ / kLanes / kStackGroup;
-    const bool attended = (b + 16 * i) * kTokens + warp_ <= context_.position;
-    scores[lane_ / kLanes % kStackGroup * kChunk + i * kTokens + warp_] =
-        attended ? sum : -kInfinity;
-  }
-  // The row's own key, turned, and value go to the cache; k: as it is there.
-  __device__ __forceinline__ void store_row(int b, int layer, int head, float (&k)[4]) const {
-    turn(kStackGroup, a_.layers[layer].k_norm, k);
-    const std::uint32_t first = close_two<T>(k[0], k[1]);
-    const std::uint32_t second = close_two<T>(k[2], k[3]);
-    const float2 one = open_two(first, T());
-    const float2 other = open_two(second, T());
-    k[0] = one.x, k[1] = one.y, k[2] = other.x, k[3] = other.y;
-    const std::int64_t at =
-        layer * a_.kv_layer_bytes +
-        (context_.table[b] * a_.kv.block_stride() + head * a_.kv.head_stride()) *
-            a_.kv.element_bytes() +
-        word_at(warp_);
-    std::byte* const keys = static_cast<std::byte*>(a_.kv.keys) + at;
-    std::byte* const values = static_cast<std::byte*>(a_.kv.values) + at;
-    *reinterpret_cast<std::uint32_t*>(keys) = first;
-    *reinterpret_cast<std::uint32_t*>(keys + 128) = second;
-    const float* const v = floats(at_.heads) + (kStackGroup + 1) * kStackHeadDim + 2 * lane_;
-    *reinterpret_cast<std::uint32_t*>(values) = close_two<T>(v[0], v[1]);
-    *reinterpret_cast<std::uint32_t*>(values + 128) = close_two<T>(v[64], v[65]);
+    std::uint32_t first[2];
+    std::uint32_t second[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      split<T>(p[2 * i], p[2 * i + 1], first[i], second[i]);
+      first[i] = transposed(lane_ % 4 < 2 ? first[i] : second[i]);
+    }
+    const int token = lane_ % 8 + lane_ / 16 * 8;
+    const std::uint32_t values = keys + 2 * kTokenBlockBytes + token * kRowBytes;
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+      float(&out)[4] = state.out[i];
+#pragma unroll
+      for (int k = 0; k < 4; ++k) out[k] *= again[k % 2];
+      std::uint32_t dims[4];
+      attend::load_matrices_transposed(
+          dims, values + kv_chunk(kRowBytes, token, 2 * i + lane_ / 8 % 2) * 16);
+      mma<T>(out, dims, first[0], first[1]);
+    }
   }
 
-  // 32 dims of a query head: what its tokens of blocks b and b + 16 add.
-  __device__ __forceinline__ void add(const float* scores, const std::byte* slot, int b,
-                                      int quarter, float& most, float& weight,
-                                      float (&out)[2]) const {
-    const float mine = scores[lane_];
-    const float now = fmaxf(most, warp_largest(mine));
-    const float again = power(most - now);
-    const float share = power(mine - now);
-    most = now;
-    weight = weight * again + share;
-    out[0] *= again;
-    out[1] *= again;
-    const int odd = lane_ / 16;
-    const int dim = quarter * 32 + lane_ % 16 * 2;
+  // --- a block's tokens
+  // Of a warp and head: dims, from 64 on 16 floats on, so that lanes are in different banks.
+  __device__ __forceinline__ float* part_of(int warp, int head) const {
+    return floats(at_.sums) + (warp * kStackGroup + head) * kPartRow;
+  }
+  __device__ __forceinline__ float2* weight_of(int warp, int head) const {
+    return reinterpret_cast<float2*>(part_of(kWarps, 0)) + warp * kStackGroup + head;
+  }
+  __device__ __forceinline__ void keep(State& state) const {
+    const int column = lane_ % 4;
+    const bool upper = column >= 2;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int before = context_.position - (b + 16 * i) * kTokens;  // tokens of the block
-      const std::byte* const values = slot + (2 + i) * kTokenBlockBytes;
 #pragma unroll
-      for (int pair = 0; pair < kTokens / 2; ++pair) {
-        const int token = 2 * pair + odd;
-        const float by = __shfl_sync(~0U, share, i * kTokens + token);
-        if (token >= before) continue;
-        const float2 v = open_two(*reinterpret_cast<const std::uint32_t*>(
-                                      values + token * kRowBytes +
-                                      kv_chunk(kRowBytes, token, dim / 8) * 16 + dim % 8 * 2),
-                                  T());
-        out[0] += by * v.x;
-        out[1] += by * v.y;
+      for (int offset = 4; offset < 32; offset *= 2) {
+        state.weight[i] += __shfl_xor_sync(~0U, state.weight[i], offset);
       }
-      if (before < 0 || before >= kTokens) continue;  // the row's own token
-      const float by = __shfl_sync(~0U, share, i * kTokens + before);
-      if (odd != 0) continue;
-      const float* const v = floats(at_.heads) + (kStackGroup + 1) * kStackHeadDim + dim;
-      out[0] += by * to_float(from_float<T>(v[0]));
-      out[1] += by * to_float(from_float<T>(v[1]));
+      const int head = column % 2 * 2 + i;
+      if (lane_ < 2) *weight_of(warp_, head) = {state.most[i], state.weight[i]};
+      float* const to = part_of(warp_, head) + lane_ / 4 + (upper ? kStackHeadDim / 2 + 16 : 0);
+#pragma unroll
+      for (int tile = 0; tile < kTiles / 2; ++tile) {
+#pragma unroll
+        for (int k = i; k < 4; k += 2) {
+          const float low = state.out[tile][k];
+          const float high = state.out[tile + kTiles / 2][k];
+          const float theirs = __shfl_xor_sync(~0U, upper ? low : high, 2);
+          to[16 * tile + k / 2 * 8] = (upper ? high : low) + theirs;
+        }
+      }
     }
+  }
+  // 32 dims of a query head, to the block that makes them.
+  __device__ __forceinline__ void tell(int active, uint4* parts, std::uint32_t flag) const {
+    const int head = warp_ / 4;
+    const float2 one = lane_ < active ? *weight_of(lane_, head) : float2{attend::kNone, 0.0F};
+    const float most = warp_largest(one.x);
+    const float factor = one.x == attend::kNone ? 0.0F : attend::power_of_2(one.x - most);
+    const float weight = warp_sum(one.y * factor);
+    const int dim = warp_ % 4 * 32 + lane_ + warp_ % 4 / 2 * 16;
+    float out = 0.0F;
+    for (int i = 0; i < active; ++i) out += __shfl_sync(~0U, factor, i) * part_of(i, head)[dim];
+    uint4* const to = parts + ((head_ * kSources + warp_) * kSources + rank_) * kPartWords;
+    say_rows(to, out, lane_, 8, flag);
+    if (lane_ == 8) put_word(to + 8, __float_as_uint(most), __float_as_uint(weight), 0, flag);
   }
 
   const StackArguments& a_;
   const StackMemory& at_;
   std::byte* memory_;
-  Context context_;
+  int position_;
   int warp_;
   int lane_;
+  int head_;
+  int rank_;
+  int count_;  // blocks of 16 tokens that are the block's
+  int last_;   // that with the row's own place, if it is among them
+  std::int64_t own_block_;
 };
 
 #endif

@@ -1,9 +1,9 @@
 // The kernel of stack.h: what a block's warps do in a layer.
 //
 // Promise: stack_kernel<T>() is run_stack() for a cache of T. Of each product a block has its own
-//   rows, whose columns its warps share: warp w has columns 128 w to 128 w + 127 of each slot. So it
-//   reads of the product's x only what it multiplies, by itself, as soon as it is told; the warps'
-//   sums meet at the end.
+//   rows, whose columns its warps share: warp w has columns 128 w to 128 w + 127 of each slot. So
+//   it reads of the product's x only what it multiplies, by itself, as soon as it is told; the
+//   warps' sums meet at the end.
 // Threads: kStackBlocks blocks of kThreads.
 #pragma once
 
@@ -53,10 +53,10 @@ class Block {
       add_squares();
       sync_multipliers();
       tell_heads(words + at.heads, flag);
-      hear_heads(words + at.heads, flag);
+      attention_.hear(words + at.heads, flag, layer);
       sync_multipliers();
       if (long_context) work(kAtWork);
-      attention_.run(ring_, layer, words + at.parts, flag);
+      attention_.run(ring_, words + at.parts, flag);
       if (long_context) work(kBetween);
       if (warp_ == 0) {
         const float y = attention_.combine(words + at.parts, flag);
@@ -273,20 +273,6 @@ class Block {
     const float y = row < kHeadRows ? total(at_.sums, row / 16, row % 16) * norm_factor() : 0.0F;
     say_rows(words + block_ * (kHeadRows / 4) + 8 * warp_, y, lane_,
              min(8, (kHeadRows - 32 * warp_) / 4), flag);
-  }
-  __device__ __forceinline__ void hear_heads(const uint4* words, std::uint32_t flag) const {
-    constexpr int kWords =
-        (kStackGroup + 2) * kStackHeadDim / 4;  // of a KV head, whole warps of them
-    const auto thread = static_cast<int>(threadIdx.x);
-    if (thread >= kWords) return;
-    const uint4* const from = words + block_ / 16 * kWords + thread;
-    until<4>(lane_, flag, from);
-    uint4 word = get_word(from);
-    complete(word, from, flag);
-    float four[4];
-    open_four(word, four);
-    *reinterpret_cast<float4*>(floats(at_.heads) + 4 * thread) = {four[0], four[1], four[2],
-                                                                  four[3]};
   }
   // x += what the warps have summed up of the block's rows.
   __device__ __forceinline__ void tell_rows(uint4* words, std::uint32_t flag) {

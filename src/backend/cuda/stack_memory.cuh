@@ -1,7 +1,7 @@
 // Where a stack's block has what in shared memory, and how many slots of W are left beside it.
 //
 // Promise: StackMemory: the places of the rows of x, of what warps have summed up, of a head's q, k
-//   and v, of attention's parts and scores, of barriers, then of the ring's slots.
+//   and v, of attention's parts, of barriers, then of the ring's slots.
 // Units: bytes from the start of dynamic shared memory.
 // Threads: values.
 #pragma once
@@ -24,7 +24,6 @@ inline constexpr int kSlotColumns = kWarps * static_cast<int>(kInt4Columns);
 inline constexpr int kHiddenSlots = kStackHidden / kSlotColumns;  // of a strip of x's columns
 static_assert(kHiddenSlots == 2);
 inline constexpr int kTokens = 16;  // of a block of keys and values
-inline constexpr int kChunk = 2 * kTokens;
 inline constexpr int kTokenBlockBytes = kTokens * kStackHeadDim * 2;
 static_assert(4 * kTokenBlockBytes <= kSlotBytes);
 inline constexpr int kMostSlots = 16;
@@ -37,12 +36,16 @@ static_assert(kOwnStrips == 2);
 // Floats of a strip's sums: 16 rows of each warp, and so much that strips are apart by banks.
 inline constexpr int kStripSums = kWarps * 16 + 16;
 inline constexpr int kPartStride = 33;
+// Floats of a head's outputs by one warp, and all that warps have of attention at its end.
+inline constexpr int kPartRow = kStackHeadDim + 20;
+inline constexpr int kWarpPartBytes = kWarps * kStackGroup * (kPartRow + 2) * 4;
 
 struct StackMemory {
   int x = 0;        // of the products that a norm is before
   int other_x = 0;  // of the others
-  int sums = 0;     // of strips: by turns here and there, since some warps still read the last ones
-  int other_sums, heads, parts, scores, squares, angles, barriers, ring;
+  int sums = 0;  // of strips: by turns here and there, since some warps still read the last ones;
+                 // between q, k, v and the gate, of attention by warps
+  int other_sums, heads, parts, squares, angles, barriers, ring;
   int slots = 0;
 
   __host__ __device__ constexpr explicit StackMemory(const StackSizes& s) {
@@ -50,11 +53,11 @@ struct StackMemory {
     const int acted = 2 * s.inner / kSlotColumns;  // strips of gate and up
     other_x = x + kStackHidden / 128 * kGroupBytes;
     sums = other_x + widest / 128 * kGroupBytes;
-    other_sums = sums + (acted > kHeadStrips ? acted : kHeadStrips) * kStripSums * 4;
+    const int strips = (acted > kHeadStrips ? acted : kHeadStrips) * kStripSums * 4;
+    other_sums = sums + (strips > kWarpPartBytes ? strips : kWarpPartBytes);
     heads = other_sums + kOwnStrips * kStripSums * 4;
-    parts = heads + (kStackGroup + 2) * kStackHeadDim * 4;
-    scores = parts + 16 * kPartStride * 4;
-    squares = scores + 2 * kStackGroup * kChunk * 4;
+    parts = heads + 2 * (kStackGroup + 1) * kStackHeadDim * 2;
+    squares = parts + 16 * kPartStride * 4;
     angles = squares + kWarps * 4;
     barriers = angles + kStackHeadDim * 4;
     ring = (barriers + 2 * kMostSlots * 8 + 16 + 127) / 128 * 128;
