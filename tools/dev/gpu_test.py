@@ -126,6 +126,21 @@ class Bundle(unittest.TestCase):
         self.assertIn("sanitizer --tool racecheck", self.log("cuda_tests-racecheck.log"))
         self.assertEqual(code, 0, err)
 
+    def test_races_count_unless_they_are_the_librarys(self):
+        (self.root / "share/racecheck").touch()
+        path = self.root / "cuda/bin"
+        path.mkdir()
+        tool = path / "compute-sanitizer"
+        theirs = "========= Error: Race reported between Read access at nvjet_sm90_hss+0xb00"
+        for line, code in ((theirs, 0), ("=== done", 0), (theirs.replace("nvjet_", "hangar::"), 1),
+                           ("========= Internal Sanitizer Error: failed", 1)):
+            tool.write_text(f'#!/bin/sh\nwhile [ "${{1#*/}}" = "$1" ]; do shift; done\necho "{line}"\n"$@"\n')
+            tool.chmod(0o755)
+            got, out, err = self.dev("test", "--gpu", "--tool=racecheck", PATH="/usr/bin:/bin")
+            self.assertEqual(got, code, f"{line}: {out} {err}")
+            self.assertEqual("1 reports of cuBLASLt's own kernels" in out, line == theirs, out)
+            self.assertEqual("racecheck: 1 reports:" in out, code == 1, out)
+
     def test_jobs_share_out_the_operations_tests_alone(self):
         for name in PROGRAMS[:2]:
             path = self.root / "bin" / name
