@@ -31,7 +31,7 @@ struct BackendOptions {
   DType work_type = DType::kBF16;         // of activations and weights: kBF16 or kF16
   QuantOptions quant = {};                // of weights; make_backend refuses it for the others
   // Steps of one row compute all layers in one kernel, where there is one for them.
-  bool stack_layers = false;
+  bool stack_layers = true;
   // A row's results do not depend on the rows beside it. (On the CPU they never do.)
   bool deterministic = false;
 };

@@ -64,11 +64,10 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "How a card of compute capability 9.0 adds up products of FP8 in steps of more than 256 rows; "
      "fast: as its matrix units do, to about 13 bits, as other engines do; exact: in float32, as "
      "--deterministic always does"},
-    {Setting::kOneKernel, "one_kernel", SettingKind::kChoice, "off", 0, 0, "auto|off",
+    {Setting::kOneKernel, "one_kernel", SettingKind::kChoice, "auto", 0, 0, "auto|off",
      "A card computes the layers of a step of one sequence in one kernel; auto: where there is "
-     "one, "
-     "for 4 bits in groups of 128 and the sizes of Llama's 8B and 70B, on a card of compute "
-     "capability 9.0"},
+     "one, for 4 bits in groups of 128 and the sizes of Llama's and Qwen3's 8B, on a card of "
+     "compute capability 9.0"},
     {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8|fp8",
      "How keys and values are kept; auto: 16 bits (the reference backend: f32); in 8 bits a CPU "
      "has "

@@ -44,8 +44,8 @@ struct LocalEngineOptions {
   // Of a backend's card (BackendOptions): a share of its memory, where there are no bytes.
   double device_memory_share = 0.0;
   std::uint64_t device_memory_bytes = 0;
-  QuantOptions quant = {};    // of weights on a card
-  bool stack_layers = false;  // BackendOptions
+  QuantOptions quant = {};   // of weights on a card
+  bool stack_layers = true;  // BackendOptions
   bool prefix_cache = true;
   // Where neighbours could change an answer (on a card), whether they must not.
   bool deterministic = false;
