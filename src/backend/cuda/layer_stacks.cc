@@ -1,5 +1,7 @@
 #include "backend/cuda/layer_stacks.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <utility>
@@ -93,6 +95,8 @@ Result<std::unique_ptr<const LayerStack>> LayerStacks::join(std::span<const Stac
                       device_.left_bytes(), device_.memory_bytes());
   }
   HANGAR_CUDA(cudaMemsetAsync(a.words, 0, bytes, device_.stream()));
+  spdlog::info("steps of one sequence of up to {} tokens: {} layers as one kernel", kMostTokens,
+               sizes.layers);
   return std::unique_ptr<const LayerStack>(std::move(made));
 }
 

@@ -6,8 +6,6 @@
 // Threads: values.
 #pragma once
 
-#include <algorithm>
-
 #include "backend/cuda/int4.h"
 #include "backend/cuda/stack.h"
 #include "backend/cuda/stack_inputs.cuh"
