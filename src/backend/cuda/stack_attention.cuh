@@ -262,7 +262,9 @@ class Attention {
                               kv_chunk(kRowBytes, own, chunk) * 16) =
         *reinterpret_cast<const uint4*>(memory_ + at_.heads + (value ? kOwnValue : kOwnKey) +
                                         chunk * 16);
-    attend::clear_rows<T, kStackHeadDim>(values, own + 1, lane_, 32);
+    for (int i = (own + 1) * (kRowBytes / 16) + lane_; i < kTokenBlockBytes / 16; i += 32) {
+      reinterpret_cast<uint4*>(values)[i] = {};
+    }
     __syncwarp();
   }
   // 16 tokens: their keys, and two slabs on their values.
@@ -317,6 +319,7 @@ class Attention {
           dims, values + kv_chunk(kRowBytes, token, 2 * i + lane_ / 8 % 2) * 16);
       mma<T>(out, dims, first[0], first[1]);
     }
+    if (last) fence_copies();  // what take_own() wrote, before the copy that comes there next
   }
 
   // --- a block's tokens
