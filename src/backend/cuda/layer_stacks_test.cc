@@ -18,6 +18,14 @@
 namespace hangar::cuda {
 namespace {
 
+// Under racecheck, which this build is for, a launch takes seconds: fewer of them, the same
+// kernels.
+#ifdef HANGAR_CUDA_FOR_RACECHECK
+constexpr bool kFewLaunches = true;
+#else
+constexpr bool kFewLaunches = false;
+#endif
+
 struct Shape {
   std::int32_t layers = 2;
   std::int32_t hidden = 4096;
@@ -197,6 +205,7 @@ void LayerStackTest::expect_the_same(const Shape& shape,
   // The plain way rounds to the work type between any two operations.
   const double bound = 4 * epsilon();
   for (const std::int32_t context : contexts) {
+    if (kFewLaunches && context != 0 && context != contexts[contexts.size() / 2]) continue;
     SCOPED_TRACE(std::to_string(context) + " tokens before");
     if (context > 0) {
       const std::vector<float> rows = random_floats(context * hidden);
@@ -249,7 +258,7 @@ TEST_P(LayerStackTest, IsRecordedAndReplayed) {
   const std::vector<float> before = random_floats(shape.hidden);
   std::vector<std::vector<float>> rounds[2];
   for (auto& results : rounds) {
-    for (std::int32_t token = 0; token < 40; ++token) {
+    for (std::int32_t token = 0; token < (kFewLaunches ? 4 : 40); ++token) {
       cuda_->write(x, before);
       RaggedBatch batch = rows_of(token, 1);
       batch.logit_rows = {0};
@@ -260,7 +269,7 @@ TEST_P(LayerStackTest, IsRecordedAndReplayed) {
     }
   }
   EXPECT_EQ(rounds[0], rounds[1]);
-  EXPECT_NE(rounds[0][3], rounds[0][4]);
+  EXPECT_NE(rounds[0][2], rounds[0][3]);
 }
 
 TEST_P(LayerStackTest, OthersAreLeftToTheOperations) {
