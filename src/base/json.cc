@@ -113,4 +113,10 @@ Result<boost::json::value> parse_json(std::string_view text, std::string_view wh
                     row, column, failure.message());
 }
 
+std::string text_of(const boost::json::object& object, std::string_view key) {
+  const boost::json::value* value = object.if_contains(key);
+  const boost::json::string* text = value != nullptr ? value->if_string() : nullptr;
+  return text != nullptr ? std::string(*text) : std::string();
+}
+
 }  // namespace hangar

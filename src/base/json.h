@@ -7,6 +7,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <string>
 #include <string_view>
@@ -17,5 +18,7 @@ namespace hangar {
 
 std::string write_json(const boost::json::value& value, int indent = 0);
 Result<boost::json::value> parse_json(std::string_view text, std::string_view what);
+// A member that is text; empty where there is none, or another.
+std::string text_of(const boost::json::object& object, std::string_view key);
 
 }  // namespace hangar

@@ -46,5 +46,12 @@ TEST(ParseJson, RefusesExtraAndUnfinishedText) {
   EXPECT_TRUE(parse_json(" [1] \n", "t").has_value());
 }
 
+TEST(Json, TextOfAMember) {
+  const boost::json::object object{{"name", "x"}, {"count", 3}};
+  EXPECT_EQ(text_of(object, "name"), "x");
+  EXPECT_EQ(text_of(object, "count"), "");
+  EXPECT_EQ(text_of(object, "other"), "");
+}
+
 }  // namespace
 }  // namespace hangar

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class ProcessorsTest : public testing::Test {
+class ProcessorsTest : public ::testing::Test {
  protected:
   ProcessorsTest() { fs::create_directories(root_); }
   ~ProcessorsTest() override { fs::remove_all(root_); }

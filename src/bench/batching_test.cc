@@ -140,8 +140,8 @@ TEST(Batching, RunsTheSameLoadThroughEachPolicy) {
   EXPECT_EQ(tables[0].rows[0][0], "none");
   EXPECT_EQ(tables[0].rows[1][0], "continuous");
   const Page page = batching_page(report);
-  EXPECT_THAT(page.subtitle, testing::StartsWith("continuous: "));
-  EXPECT_THAT(page.subtitle, testing::HasSubstr("times none"));
+  EXPECT_THAT(page.subtitle, ::testing::StartsWith("continuous: "));
+  EXPECT_THAT(page.subtitle, ::testing::HasSubstr("times none"));
   const auto json = batching_json(report);
   EXPECT_EQ(json.at("policies").at(1).at("policy").as_string(), "continuous");
   EXPECT_EQ(json.at("policies").at(0).at("use").at("slots").as_array().size(),
@@ -193,7 +193,7 @@ TEST(Batching, AnEngineThatCannotBeMadeIsNamed) {
   };
   const auto runs = run_batching(plan);
   ASSERT_FALSE(runs.has_value());
-  EXPECT_THAT(runs.error().message, testing::StartsWith("none: no memory"));
+  EXPECT_THAT(runs.error().message, ::testing::StartsWith("none: no memory"));
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ TEST(Calibration, KeepsWordsOfOneTokenAndFindsTheFrame) {
   for (const std::string& word : cost->words) EXPECT_EQ(word.find('o'), std::string::npos);
   EXPECT_DOUBLE_EQ(cost->tokens_per_word, 1.0);
   EXPECT_EQ(cost->overhead_tokens, kFrame);
-  EXPECT_THAT(cost->method, testing::HasSubstr("tokenized"));
+  EXPECT_THAT(cost->method, ::testing::HasSubstr("tokenized"));
 
   // So a prompt meant to have 100 tokens has 100.
   SyntheticOptions options;
@@ -78,7 +78,7 @@ TEST(Calibration, TakesTheMeanCostFromUsageWhereNothingTokenizes) {
   EXPECT_GT(cost->tokens_per_word, 1.1);
   EXPECT_LT(cost->tokens_per_word, 1.6);
   EXPECT_NEAR(cost->overhead_tokens, kFrame, 15);
-  EXPECT_THAT(cost->method, testing::HasSubstr("usage.prompt_tokens"));
+  EXPECT_THAT(cost->method, ::testing::HasSubstr("usage.prompt_tokens"));
 
   SyntheticOptions options;
   options.prompt_tokens = LengthDistribution::fixed(1000);
@@ -91,7 +91,7 @@ TEST(Calibration, SaysThatItAssumesWhereNothingIsKnown) {
   ASSERT_TRUE(cost.has_value());
   EXPECT_DOUBLE_EQ(cost->tokens_per_word, 1.0);
   EXPECT_EQ(cost->overhead_tokens, 0);
-  EXPECT_THAT(cost->method, testing::HasSubstr("assumed"));
+  EXPECT_THAT(cost->method, ::testing::HasSubstr("assumed"));
 }
 
 TEST(Calibration, PassesAnErrorOn) {

@@ -83,7 +83,7 @@ TEST(LengthDistribution, RefusesWhatIsNoLength) {
     const auto lengths = LengthDistribution::parse(text);
     ASSERT_FALSE(lengths.has_value()) << text;
     EXPECT_EQ(lengths.error().code, ErrorCode::kInvalidArgument);
-    EXPECT_THAT(lengths.error().message, testing::HasSubstr("lognormal:MEAN,SD"));
+    EXPECT_THAT(lengths.error().message, ::testing::HasSubstr("lognormal:MEAN,SD"));
   }
 }
 

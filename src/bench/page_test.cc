@@ -15,8 +15,8 @@
 namespace hangar::bench {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 Page some_page() {
   Page page;
@@ -110,13 +110,14 @@ TEST(ServeReport, SaysTheSameInTablesJsonAndPage) {
 
   const auto tables = serve_tables(report);
   ASSERT_EQ(tables.size(), 3U);
-  EXPECT_THAT(tables[0].rows, testing::Contains(testing::ElementsAre("output tokens/s", "8.00")));
   EXPECT_THAT(tables[0].rows,
-              testing::Contains(testing::ElementsAre("requests within the targets", "88.9%")));
+              ::testing::Contains(::testing::ElementsAre("output tokens/s", "8.00")));
+  EXPECT_THAT(tables[0].rows,
+              ::testing::Contains(::testing::ElementsAre("requests within the targets", "88.9%")));
   EXPECT_EQ(tables[1].rows[0][0], "TTFT ms");
   EXPECT_EQ(tables[1].rows[0][3], "50.00");
   EXPECT_THAT(tables[2].rows,
-              testing::ElementsAre(testing::ElementsAre("http 429", "1", "queue full")));
+              ::testing::ElementsAre(::testing::ElementsAre("http 429", "1", "queue full")));
 
   const auto json = serve_json(report);
   EXPECT_DOUBLE_EQ(json.at("output_tokens_per_s").as_double(), 8.0);

@@ -8,7 +8,7 @@
 namespace hangar::bench {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 WordCost some_words() {
   WordCost cost;

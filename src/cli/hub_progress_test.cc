@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-class HubProgressTest : public testing::Test {
+class HubProgressTest : public ::testing::Test {
  protected:
   HubProgress make(bool terminal) {
     return {{terminal, 80},

@@ -9,6 +9,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/ascii.h"
 #include "hub/local_models.h"
 
 namespace hangar {
@@ -53,7 +54,7 @@ bool is_quantization(std::string_view word) {
 }
 
 bool has_end(const std::string& name, std::string_view end) {
-  return lower_case(name).ends_with(end);
+  return ascii_lower(name).ends_with(end);
 }
 
 // The files and folders of models in one folder, by name.
@@ -82,7 +83,7 @@ FoundModel from_folder(const fs::path& path) {
   FoundModel found{{path, ""}, {}, 0, name == kDefaultModelFile};
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
-    found.names = {lower_case(name)};
+    found.names = {ascii_lower(name)};
   } else {
     found.names = {model_alias(name), model_stem(name)};
   }
@@ -99,12 +100,12 @@ FoundModel from_pulled(const hub::PulledModel& pulled) {
   FoundModel found{{pulled.model_path(), "", pulled.exact_name(), pulled.folder, {}}, {}, 0, false};
   const hub::Manifest& manifest = pulled.manifest;
   if (!pulled.problem.empty()) {
-    found.names = {lower_case(fmt::format("{}@{}", pulled.folder.parent_path().filename().string(),
-                                          pulled.folder.filename().string()))};
+    found.names = {ascii_lower(fmt::format("{}@{}", pulled.folder.parent_path().filename().string(),
+                                           pulled.folder.filename().string()))};
     return found;
   }
   const std::string commit = manifest.commit.substr(0, kShortCommit);
-  const std::string repo = lower_case(manifest.repo.substr(manifest.repo.find('/') + 1));
+  const std::string repo = ascii_lower(manifest.repo.substr(manifest.repo.find('/') + 1));
   if (manifest.model_file.empty()) {
     found.names = {repo, repo + "@" + commit};
   } else {
@@ -136,14 +137,8 @@ void find_pulled_models(const fs::path& folder, std::vector<FoundModel>& out) {
 
 }  // namespace
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
 std::string model_stem(std::string_view file_name) {
-  std::string stem = lower_case(file_name);
+  std::string stem = ascii_lower(file_name);
   if (stem.ends_with(kSuffix)) stem.resize(stem.size() - kSuffix.size());
   if (const auto mark = split_mark(stem)) stem.resize(mark->begin);
   return stem;
@@ -199,7 +194,7 @@ std::vector<FoundModel> scan_models(const std::vector<fs::path>& folders) {
   std::set<std::string> seen;  // the same file name in a later folder is hidden by the first
   for (std::size_t i = 0; i < folders.size(); ++i) {
     for (const fs::path& path : models_in(folders[i])) {
-      if (!seen.insert(lower_case(path.filename().string())).second) continue;
+      if (!seen.insert(ascii_lower(path.filename().string())).second) continue;
       models.push_back(from_folder(path));
     }
     if (i == 0) find_pulled_models(folders[i], models);

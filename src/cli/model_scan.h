@@ -29,7 +29,6 @@ void give_ids(std::vector<FoundModel>& models);
 
 // "Model-Q8_0-00001-of-00002.gguf" -> "model-q8_0"
 std::string model_stem(std::string_view file_name);
-std::string lower_case(std::string_view text);
 // A split GGUF model's other parts, and the file itself.
 std::vector<std::filesystem::path> parts_of(const std::filesystem::path& file);
 // config.json and safetensors in it.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/ascii.h"
 #include "base/nearest.h"
 #include "base/paths.h"
 #include "cli/model_scan.h"
@@ -50,7 +51,7 @@ std::string id_of_path(const fs::path& path) {
   std::error_code failure;
   if (!fs::is_directory(path, failure)) return model_alias(path.filename().string());
   const fs::path whole = fs::canonical(path, failure);
-  return lower_case((failure ? path : whole).filename().string());
+  return ascii_lower((failure ? path : whole).filename().string());
 }
 
 // A lock on the folder or file itself, which no rewritten manifest loses. A file system without
@@ -154,12 +155,12 @@ Result<StoredModel> ModelStore::find(std::string_view name) const {
   if (name.find('/') != std::string_view::npos) return find_path(name);
   std::vector<FoundModel> models = scan_models(folders_);
   give_ids(models);
-  const std::string wanted = lower_case(name);
+  const std::string wanted = ascii_lower(name);
   std::vector<StoredModel> fitting;
   for (FoundModel& model : models) {
     const std::vector<std::string>& names = model.names;
     if (wanted == model.stored.id) return std::move(model.stored);
-    if (wanted == lower_case(model.stored.path.filename().string()) ||
+    if (wanted == ascii_lower(model.stored.path.filename().string()) ||
         std::find(names.begin(), names.end(), wanted) != names.end()) {
       fitting.push_back(model.stored);
     }

@@ -18,10 +18,10 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class ModelStoreTest : public testing::Test {
+class ModelStoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / ("model_store_" + std::to_string(::getpid()));
+    root_ = fs::path(::testing::TempDir()) / ("model_store_" + std::to_string(::getpid()));
     fs::create_directories(root_ / "a");
     fs::create_directories(root_ / "b");
   }

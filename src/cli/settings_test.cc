@@ -19,7 +19,7 @@ using ::testing::IsEmpty;
 class TemporaryConfig {
  public:
   explicit TemporaryConfig(const std::string& text)
-      : path_(std::filesystem::path(testing::TempDir()) / "settings_test.toml") {
+      : path_(std::filesystem::path(::testing::TempDir()) / "settings_test.toml") {
     std::ofstream(path_) << text;
   }
   ~TemporaryConfig() { std::filesystem::remove(path_); }

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class PreparedModelTest : public testing::TestWithParam<const char*> {
+class PreparedModelTest : public ::testing::TestWithParam<const char*> {
  protected:
   PreparedModelTest() {
     fs::create_directories(folder_);
@@ -151,13 +151,13 @@ TEST_P(PreparedModelTest, TheReferenceBackendPreparesNothing) {
 
 // A fused projection, experts (stacked, and one by one), and a folder with a config beside it.
 INSTANTIATE_TEST_SUITE_P(Models, PreparedModelTest,
-                         testing::Values("llama3.gguf", "phi3.gguf", "mixtral.gguf",
-                                         "qwen3moe_mixed", "llama3"));
+                         ::testing::Values("llama3.gguf", "phi3.gguf", "mixtral.gguf",
+                                           "qwen3moe_mixed", "llama3"));
 
 TEST(PreparedPath, IsOneForEachModelAndBackend) {
   const fs::path one = prepared_path("/c", "/nowhere/a/m.gguf", "cpu");
   EXPECT_EQ(one.parent_path(), "/c");
-  EXPECT_THAT(one.filename().string(), testing::StartsWith("m-"));
+  EXPECT_THAT(one.filename().string(), ::testing::StartsWith("m-"));
   EXPECT_EQ(one, prepared_path("/c", "/nowhere/a/m.gguf", "cpu"));
   EXPECT_NE(one, prepared_path("/c", "/nowhere/b/m.gguf", "cpu"));
   EXPECT_NE(one, prepared_path("/c", "/nowhere/a/m.gguf", "cuda"));

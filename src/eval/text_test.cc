@@ -8,7 +8,7 @@
 namespace hangar {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 // A token a byte, 7 for "<x>" where special tokens are parsed, 1 before and 2 after where they are
 // added.

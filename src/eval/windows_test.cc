@@ -9,7 +9,7 @@
 namespace hangar {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(HalfWindows, StandSideBySideAndScoreWhatIsAfterTheMiddle) {
   const auto windows = half_windows(25, 8).value();
@@ -68,7 +68,7 @@ TEST(StridedWindows, CountAsTheGuideDoes) {
                                                 {1024, 512, 512},
                                                 {1025, 512, 512},
                                                 {1000, 64, 63}}) {
-    SCOPED_TRACE(testing::Message() << length << " " << context << " " << stride);
+    SCOPED_TRACE(::testing::Message() << length << " " << context << " " << stride);
     const auto windows = strided_windows(length, context, stride).value();
     auto wanted = guide(length, context, stride);
     // What counts no times is not computed.

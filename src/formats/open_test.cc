@@ -9,7 +9,7 @@
 namespace hangar {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 Error error_of(const std::filesystem::path& path) {
   const auto opened = open_checkpoint(path);
@@ -28,7 +28,7 @@ void PrintTo(const Stranger& stranger, std::ostream* out) {
   *out << stranger.name;
 }
 
-class StrangerTest : public testing::TestWithParam<Stranger> {};
+class StrangerTest : public ::testing::TestWithParam<Stranger> {};
 
 TEST_P(StrangerTest, IsRefusedByWhatItIs) {
   const gguf::TestFolder folder;
@@ -44,7 +44,7 @@ const std::string kSafetensors = std::string("\x14\0\0\0\0\0\0\0", 8) + R"({"a":
 
 INSTANTIATE_TEST_SUITE_P(
     Files, StrangerTest,
-    testing::Values(
+    ::testing::Values(
         Stranger{"Empty", "", ErrorCode::kCorrupt, "empty (0 bytes)"},
         Stranger{"CutInMagic", "GG", ErrorCode::kCorrupt, "cut short: 2 bytes"},
         Stranger{"MagicOnly", "GGUF", ErrorCode::kCorrupt, "version at byte 4"},

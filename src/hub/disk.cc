@@ -12,17 +12,12 @@
 #include <cstring>
 #include <utility>
 
+#include "base/descriptor.h"
+
 namespace hangar::hub {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 // Whether the name still means the open file: the one who held the lock may have removed it.
 bool still_named(int fd, const fs::path& path) {

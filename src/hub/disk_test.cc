@@ -12,10 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class DiskTest : public testing::Test {
+class DiskTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / ("hub_disk_" + std::to_string(::getpid()));
+    root_ = fs::path(::testing::TempDir()) / ("hub_disk_" + std::to_string(::getpid()));
     fs::remove_all(root_);
     fs::create_directories(root_);
   }

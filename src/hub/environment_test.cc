@@ -10,10 +10,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class EnvironmentTest : public testing::Test {
+class EnvironmentTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    home_ = fs::path(testing::TempDir()) / ("hub_home_" + std::to_string(::getpid()));
+    home_ = fs::path(::testing::TempDir()) / ("hub_home_" + std::to_string(::getpid()));
     fs::create_directories(home_ / ".cache/huggingface");
   }
   void TearDown() override { fs::remove_all(home_); }

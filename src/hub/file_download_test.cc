@@ -43,10 +43,10 @@ HttpHead part_head(const std::string& range) {
   return head;
 }
 
-class FileDownloadTest : public testing::Test {
+class FileDownloadTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("file_download_" + std::to_string(::getpid()));
+    folder_ = fs::path(::testing::TempDir()) / ("file_download_" + std::to_string(::getpid()));
     fs::remove_all(folder_);
     session_.policy.first_wait_us = 0;
     session_.policy.most_wait_us = 0;

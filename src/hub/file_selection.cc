@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/units.h"
 #include "hub/glob.h"
 
@@ -22,14 +23,8 @@ constexpr std::array<std::string_view, 6> kPickles = {".bin",  ".pt",  ".pth",
 constexpr std::array<std::string_view, 7> kOtherWeights = {
     ".h5", ".msgpack", ".onnx", ".onnx_data", ".tflite", ".mlmodel", ".ot"};
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
 bool ends_with_any(std::string_view path, std::span<const std::string_view> ends) {
-  const std::string text = lower(path);
+  const std::string text = ascii_lower(path);
   return std::any_of(ends.begin(), ends.end(),
                      [&](std::string_view end) { return text.ends_with(end); });
 }
@@ -39,12 +34,12 @@ std::string_view file_name(std::string_view path) {
 }
 
 bool is_gguf(std::string_view path) {
-  return lower(path).ends_with(kGguf);
+  return ascii_lower(path).ends_with(kGguf);
 }
 
 // What stands beside models in GGUF repositories but is none: projectors of images, calibration.
 bool is_side_gguf(std::string_view path) {
-  const std::string name = lower(file_name(path));
+  const std::string name = ascii_lower(file_name(path));
   return name.starts_with("mmproj") || name.find("imatrix") != std::string::npos;
 }
 
@@ -85,7 +80,7 @@ Status check_parts(const std::vector<HubFile>& files) {
   std::map<std::string, Parts> models;
   for (const HubFile& file : files) {
     for (const std::string_view end : {kGguf, kSafetensors}) {
-      if (!lower(file.path).ends_with(end)) continue;
+      if (!ascii_lower(file.path).ends_with(end)) continue;
       const std::string_view stem = without_end(file.path, end);
       const auto split = split_of(stem);
       if (!split || split->part < 1 || split->part > split->parts) continue;
@@ -107,7 +102,7 @@ Status check_parts(const std::vector<HubFile>& files) {
 }
 
 bool is_licence(std::string_view path) {
-  const std::string name = lower(file_name(path));
+  const std::string name = ascii_lower(file_name(path));
   return path.find('/') == std::string_view::npos &&
          (name.starts_with("license") || name.starts_with("licence") ||
           name.starts_with("notice") || name.starts_with("use_policy"));
@@ -121,7 +116,7 @@ bool is_module_folder(std::string_view path) {
 }
 
 bool is_companion(std::string_view path) {
-  const std::string text = lower(path);
+  const std::string text = ascii_lower(path);
   if (text.find('/') != std::string::npos) {
     return (is_module_folder(path) && text.ends_with(".json")) ||
            (text.starts_with("additional_chat_templates/") && text.ends_with(".jinja"));
@@ -145,7 +140,7 @@ std::vector<HubFile> safetensors_weights(const std::vector<HubFile>& all) {
                                  [](const HubFile& file) { return is_plain_weights(file.path); });
   std::vector<HubFile> weights;
   for (const HubFile& file : all) {
-    if (!lower(file.path).ends_with(kSafetensors)) continue;
+    if (!ascii_lower(file.path).ends_with(kSafetensors)) continue;
     const bool at_top = file.path.find('/') == std::string::npos;
     if (!at_top && !is_module_folder(file.path)) continue;
     if (at_top && plain && !is_plain_weights(file.path)) continue;
@@ -305,8 +300,8 @@ std::string gguf_group(std::string_view path) {
 }
 
 bool is_quantization_of(std::string_view path, std::string_view quantization) {
-  const std::string wanted = lower(quantization);
-  const std::string group = lower(gguf_group(path));
+  const std::string wanted = ascii_lower(quantization);
+  const std::string group = ascii_lower(gguf_group(path));
   if (group.ends_with(wanted) && group.size() > wanted.size()) {
     const char before = group[group.size() - wanted.size() - 1];
     if (before == '-' || before == '.' || before == '/') return true;

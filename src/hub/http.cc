@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "base/ascii.h"
 #include "hub/curl_library.h"
 
 namespace hangar::hub {
@@ -37,12 +38,6 @@ std::string url_part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   if (curl().url_get(url, part, &text, flags) != CURLUE_OK || text == nullptr) return "";
   std::string out(text);
   curl().free(text);
-  return out;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
 }
 
@@ -130,7 +125,7 @@ void Transfer::take_header(std::string_view line) {
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  const std::string name = lower(line.substr(0, colon));
+  const std::string name = ascii_lower(line.substr(0, colon));
   const std::string value(trimmed(line.substr(colon + 1)));
   if (name == "etag") head.etag = value;
   if (name == "content-range") head.content_range = value;
@@ -302,7 +297,7 @@ class CurlClient : public HttpClient {
     if (old->redirects >= kMostRedirects) {
       return make_error(ErrorCode::kUnavailable, "more than {} redirects", kMostRedirects);
     }
-    if (lower(old->url).starts_with("https:") && !lower(target).starts_with("https:")) {
+    if (ascii_lower(old->url).starts_with("https:") && !ascii_lower(target).starts_with("https:")) {
       return make_error(ErrorCode::kUnavailable, "a redirect from https to {} is not followed",
                         shown_url(target));
     }
@@ -326,7 +321,7 @@ Status check_options(const HttpOptions& options) {
   const UrlHandle url;
   const std::string scheme =
       curl().url_set(url.url, CURLUPART_URL, options.endpoint.c_str(), 0) == CURLUE_OK
-          ? lower(url_part(url.url, CURLUPART_SCHEME))
+          ? ascii_lower(url_part(url.url, CURLUPART_SCHEME))
           : "";
   if (scheme != "http" && scheme != "https") {
     return make_error(ErrorCode::kInvalidArgument,
@@ -353,8 +348,9 @@ bool same_origin(const std::string& a, const std::string& b) {
     return false;
   }
   const auto origin = [](CURLU* url) {
-    return lower(url_part(url, CURLUPART_SCHEME)) + "://" + lower(url_part(url, CURLUPART_HOST)) +
-           ":" + url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    return ascii_lower(url_part(url, CURLUPART_SCHEME)) + "://" +
+           ascii_lower(url_part(url, CURLUPART_HOST)) + ":" +
+           url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
   };
   return origin(left.url) == origin(right.url);
 }

@@ -1,17 +1,12 @@
 #include "hub/link_header.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
+
+#include "base/ascii.h"
 
 namespace hangar::hub {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 void skip_spaces(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
@@ -37,7 +32,7 @@ std::string take_value(std::string_view& text) {
 
 // rel is a list of words: "last next".
 bool holds_next(std::string_view rel) {
-  const std::string padded = " " + lower(rel) + " ";
+  const std::string padded = " " + ascii_lower(rel) + " ";
   return padded.find(" next ") != std::string::npos;
 }
 
@@ -57,7 +52,7 @@ std::optional<std::string> next_link(std::string_view header) {
       header.remove_prefix(1);
       skip_spaces(header);
       const std::size_t end = std::min(header.find_first_of("=;,"), header.size());
-      std::string name = lower(header.substr(0, end));
+      std::string name = ascii_lower(header.substr(0, end));
       name.resize(name.find_last_not_of(" \t") + 1);
       header.remove_prefix(end);
       if (!header.starts_with('=')) continue;

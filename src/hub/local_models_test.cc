@@ -19,10 +19,10 @@ using ::testing::HasSubstr;
 const std::string kOld(40, 'a');
 const std::string kNew(40, 'b');
 
-class LocalModelsTest : public testing::Test {
+class LocalModelsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    models_ = fs::path(testing::TempDir()) / ("local_models_" + std::to_string(::getpid()));
+    models_ = fs::path(::testing::TempDir()) / ("local_models_" + std::to_string(::getpid()));
     fs::remove_all(models_);
   }
   void TearDown() override { fs::remove_all(models_); }

@@ -16,12 +16,6 @@ namespace json = boost::json;
 constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kMostManifestBytes = 64U << 20U;
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  const json::string* text = value != nullptr ? value->if_string() : nullptr;
-  return text != nullptr ? std::string(*text) : std::string();
-}
-
 Status read_files(const json::object& object, Manifest& manifest) {
   const json::value* files = object.if_contains("files");
   if (files == nullptr || !files->is_array()) {

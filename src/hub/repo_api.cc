@@ -21,12 +21,6 @@ constexpr std::size_t kMostFiles = 200'000;
 constexpr std::size_t kSha1Digits = 40;
 constexpr std::size_t kSha256Digits = 64;
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  const json::string* text = value != nullptr ? value->if_string() : nullptr;
-  return text != nullptr ? std::string(*text) : std::string();
-}
-
 Result<std::uint64_t> size_of(const json::object& object, std::string_view path) {
   const json::value* value = object.if_contains("size");
   json::error_code wrong;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/descriptor.h"
 #include "hub/digest.h"
 #include "hub/disk.h"
 #include "hub/parallel.h"
@@ -17,13 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kReadBytes = 1U << 20U;
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 // Fills the check's size and hash; a file that cannot be read is its problem.
 Status hash_one(const fs::path& path, bool follow_links, FileCheck& check, WorkMeter& meter) {

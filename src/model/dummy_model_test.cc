@@ -55,7 +55,7 @@ std::vector<float> logits_of(const Checkpoint& checkpoint, Backend& backend) {
   return host;
 }
 
-class DummyModelTest : public testing::TestWithParam<std::string> {};
+class DummyModelTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(DummyModelTest, ComputesAlikeOnBothHostBackends) {
   for (const auto kind : {RandomWeights::Kind::kUniform, RandomWeights::Kind::kNormal}) {
@@ -79,10 +79,10 @@ TEST_P(DummyModelTest, ComputesAlikeOnBothHostBackends) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, DummyModelTest,
-                         testing::Values("gemma", "gemma2", "gemma3", "llama2", "llama3",
-                                         "llama_biases", "mistral", "mixtral", "phi3",
-                                         "phi3_longrope", "qwen2", "qwen2_windows", "qwen3",
-                                         "qwen3moe", "qwen3moe_mixed", "smollm3"),
+                         ::testing::Values("gemma", "gemma2", "gemma3", "llama2", "llama3",
+                                           "llama_biases", "mistral", "mixtral", "phi3",
+                                           "phi3_longrope", "qwen2", "qwen2_windows", "qwen3",
+                                           "qwen3moe", "qwen3moe_mixed", "smollm3"),
                          [](const auto& test) { return test.param; });
 
 TEST(DummyModel, EveryArchitectureIsAmongThem) {

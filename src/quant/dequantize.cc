@@ -10,9 +10,9 @@
 namespace hangar {
 namespace {
 
-using BlockFunction = void (*)(const std::uint8_t* block, float* out);
+using Dequantizer = void (*)(const std::uint8_t* block, float* out);
 
-BlockFunction block_function(DType dtype) {
+Dequantizer dequantizer_of(DType dtype) {
   switch (dtype) {
     case DType::kQ4_0:
       return dequantize_q4_0;
@@ -77,7 +77,7 @@ void dequantize_row(DType dtype, const std::byte* blocks, float* out, std::int64
     for (std::int64_t i = 0; i < elements; ++i) out[i] = float8_e4m3_to_float(in[i]);
   } else {
     const DTypeInfo& info = dtype_info(dtype);
-    const BlockFunction dequantize_block = block_function(dtype);
+    const Dequantizer dequantize_block = dequantizer_of(dtype);
     for (std::int64_t i = 0; i < elements; i += info.block_elements) {
       dequantize_block(in, out + i);
       in += info.block_bytes;

@@ -31,7 +31,7 @@ TEST(DequantizeTest, EqualsTheGgufPackageBitForBit) {
     EXPECT_EQ(count_differences(got, record.floats), 0);
     seen.insert(record.dtype);
   }
-  EXPECT_THAT(seen, testing::UnorderedElementsAre(
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre(
                         DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
                         DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,
                         DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4));
@@ -56,11 +56,11 @@ TEST(DequantizeTest, FloatsAreCopiedAndIntegersConverted) {
 
   const std::vector<std::int32_t> integers = {-7, 0, 1 << 20};
   dequantize_row(DType::kI32, std::as_bytes(std::span(integers)).data(), got.data(), 3);
-  EXPECT_THAT(got, testing::ElementsAre(-7.0F, 0.0F, 1048576.0F));
+  EXPECT_THAT(got, ::testing::ElementsAre(-7.0F, 0.0F, 1048576.0F));
 
   const std::vector<std::uint8_t> fp8 = {0x38, 0xC0, 0x01};
   dequantize_row(DType::kF8E4M3, std::as_bytes(std::span(fp8)).data(), got.data(), 3);
-  EXPECT_THAT(got, testing::ElementsAre(1.0F, -2.0F, 0x1p-9F));
+  EXPECT_THAT(got, ::testing::ElementsAre(1.0F, -2.0F, 0x1p-9F));
 }
 
 TEST(DequantizeTest, NothingIsReadOrWrittenForAnEmptyRow) {

@@ -53,7 +53,7 @@ TEST(IntGroupsTest, ScaleTimesCodePlusMinimumIsTheDequantizedValue) {
     EXPECT_EQ(differences, 0);
     EXPECT_GT(compared, record.elements / 2);
   }
-  EXPECT_THAT(seen, testing::UnorderedElementsAre(
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre(
                         DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
                         DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
                         DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4));
@@ -112,8 +112,9 @@ TEST(IntGroupsTest, FourBitCodesFitANibble) {
     ++four_bit_types;
     EXPECT_EQ(layout->offset, GroupOffset::kMinimum);
     const Groups groups = unpack(record, *layout);
-    EXPECT_THAT(groups.values, testing::Each(testing::AllOf(testing::Ge(0), testing::Le(15))));
-    EXPECT_THAT(groups.values, testing::Contains(0));
+    EXPECT_THAT(groups.values,
+                ::testing::Each(::testing::AllOf(::testing::Ge(0), ::testing::Le(15))));
+    EXPECT_THAT(groups.values, ::testing::Contains(0));
     const int most = record.dtype == DType::kQ2_K ? 3 : (record.dtype == DType::kQ3_K ? 7 : 15);
     EXPECT_EQ(*std::ranges::max_element(groups.values), most);
   }
@@ -158,8 +159,8 @@ TEST(KScalesTest, UnpacksTheSixBitNumbers) {
   std::uint8_t scale[8];
   std::uint8_t minimum[8];
   unpack_k_scales(packed, scale, minimum);
-  EXPECT_THAT(scale, testing::ElementsAreArray(scale_in));
-  EXPECT_THAT(minimum, testing::ElementsAreArray(minimum_in));
+  EXPECT_THAT(scale, ::testing::ElementsAreArray(scale_in));
+  EXPECT_THAT(minimum, ::testing::ElementsAreArray(minimum_in));
 }
 
 }  // namespace

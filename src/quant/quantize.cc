@@ -109,9 +109,9 @@ void quantize_q8_0(const float* x, std::uint8_t* out) {
   }
 }
 
-using BlockFunction = void (*)(const float* x, std::uint8_t* out);
+using Quantizer = void (*)(const float* x, std::uint8_t* out);
 
-BlockFunction block_function(DType dtype) {
+Quantizer quantizer_of(DType dtype) {
   switch (dtype) {
     case DType::kQ4_0:
       return quantize_q4_0;
@@ -132,7 +132,7 @@ BlockFunction block_function(DType dtype) {
 
 bool can_quantize(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16 ||
-         block_function(dtype) != nullptr;
+         quantizer_of(dtype) != nullptr;
 }
 
 void quantize_row(DType dtype, const float* in, std::byte* out_bytes, std::int64_t elements) {
@@ -144,7 +144,7 @@ void quantize_row(DType dtype, const float* in, std::byte* out_bytes, std::int64
     for (std::int64_t i = 0; i < elements; ++i) store_u16(out + 2 * i, float_to_half(in[i]));
   } else if (dtype == DType::kBF16) {
     for (std::int64_t i = 0; i < elements; ++i) store_u16(out + 2 * i, float_to_bfloat16(in[i]));
-  } else if (const BlockFunction quantize_block = block_function(dtype)) {
+  } else if (const Quantizer quantize_block = quantizer_of(dtype)) {
     for (std::int64_t i = 0; i < elements; i += kBlock) {
       quantize_block(in + i, out);
       out += dtype_info(dtype).block_bytes;

@@ -27,8 +27,8 @@ TEST(QuantizeTest, EqualsTheGgufPackageByteForByte) {
     seen.insert(record.dtype);
   }
   EXPECT_THAT(seen,
-              testing::UnorderedElementsAre(DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1,
-                                            DType::kQ5_0, DType::kQ5_1, DType::kQ8_0));
+              ::testing::UnorderedElementsAre(DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1,
+                                              DType::kQ5_0, DType::kQ5_1, DType::kQ8_0));
 }
 
 struct ErrorBound {
@@ -36,7 +36,7 @@ struct ErrorBound {
   float steps;  // the quantization step as a part of the block's greatest magnitude
 };
 
-class QuantizeErrorTest : public testing::TestWithParam<ErrorBound> {};
+class QuantizeErrorTest : public ::testing::TestWithParam<ErrorBound> {};
 
 // A round trip is off by half a step, or a whole one at the end that the codes do not reach.
 TEST_P(QuantizeErrorTest, RoundTripStaysWithinAStep) {
@@ -61,10 +61,10 @@ TEST_P(QuantizeErrorTest, RoundTripStaysWithinAStep) {
 
 INSTANTIATE_TEST_SUITE_P(
     Types, QuantizeErrorTest,
-    testing::Values(ErrorBound{DType::kF32, 0.0F}, ErrorBound{DType::kF16, 0.0005F},
-                    ErrorBound{DType::kBF16, 0.004F}, ErrorBound{DType::kQ8_0, 0.0045F},
-                    ErrorBound{DType::kQ4_0, 0.126F}, ErrorBound{DType::kQ4_1, 0.068F},
-                    ErrorBound{DType::kQ5_0, 0.063F}, ErrorBound{DType::kQ5_1, 0.033F}),
+    ::testing::Values(ErrorBound{DType::kF32, 0.0F}, ErrorBound{DType::kF16, 0.0005F},
+                      ErrorBound{DType::kBF16, 0.004F}, ErrorBound{DType::kQ8_0, 0.0045F},
+                      ErrorBound{DType::kQ4_0, 0.126F}, ErrorBound{DType::kQ4_1, 0.068F},
+                      ErrorBound{DType::kQ5_0, 0.063F}, ErrorBound{DType::kQ5_1, 0.033F}),
     [](const auto& test) { return std::string(dtype_name(test.param.dtype)); });
 
 TEST(QuantizeTest, WhatIsNotFiniteDoesNotCrash) {

@@ -9,7 +9,7 @@
 namespace hangar {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 std::vector<float> row_of(const TensorView& view, std::int64_t row) {
   std::vector<float> out(static_cast<std::size_t>(view.columns()), -99.0F);

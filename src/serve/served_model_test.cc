@@ -336,7 +336,7 @@ TEST(ServedModelTest, AReaderThatNeverReadsIsCutOff) {
   EXPECT_TRUE(all.text.empty());  // what waited has been dropped
   ASSERT_TRUE(all.end);
   EXPECT_EQ(all.end->finish, FinishReason::kCancelled);
-  EXPECT_THAT(all.end->error, testing::HasSubstr("too slow"));
+  EXPECT_THAT(all.end->error, ::testing::HasSubstr("too slow"));
 }
 
 TEST(ServedModelTest, AWholeAnswerWakesItsReaderOnce) {
@@ -374,7 +374,7 @@ TEST(ServedModelTest, WarmUpIsNeitherSeenNorCounted) {
       std::make_unique<MockEngine>(MockEngine::Options{.fail_after_tokens = 0}));
   const Status status = broken->warm_up();
   ASSERT_FALSE(status);
-  EXPECT_THAT(status.error().message, testing::HasSubstr("written to fail"));
+  EXPECT_THAT(status.error().message, ::testing::HasSubstr("written to fail"));
   EXPECT_FALSE(broken->has_produced());
 }
 

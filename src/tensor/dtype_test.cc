@@ -16,7 +16,7 @@ struct Expected {
   double bits;
 };
 
-class DTypeTest : public testing::TestWithParam<Expected> {};
+class DTypeTest : public ::testing::TestWithParam<Expected> {};
 
 TEST_P(DTypeTest, LayoutIsAsDefined) {
   const Expected& want = GetParam();
@@ -30,25 +30,26 @@ TEST_P(DTypeTest, LayoutIsAsDefined) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, DTypeTest,
-    testing::Values(Expected{DType::kF32, "F32", 1, 4, 32}, Expected{DType::kF16, "F16", 1, 2, 16},
-                    Expected{DType::kBF16, "BF16", 1, 2, 16},
-                    Expected{DType::kI32, "I32", 1, 4, 32},
-                    Expected{DType::kQ4_0, "Q4_0", 32, 2 + 16, 4.5},
-                    Expected{DType::kQ4_1, "Q4_1", 32, 2 + 2 + 16, 5.0},
-                    Expected{DType::kQ5_0, "Q5_0", 32, 2 + 4 + 16, 5.5},
-                    Expected{DType::kQ5_1, "Q5_1", 32, 2 + 2 + 4 + 16, 6.0},
-                    Expected{DType::kQ8_0, "Q8_0", 32, 2 + 32, 8.5},
-                    Expected{DType::kQ4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4.5},
-                    Expected{DType::kQ5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5.5},
-                    Expected{DType::kQ6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6.5625},
-                    Expected{DType::kQ2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2.625},
-                    Expected{DType::kQ3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3.4375},
-                    Expected{DType::kIQ4_NL, "IQ4_NL", 32, 2 + 16, 4.5},
-                    Expected{DType::kIQ4_XS, "IQ4_XS", 256, 2 + 2 + 4 + 128, 4.25},
-                    Expected{DType::kMXFP4, "MXFP4", 32, 1 + 16, 4.25},
-                    Expected{DType::kInt4G32, "INT4_G32", 32, 4 + 4 + 16, 6},
-                    Expected{DType::kInt8G32, "INT8_G32", 32, 4 + 4 + 32, 10},
-                    Expected{DType::kF8E4M3, "F8_E4M3", 1, 1, 8}),
+    ::testing::Values(Expected{DType::kF32, "F32", 1, 4, 32},
+                      Expected{DType::kF16, "F16", 1, 2, 16},
+                      Expected{DType::kBF16, "BF16", 1, 2, 16},
+                      Expected{DType::kI32, "I32", 1, 4, 32},
+                      Expected{DType::kQ4_0, "Q4_0", 32, 2 + 16, 4.5},
+                      Expected{DType::kQ4_1, "Q4_1", 32, 2 + 2 + 16, 5.0},
+                      Expected{DType::kQ5_0, "Q5_0", 32, 2 + 4 + 16, 5.5},
+                      Expected{DType::kQ5_1, "Q5_1", 32, 2 + 2 + 4 + 16, 6.0},
+                      Expected{DType::kQ8_0, "Q8_0", 32, 2 + 32, 8.5},
+                      Expected{DType::kQ4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4.5},
+                      Expected{DType::kQ5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5.5},
+                      Expected{DType::kQ6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6.5625},
+                      Expected{DType::kQ2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2.625},
+                      Expected{DType::kQ3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3.4375},
+                      Expected{DType::kIQ4_NL, "IQ4_NL", 32, 2 + 16, 4.5},
+                      Expected{DType::kIQ4_XS, "IQ4_XS", 256, 2 + 2 + 4 + 128, 4.25},
+                      Expected{DType::kMXFP4, "MXFP4", 32, 1 + 16, 4.25},
+                      Expected{DType::kInt4G32, "INT4_G32", 32, 4 + 4 + 16, 6},
+                      Expected{DType::kInt8G32, "INT8_G32", 32, 4 + 4 + 32, 10},
+                      Expected{DType::kF8E4M3, "F8_E4M3", 1, 1, 8}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(TensorViewTest, OuterDimensionsAreRows) {

@@ -141,7 +141,7 @@ class PrecompiledStage final : public NormalizerStage {
   PrecompiledCharsmap charsmap_;
 };
 
-class ByteLevelStage final : public NormalizerStage {
+class ByteLevelNormalizer final : public NormalizerStage {
  public:
   bool keeps(std::string_view text) const override { return text.empty(); }
   std::size_t append(std::string_view text, std::string& out) const override {
@@ -150,9 +150,9 @@ class ByteLevelStage final : public NormalizerStage {
   }
 };
 
-using StagePtr = std::unique_ptr<const NormalizerStage>;
+using NormalizerPtr = std::unique_ptr<const NormalizerStage>;
 
-Result<StagePtr> make_stage(const NormalizerSpec& spec) {
+Result<NormalizerPtr> make_stage(const NormalizerSpec& spec) {
   switch (spec.kind) {
     case NormalizerKind::kNfc:
       return std::make_unique<FormStage>(UnicodeForm::kNfc);
@@ -181,7 +181,7 @@ Result<StagePtr> make_stage(const NormalizerSpec& spec) {
     case NormalizerKind::kNmt:
       return std::make_unique<NmtStage>();
     case NormalizerKind::kByteLevel:
-      return std::make_unique<ByteLevelStage>();
+      return std::make_unique<ByteLevelNormalizer>();
   }
   return make_error(ErrorCode::kUnsupported, "tokenizer: normalizer {} is not known",
                     static_cast<int>(spec.kind));
@@ -192,7 +192,7 @@ Result<StagePtr> make_stage(const NormalizerSpec& spec) {
 Result<Normalizers> Normalizers::build(const std::vector<NormalizerSpec>& specs) {
   Normalizers normalizers;
   for (const NormalizerSpec& spec : specs) {
-    HANGAR_TRY(StagePtr stage, make_stage(spec));
+    HANGAR_TRY(NormalizerPtr stage, make_stage(spec));
     normalizers.stages_.push_back(std::move(stage));
   }
   return normalizers;
@@ -200,7 +200,7 @@ Result<Normalizers> Normalizers::build(const std::vector<NormalizerSpec>& specs)
 
 std::string_view Normalizers::normalize(std::string_view text, Scratch& scratch,
                                         bool& cut_front) const {
-  for (const StagePtr& stage : stages_) {
+  for (const NormalizerPtr& stage : stages_) {
     if (stage->keeps(text)) continue;
     scratch.next.clear();
     if (stage->append(text, scratch.next) > 0) cut_front = true;

@@ -30,7 +30,7 @@ Pieces pieces_of(std::string_view expression, std::string_view text) {
   return pieces;
 }
 
-class PreTokens : public testing::TestWithParam<std::string_view> {};
+class PreTokens : public ::testing::TestWithParam<std::string_view> {};
 
 TEST_P(PreTokens, AreThoseOfHuggingFaceOnTheCorpus) {
   const auto texts = test::corpus_texts();
@@ -74,8 +74,8 @@ TEST_P(PreTokens, OfLongRowsOfOneCharacterTakeLinearTime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PreTokens,
-                         testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35",
-                                         "gpt-4o", "tekken"),
+                         ::testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35",
+                                           "gpt-4o", "tekken"),
                          [](const auto& parameter) {
                            std::string name(parameter.param);
                            std::erase(name, '-');

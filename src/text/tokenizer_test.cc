@@ -65,30 +65,30 @@ void expect_golden(std::string_view entry, std::string_view pre_tokenizer,
   }
 }
 
-class TinyVocabulary : public testing::TestWithParam<std::string_view> {};
+class TinyVocabulary : public ::testing::TestWithParam<std::string_view> {};
 
 TEST_P(TinyVocabulary, IdsAreThoseOfHuggingFace) {
   expect_golden(GetParam(), GetParam(), kSpecial);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TinyVocabulary,
-                         testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35",
-                                         "gpt-4o", "tekken"),
+                         ::testing::Values("gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35",
+                                           "gpt-4o", "tekken"),
                          [](const auto& parameter) {
                            std::string name(parameter.param);
                            std::erase(name, '-');
                            return name;
                          });
 
-class SeveralStages : public testing::TestWithParam<std::string_view> {};
+class SeveralStages : public ::testing::TestWithParam<std::string_view> {};
 
 TEST_P(SeveralStages, IdsAreThoseOfHuggingFace) {
   expect_golden(GetParam(), GetParam(), kSpecial, "tiny_bpe_more.json");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SeveralStages,
-                         testing::Values("mpt", "command-r", "falcon", "deepseek-llm",
-                                         "deepseek-coder", "deepseek-v3"),
+                         ::testing::Values("mpt", "command-r", "falcon", "deepseek-llm",
+                                           "deepseek-coder", "deepseek-v3"),
                          [](const auto& parameter) {
                            std::string name(parameter.param);
                            std::erase(name, '-');

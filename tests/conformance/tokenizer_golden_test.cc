@@ -37,7 +37,7 @@ boost::json::value read_json(std::string_view name) {
       std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()));
 }
 
-class TokenizerGolden : public testing::Test {
+class TokenizerGolden : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto path = model_path();

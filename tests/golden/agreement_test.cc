@@ -49,7 +49,7 @@ TEST(WholeKlDivergence, TakesLogitsFarApartAndImpossibleTokens) {
   EXPECT_TRUE(std::isinf(whole_kl_divergence(Row{0.0F, 0.0F}, Row{0.0F, never})));
 }
 
-class AgreementTest : public testing::Test {
+class AgreementTest : public ::testing::Test {
  protected:
   // Two sequences, of one and of two positions.
   static Logits logits(const std::vector<Row>& rows) {
@@ -116,7 +116,7 @@ TEST_F(AgreementTest, SeesANumberThatIsNone) {
 }
 
 TEST(FiguresFile, KeepsWhatOthersPutThere) {
-  const std::string path = testing::TempDir() + "/hangar_figures_test.json";
+  const std::string path = ::testing::TempDir() + "/hangar_figures_test.json";
   std::ofstream(path) << "no json";
   const char* before = std::getenv("HANGAR_GOLDEN_JSON");
   const std::string kept = before == nullptr ? "" : before;

@@ -177,7 +177,7 @@ void PrintTo(const Setting& setting, std::ostream* out) {
   *out << setting.test.name;
 }
 
-class ArchitectureTest : public testing::TestWithParam<Setting> {};
+class ArchitectureTest : public ::testing::TestWithParam<Setting> {};
 
 void expect_logits(const Setting& setting) {
   const auto& [test, gguf, backend] = setting;
@@ -234,7 +234,7 @@ std::vector<Setting> settings() {
   return made;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ArchitectureTest, testing::ValuesIn(settings()),
+INSTANTIATE_TEST_SUITE_P(All, ArchitectureTest, ::testing::ValuesIn(settings()),
                          [](const auto& test) {
                            const Setting& setting = test.param;
                            return setting.test.name + (setting.gguf ? "_gguf_" : "_hf_") +

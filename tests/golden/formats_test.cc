@@ -236,7 +236,7 @@ class Table {
   boost::json::array figures_;
 };
 
-class FormatsTest : public testing::Test {
+class FormatsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (model_path().empty()) {

@@ -145,7 +145,7 @@ Greedy continue_greedily(SequenceModel& model, const std::vector<Prompt>& prompt
   return greedy;
 }
 
-class GoldenTest : public testing::Test {
+class GoldenTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (model_path().empty()) {

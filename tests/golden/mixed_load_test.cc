@@ -267,7 +267,7 @@ Difference difference(const Answers& expected, const Answers& got) {
   return difference;
 }
 
-class MixedLoadTest : public testing::Test {
+class MixedLoadTest : public ::testing::Test {
  protected:
   // Rows of a step, sequences and arrivals of one backend's load.
   struct Size {

@@ -20,7 +20,7 @@
 namespace hangar::cpu {
 namespace {
 
-using testing::Each;
+using ::testing::Each;
 
 class AmxTest : public OpsTest {
  protected:
@@ -129,7 +129,7 @@ bool has_vnni() {
   });
 }
 
-class AmxIntTest : public AmxTest, public testing::WithParamInterface<DType> {
+class AmxIntTest : public AmxTest, public ::testing::WithParamInterface<DType> {
  protected:
   // Of a tensor's panels, all forms that it can take: its scales and zero points decide.
   std::vector<TensorView> forms(DType dtype, std::int64_t outputs, std::int64_t columns) {
@@ -216,9 +216,9 @@ TEST_P(AmxIntTest, TheSameBitsInHardware) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, AmxIntTest,
-                         testing::Values(DType::kQ4_0, DType::kQ4_1, DType::kQ8_0, DType::kQ2_K,
-                                         DType::kQ4_K, DType::kQ5_1, DType::kQ6_K, DType::kInt4G32,
-                                         DType::kInt8G32),
+                         ::testing::Values(DType::kQ4_0, DType::kQ4_1, DType::kQ8_0, DType::kQ2_K,
+                                           DType::kQ4_K, DType::kQ5_1, DType::kQ6_K,
+                                           DType::kInt4G32, DType::kInt8G32),
                          [](const auto& test) { return std::string(dtype_name(test.param)); });
 
 TEST_F(AmxTest, HardwareTilesComputeAsTheManualSays) {

@@ -45,7 +45,7 @@ class Shelf final : public PreparedSink, public PreparedWeights {
   std::map<std::string, Item> items_;
 };
 
-class PreparedPanelsTest : public testing::Test {
+class PreparedPanelsTest : public ::testing::Test {
  protected:
   TensorView view(DType dtype, std::int64_t rows = 37, std::int64_t columns = 512) {
     TensorView w;

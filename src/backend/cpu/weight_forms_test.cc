@@ -12,7 +12,7 @@
 namespace hangar::cpu {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr std::int64_t kColumns = 96;
 constexpr std::int64_t kOutputs = 37;

@@ -25,7 +25,7 @@ struct Shape {
 // Below and beside 8 elements a thread, and more than a block keeps in registers.
 constexpr Shape kShapes[] = {{1, 1}, {2, 7}, {3, 16}, {5, 576}, {70, 577}, {3, 4096}, {2, 20000}};
 
-class CudaPassTest : public testing::TestWithParam<std::tuple<DType, Layout>> {
+class CudaPassTest : public ::testing::TestWithParam<std::tuple<DType, Layout>> {
  protected:
   void SetUp() override {
     if (!card_present()) GTEST_SKIP() << "no CUDA card here";
@@ -412,15 +412,16 @@ TEST_P(CudaPassTest, TopExpertsInTheReferencesOrder) {
   }
 }
 
-std::string pass_name(const testing::TestParamInfo<std::tuple<DType, Layout>>& info) {
+std::string pass_name(const ::testing::TestParamInfo<std::tuple<DType, Layout>>& info) {
   const char* const layouts[] = {"Tight", "Strided", "Odd"};
   return std::string(dtype_name(std::get<0>(info.param))) +
          layouts[static_cast<int>(std::get<1>(info.param))];
 }
-INSTANTIATE_TEST_SUITE_P(
-    Layouts, CudaPassTest,
-    testing::Combine(kWorkTypes, testing::Values(Layout::kTight, Layout::kStrided, Layout::kOdd)),
-    pass_name);
+INSTANTIATE_TEST_SUITE_P(Layouts, CudaPassTest,
+                         ::testing::Combine(kWorkTypes,
+                                            ::testing::Values(Layout::kTight, Layout::kStrided,
+                                                              Layout::kOdd)),
+                         pass_name);
 
 }  // namespace
 }  // namespace hangar::cuda

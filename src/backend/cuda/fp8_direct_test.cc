@@ -102,7 +102,7 @@ class Fp8DirectTest : public ProductTest {
       SCOPED_TRACE(fmt::format("strips {}, parts {}, {} a slot, {} KiB", way.strips, way.parts,
                                way.boxes, way.memory_kib));
       expect_sums(run(product, way, old), sums, old, to, epsilon());
-      if (testing::Test::HasFatalFailure()) return;
+      if (::testing::Test::HasFatalFailure()) return;
     }
   }
 };

@@ -71,7 +71,7 @@ class Int4DirectTest : public Int4ProductTest {
       SCOPED_TRACE(fmt::format("strips {}, parts {}, {} a slot, {} KiB", way.strips, way.parts,
                                way.per_slot, way.memory_kib));
       expect_sums(run(product, way, old), sums, old, to, epsilon());
-      if (testing::Test::HasFatalFailure()) return;
+      if (::testing::Test::HasFatalFailure()) return;
     }
   }
 };

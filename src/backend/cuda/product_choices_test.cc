@@ -23,7 +23,7 @@ TEST(RowBucketTest, TakesTheNextLarger) {
   for (std::int64_t rows = 1; rows < 8192; ++rows) EXPECT_GE(row_bucket(rows), rows);
 }
 
-class ProductChoicesTest : public testing::Test {
+class ProductChoicesTest : public ::testing::Test {
  protected:
   ProductChoicesTest() {
     for (std::size_t i = 0; i < 8; ++i) choice_.algorithm.data[i] = 0x123456789ABCDEFU * (i + 1);
@@ -89,7 +89,7 @@ TEST_F(ProductChoicesTest, AFileGivesBackWhatWasMeasured) {
   EXPECT_EQ(choice->tiles, (TileWay{48, 4, 224, 1}));
   EXPECT_EQ(choice->int4, (Int4Way{2, 4, 8, 112, 7}));
   EXPECT_EQ(choice->fp8_direct, (Fp8DirectWay{3, 4, 16, 224}));
-  EXPECT_THAT(choice->algorithm.data, testing::ElementsAreArray(choice_.algorithm.data));
+  EXPECT_THAT(choice->algorithm.data, ::testing::ElementsAreArray(choice_.algorithm.data));
   ProductKey other = key_;
   other.add = false;
   EXPECT_EQ(read.find(other), nullptr);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kParamWords = sizeof(RowParams) / sizeof(std::uint32_t);
 
-class SamplePlanTest : public testing::Test {
+class SamplePlanTest : public ::testing::Test {
  protected:
   void pack(const std::vector<SampleRow>& rows, std::size_t first = 0, std::int32_t padded = 0) {
     words_.assign(room_.words, 0xABABABABU);

@@ -12,9 +12,9 @@
 namespace hangar::cuda {
 namespace {
 
-using testing::ElementsAreArray;
+using ::testing::ElementsAreArray;
 
-class StepInputsTest : public testing::Test {
+class StepInputsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!card_present()) GTEST_SKIP() << "no CUDA card here";

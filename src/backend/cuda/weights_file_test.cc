@@ -17,14 +17,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class WeightFileTest : public testing::Test {
+class WeightFileTest : public ::testing::Test {
  protected:
   WeightFileTest() {
     for (std::size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = static_cast<char>(i * 31 / 7);
   }
   std::filesystem::path write(const std::string& name) const {
     const std::filesystem::path path =
-        std::filesystem::path(testing::TempDir()) / (name + "." + std::to_string(::getpid()));
+        std::filesystem::path(::testing::TempDir()) / (name + "." + std::to_string(::getpid()));
     std::filesystem::remove(path);
     std::ofstream(path, std::ios::binary).write(bytes_.data(), std::ssize(bytes_));
     return path;

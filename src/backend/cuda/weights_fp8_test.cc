@@ -232,7 +232,7 @@ TEST_P(Fp8WeightsTest, SaysWhereThereIsNoRoom) {
   const auto full = loader_->load(random_view(DType::kBF16, 64, 96), WeightForm::kFp8);
   ASSERT_FALSE(full.has_value());
   EXPECT_EQ(full.error().code, ErrorCode::kResourceExhausted);
-  EXPECT_THAT(full.error().message, testing::HasSubstr("tensor w: no room"));
+  EXPECT_THAT(full.error().message, ::testing::HasSubstr("tensor w: no room"));
 }
 
 INSTANTIATE_TEST_SUITE_P(WorkTypes, Fp8WeightsTest, kWorkTypes, work_type_name);

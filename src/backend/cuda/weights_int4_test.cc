@@ -100,7 +100,7 @@ TEST_P(Int4WeightsTest, AMappedFileIsReadBehindTheCallersBack) {
       random_view(DType::kQ4_K, 704, 5120), random_view(DType::kQ4_0, 48, 160),
       random_view(DType::kBF16, 304, 4096), random_view(DType::kQ4_1, 576, 576),
       random_view(DType::kQ8_0, 16, 32),    random_view(DType::kQ4_K, 5120, 1792)};
-  const auto path = std::filesystem::path(testing::TempDir()) /
+  const auto path = std::filesystem::path(::testing::TempDir()) /
                     fmt::format("int4_weights.{}.{}", ::getpid(), dtype_name(GetParam()));
   const MappedFile file = in_a_file(views, path);
   std::vector<CudaWeightPtr> loaded;
@@ -125,7 +125,7 @@ TEST_P(Int4WeightsTest, WhatStripsDoNotTakeStaysDense) {
   const auto too_long = loader_->load(wide, WeightForm::kInt4);
   ASSERT_FALSE(too_long.has_value());
   EXPECT_EQ(too_long.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(too_long.error().message, testing::HasSubstr("are too long"));
+  EXPECT_THAT(too_long.error().message, ::testing::HasSubstr("are too long"));
 }
 
 TEST_P(Int4WeightsTest, LoadedOneAfterTheOtherTheyLieTogether) {
@@ -251,7 +251,7 @@ TEST_P(Int4WeightsTest, CopiesThatDoNotFitAreSaid) {
   const Status taken = loader_->take_copies();
   ASSERT_FALSE(taken.has_value());
   EXPECT_EQ(taken.error().code, ErrorCode::kResourceExhausted);
-  EXPECT_THAT(taken.error().message, testing::HasSubstr("--int4-copies off"));
+  EXPECT_THAT(taken.error().message, ::testing::HasSubstr("--int4-copies off"));
   loader_->finish();
   EXPECT_EQ(weight->copy.numbers, nullptr);
 }
@@ -297,7 +297,7 @@ TEST_P(Int4WeightsTest, SaysWhereThereIsNoRoom) {
   const auto full = loader_->load(random_view(DType::kQ4_0, 16, 32), WeightForm::kInt4);
   ASSERT_FALSE(full.has_value());
   EXPECT_EQ(full.error().code, ErrorCode::kResourceExhausted);
-  EXPECT_THAT(full.error().message, testing::HasSubstr("tensor w: no room"));
+  EXPECT_THAT(full.error().message, ::testing::HasSubstr("tensor w: no room"));
 }
 
 INSTANTIATE_TEST_SUITE_P(WorkTypes, Int4WeightsTest, kWorkTypes, work_type_name);

@@ -108,7 +108,7 @@ TEST_P(CudaWeightsTest, AMappedFileIsReadBehindTheCallersBack) {
       random_view(DType::kQ6_K, 900, 2048), random_view(DType::kF32, 33, 7),
       random_view(other, 1, 4096),          random_view(DType::kQ8_0, 3, 32)};
   views.push_back(view(GetParam(), {3001, 4096}, finite_bytes(std::size_t{3001} * 4096 * 2)));
-  const auto path = std::filesystem::path(testing::TempDir()) /
+  const auto path = std::filesystem::path(::testing::TempDir()) /
                     fmt::format("weights.{}.{}", ::getpid(), dtype_name(GetParam()));
   const MappedFile file = in_a_file(views, path);
   std::vector<CudaWeightPtr> loaded;
@@ -124,7 +124,7 @@ TEST_P(CudaWeightsTest, AMappedFileIsReadBehindTheCallersBack) {
   const auto cut = loader_->load(views[1]);
   EXPECT_TRUE(cut.has_value());
   EXPECT_THAT([&] { loader_->finish(); },
-              testing::ThrowsMessage<std::runtime_error>(testing::HasSubstr("the file ends")));
+              testing::ThrowsMessage<std::runtime_error>(::testing::HasSubstr("the file ends")));
   const auto after = loader_->load(random_view(DType::kF32, 4, 8));
   ASSERT_FALSE(after.has_value());
   EXPECT_EQ(after.error().code, ErrorCode::kIo);
@@ -154,7 +154,7 @@ TEST_P(CudaWeightsTest, SaysWhatItCannotTake) {
   const auto full = loader_->load(random_view(DType::kF32, 64, 96));
   ASSERT_FALSE(full.has_value());
   EXPECT_EQ(full.error().code, ErrorCode::kResourceExhausted);
-  EXPECT_THAT(full.error().message, testing::HasSubstr("tensor w: no room"));
+  EXPECT_THAT(full.error().message, ::testing::HasSubstr("tensor w: no room"));
   TensorView cut = random_view(DType::kF32, 4, 8);
   cut.data = cut.data.first(cut.data.size() - 1);
   const auto corrupt = loader_->load(cut);

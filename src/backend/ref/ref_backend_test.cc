@@ -12,12 +12,12 @@
 namespace hangar {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using testing::FloatEq;
-using testing::FloatNear;
-using testing::HasSubstr;
+using ::testing::FloatNear;
+using ::testing::HasSubstr;
 
-class RefBackendTest : public testing::Test {
+class RefBackendTest : public ::testing::Test {
  protected:
   Activation matrix(std::int64_t rows, std::int64_t columns, const std::vector<float>& values) {
     Activation x = backend_->allocate(rows, columns).value();
@@ -155,7 +155,7 @@ TEST_F(RefBackendTest, TopExpertsOfAllAndOfNoNumbers) {
   EXPECT_THAT(weights, ElementsAre(1, 0, 0));
   const float nan = std::nanf("");
   backend_->top_experts(matrix(1, 3, {nan, nan, nan}), 3, true, ids, weights);
-  EXPECT_THAT(ids, testing::UnorderedElementsAre(0, 1, 2));
+  EXPECT_THAT(ids, ::testing::UnorderedElementsAre(0, 1, 2));
 }
 
 TEST_F(RefBackendTest, GatherTakesRows) {
@@ -214,7 +214,7 @@ TEST_F(RefBackendTest, AttentionIsCausalAndFollowsTheBlockTable) {
                                        (0 + 14 + 56) / 7.0F,
                                        7,
                                        7};  // weights 1:2:4, 1:1:1
-  EXPECT_THAT(values(out), testing::Pointwise(FloatNear(1e-5F), expected));
+  EXPECT_THAT(values(out), ::testing::Pointwise(FloatNear(1e-5F), expected));
 
   // A decode step after these three rows is told that they are context.
   RaggedBatch step;
@@ -228,8 +228,8 @@ TEST_F(RefBackendTest, AttentionIsCausalAndFollowsTheBlockTable) {
   backend_->write_kv(*cache, 1, matrix(1, 2, {3, 0}), matrix(1, 2, {1, 3}), step);
   backend_->attention(out1, matrix(1, 4, {2 * log2, 0, 0, 0}), *cache, 1, step, shape);
   EXPECT_THAT(values(out1),
-              testing::Pointwise(FloatNear(1e-5F),
-                                 std::vector<float>{71 / 15.0F, 94 / 15.0F, 22 / 4.0F, 6}));
+              ::testing::Pointwise(FloatNear(1e-5F),
+                                   std::vector<float>{71 / 15.0F, 94 / 15.0F, 22 / 4.0F, 6}));
 }
 
 TEST_F(RefBackendTest, AttentionStaysInItsWindowAndCapsScores) {

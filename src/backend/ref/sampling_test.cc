@@ -13,13 +13,13 @@
 namespace hangar {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 const std::vector<float> kLogits = {1.0F, 3.0F, 2.0F, -1.0F, 3.0F, 0.0F};
 const float kNan = std::numeric_limits<float>::quiet_NaN();
 const float kInfinity = std::numeric_limits<float>::infinity();
 
-class RefSamplingTest : public testing::Test {
+class RefSamplingTest : public ::testing::Test {
  protected:
   Sampled sample(const SampleRow& row, std::vector<float> logits = kLogits) {
     const Activation x{logits.data(), 1, std::ssize(logits), DType::kF32};

@@ -9,7 +9,7 @@
 namespace hangar::bench {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 std::vector<std::string> events_of(std::string_view stream, std::size_t piece) {
   SseParser parser;

@@ -6,7 +6,7 @@
 namespace hangar::bench {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(ReadChunk, TellsOutputFromTheFrameAroundIt) {
   EXPECT_FALSE(read_chunk(R"({"choices":[{"index":0,"delta":{"role":"assistant","content":""},

@@ -16,7 +16,7 @@
 namespace hangar::bench {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // A chat stream of so many pieces, each a chunk of its own.
 ScriptedAnswer stream_of(int pieces, bool whole = true) {
@@ -100,8 +100,8 @@ TEST(OpenAiTarget, AsksForWholeAnswersFromTheCompletionsEndpoint) {
   const std::string asked = server.requests().front();
   EXPECT_THAT(asked, HasSubstr("POST /v1/completions {"));
   EXPECT_THAT(asked, HasSubstr("\"prompt\":\"Say x\""));
-  EXPECT_THAT(asked, testing::Not(HasSubstr("ignore_eos")));
-  EXPECT_THAT(asked, testing::Not(HasSubstr("\"stream\"")));
+  EXPECT_THAT(asked, ::testing::Not(HasSubstr("ignore_eos")));
+  EXPECT_THAT(asked, ::testing::Not(HasSubstr("\"stream\"")));
 }
 
 TEST(OpenAiTarget, AConnectionClosedWithoutAWordCostsNoRequest) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/ascii.h"
 #include "base/paths.h"
 #include "base/units.h"
 #include "cli/hub_progress.h"
@@ -132,7 +133,7 @@ Status ModelsPull::check_alias(const ModelStore& store, const hub::HubName& name
     return make_error(ErrorCode::kInvalidArgument,
                       "--alias '{}': letters, digits, '.', '_' and '-' only", alias_);
   }
-  const std::string alias = lower_case(alias_);
+  const std::string alias = ascii_lower(alias_);
   for (const StoredModel& model : store.list()) {
     if (model.id != alias) continue;
     if (!model.folder.empty()) {
@@ -155,7 +156,7 @@ Result<hub::PullOptions> ModelsPull::options(const ModelStore& store) const {
   out.models = store.home();
   out.include = include_;
   out.exclude = exclude_;
-  out.alias = lower_case(alias_);
+  out.alias = ascii_lower(alias_);
   out.jobs = jobs_;
   out.verify = verify_;
   out.policy.most_retries = retries_;

@@ -8,6 +8,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/ascii.h"
 #include "base/terminal.h"
 #include "base/units.h"
 #include "cli/model_loading.h"
@@ -128,7 +129,7 @@ bool ask(const Doomed& doomed) {
   std::string answer;
   char c = 0;
   while (::read(STDIN_FILENO, &c, 1) == 1 && c != '\n') answer += c;
-  answer = lower_case(answer);
+  answer = ascii_lower(answer);
   return answer == "y" || answer == "yes";
 }
 

@@ -12,11 +12,11 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::Contains;
-using testing::ElementsAre;
-using testing::Pair;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Pair;
 
-class TinyLlamaTest : public testing::Test {
+class TinyLlamaTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto opened =

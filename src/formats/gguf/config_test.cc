@@ -13,8 +13,8 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr std::uint32_t kF32 = 0;
 constexpr std::uint32_t kF16 = 1;
@@ -52,7 +52,7 @@ TEST(ConfigTest, ReadsALlama) {
   EXPECT_EQ(config->rope.dim, 16);
   EXPECT_TRUE(config->rope.interleaved);
   EXPECT_EQ(config->rope.scaling, RopeScalingKind::kNone);
-  EXPECT_THAT(config->rope.frequency_divisors, testing::IsEmpty());
+  EXPECT_THAT(config->rope.frequency_divisors, ::testing::IsEmpty());
 }
 
 TEST(ConfigTest, DefaultsAreTheFormats) {
@@ -347,7 +347,7 @@ void PrintTo(const Wrong& wrong, std::ostream* out) {
   *out << wrong.name;
 }
 
-class WrongConfigTest : public testing::TestWithParam<Wrong> {};
+class WrongConfigTest : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongConfigTest, IsRefusedByField) {
   TestWriter file = small_llama_metadata(GetParam().except);
@@ -555,7 +555,7 @@ const Wrong kWrong[] = {
     {"TablelessVocabulary", {}, nothing, kUnsupported, {"vocabulary only"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Fields, WrongConfigTest, testing::ValuesIn(kWrong),
+INSTANTIATE_TEST_SUITE_P(Fields, WrongConfigTest, ::testing::ValuesIn(kWrong),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

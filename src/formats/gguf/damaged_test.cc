@@ -14,7 +14,7 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 MappedFile tiny_llama() {
   auto file = MappedFile::open(std::string(HANGAR_SOURCE_DIR) + "/tests/data/gguf/tiny_llama.gguf");
@@ -130,7 +130,7 @@ std::filesystem::path default_model() {
   return base / "hangar" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf";
 }
 
-class DefaultModelTest : public testing::Test {
+class DefaultModelTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(default_model())) {

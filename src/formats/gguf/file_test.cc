@@ -9,7 +9,7 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 std::string text_of(const TensorView& view) {
   return {reinterpret_cast<const char*>(view.data.data()), view.data.size()};
@@ -54,7 +54,7 @@ TEST(FileTest, EverySupportedTypeIsReadWithItsSize) {
   }
 }
 
-class AlignmentTest : public testing::TestWithParam<std::uint32_t> {};
+class AlignmentTest : public ::testing::TestWithParam<std::uint32_t> {};
 
 TEST_P(AlignmentTest, DataStartsAndTensorsLieAtMultiples) {
   TestWriter writer;
@@ -72,7 +72,7 @@ TEST_P(AlignmentTest, DataStartsAndTensorsLieAtMultiples) {
   EXPECT_EQ(text_of(file->tensors[1]), "bbbb");
 }
 
-INSTANTIATE_TEST_SUITE_P(Powers, AlignmentTest, testing::Values(8U, 32U, 64U, 4096U));
+INSTANTIATE_TEST_SUITE_P(Powers, AlignmentTest, ::testing::Values(8U, 32U, 64U, 4096U));
 
 TEST(FileTest, TensorsMayLieInAnyOrderWithGapsAndATail) {
   TestWriter writer;
@@ -108,7 +108,7 @@ TEST(GgmlTypesTest, NumbersNamesAndTypesGoTogether) {
     if (!type.dtype) continue;
     EXPECT_EQ(dtype_name(*type.dtype), type.name);
     EXPECT_EQ(ggml_type_number(*type.dtype), number);
-    EXPECT_THAT(supported_ggml_types(), testing::HasSubstr(std::string(type.name)));
+    EXPECT_THAT(supported_ggml_types(), ::testing::HasSubstr(std::string(type.name)));
   }
 }
 

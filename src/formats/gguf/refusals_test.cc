@@ -10,7 +10,7 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr std::uint64_t kHuge = 0xFFFFFFFFFFFFFFFFU;
 constexpr std::uint32_t kF32 = 0;
@@ -37,7 +37,7 @@ void PrintTo(const Refusal& refusal, std::ostream* out) {
   *out << refusal.name;
 }
 
-class RefusalTest : public testing::TestWithParam<Refusal> {};
+class RefusalTest : public ::testing::TestWithParam<Refusal> {};
 
 TEST_P(RefusalTest, NamesTheFileTheFieldAndWhatWasFound) {
   TestWriter writer;
@@ -304,11 +304,13 @@ const Refusal kTensors[] = {
      {"'tokenizer.chat_templates'", "'rag'"}},
 };
 
-constexpr auto kName = [](const testing::TestParamInfo<Refusal>& test) { return test.param.name; };
-INSTANTIATE_TEST_SUITE_P(Header, RefusalTest, testing::ValuesIn(kHeader), kName);
-INSTANTIATE_TEST_SUITE_P(Metadata, RefusalTest, testing::ValuesIn(kMetadata), kName);
-INSTANTIATE_TEST_SUITE_P(Alignment, RefusalTest, testing::ValuesIn(kAlignment), kName);
-INSTANTIATE_TEST_SUITE_P(Tensors, RefusalTest, testing::ValuesIn(kTensors), kName);
+constexpr auto kName = [](const ::testing::TestParamInfo<Refusal>& test) {
+  return test.param.name;
+};
+INSTANTIATE_TEST_SUITE_P(Header, RefusalTest, ::testing::ValuesIn(kHeader), kName);
+INSTANTIATE_TEST_SUITE_P(Metadata, RefusalTest, ::testing::ValuesIn(kMetadata), kName);
+INSTANTIATE_TEST_SUITE_P(Alignment, RefusalTest, ::testing::ValuesIn(kAlignment), kName);
+INSTANTIATE_TEST_SUITE_P(Tensors, RefusalTest, ::testing::ValuesIn(kTensors), kName);
 
 }  // namespace
 }  // namespace hangar::gguf

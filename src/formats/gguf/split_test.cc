@@ -8,10 +8,10 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
-constexpr std::uint32_t kF32 = 0;
+constexpr std::uint32_t kFloat32 = 0;
 
 std::string part_name(int number, int count = 3) {
   return fmt::format("model-{:05}-of-{:05}.gguf", number, count);
@@ -29,12 +29,12 @@ void add_keys(TestWriter& file, const Keys& keys) {
 }
 
 // A model in three parts: its table, nothing, and two norms.
-class SplitTest : public testing::Test {
+class SplitTest : public ::testing::Test {
  protected:
   void write_first(const Keys& keys = {.number = 0}) {
     TestWriter file = small_llama_metadata();
     add_keys(file, keys);
-    file.tensor_with("token_embd.weight", kF32, {64, 29}, std::string(64 * 29 * 4, 'e'));
+    file.tensor_with("token_embd.weight", kFloat32, {64, 29}, std::string(64 * 29 * 4, 'e'));
     file.write(folder_ / part_name(1));
   }
   void write_second(const Keys& keys = {.number = 1}) {
@@ -46,8 +46,8 @@ class SplitTest : public testing::Test {
                    const std::string& name = "output_norm.weight") {
     TestWriter file;
     add_keys(file, keys);
-    file.tensor_with("blk.0.attn_norm.weight", kF32, {64}, std::string(256, 'a'));
-    file.tensor_with(name, kF32, {64}, std::string(256, 'n'));
+    file.tensor_with("blk.0.attn_norm.weight", kFloat32, {64}, std::string(256, 'a'));
+    file.tensor_with(name, kFloat32, {64}, std::string(256, 'n'));
     file.write(folder_ / part_name(3));
   }
   void write_all() {
@@ -151,7 +151,7 @@ TEST_F(SplitTest, ABrokenPartIsRefusedByItsName) {
 TEST_F(SplitTest, OnePartIsNoSplit) {
   TestWriter file = small_llama_metadata();
   add_keys(file, {.number = 0, .count = 1, .tensors = 1});
-  file.tensor("token_embd.weight", kF32, {64, 29}, 64 * 29 * 4);
+  file.tensor("token_embd.weight", kFloat32, {64, 29}, 64 * 29 * 4);
   file.write(folder_ / "whole.gguf");
   const auto opened = open_checkpoint(folder_ / "whole.gguf");
   ASSERT_TRUE(opened) << opened.error().message;

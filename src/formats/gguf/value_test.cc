@@ -9,7 +9,7 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // Each type at an end of its range, and how it is written.
 TestWriter every_type() {
@@ -36,7 +36,7 @@ std::vector<std::pair<std::string, std::string>> written(const File& file) {
   return out;
 }
 
-class EveryTypeTest : public testing::TestWithParam<std::uint32_t> {};
+class EveryTypeTest : public ::testing::TestWithParam<std::uint32_t> {};
 
 TEST_P(EveryTypeTest, IsReadAndWrittenOut) {
   TestWriter writer = every_type();
@@ -47,21 +47,22 @@ TEST_P(EveryTypeTest, IsReadAndWrittenOut) {
   EXPECT_EQ(file->version, GetParam());
   EXPECT_THAT(
       written(*file),
-      testing::ElementsAre(
-          testing::Pair("u8", "255"), testing::Pair("i8", "-128"), testing::Pair("u16", "65535"),
-          testing::Pair("i16", "-32768"), testing::Pair("u32", "4294967295"),
-          testing::Pair("i32", "-2147483648"), testing::Pair("u64", "18446744073709551615"),
-          testing::Pair("i64", "-9223372036854775808"), testing::Pair("f32", "0.1"),
-          testing::Pair("f64", "0.1"), testing::Pair("yes", "true"), testing::Pair("no", "false"),
-          testing::Pair("text", "héllo\\tworld\\n\\x01\\xff"),
-          testing::Pair("numbers", "int16[2] [-1, 2]"),
-          testing::Pair("texts", R"(string[3] ["a", "", "c"])"),
-          testing::Pair("flags", "bool[2] [true, false]"),
-          testing::Pair("nested", "array[3] [uint8[2] [1, 2], uint8[0] [], uint8[1] [3]]"),
-          testing::Pair("empty", "float32[0] []")));
+      ::testing::ElementsAre(
+          ::testing::Pair("u8", "255"), ::testing::Pair("i8", "-128"),
+          ::testing::Pair("u16", "65535"), ::testing::Pair("i16", "-32768"),
+          ::testing::Pair("u32", "4294967295"), ::testing::Pair("i32", "-2147483648"),
+          ::testing::Pair("u64", "18446744073709551615"),
+          ::testing::Pair("i64", "-9223372036854775808"), ::testing::Pair("f32", "0.1"),
+          ::testing::Pair("f64", "0.1"), ::testing::Pair("yes", "true"),
+          ::testing::Pair("no", "false"), ::testing::Pair("text", "héllo\\tworld\\n\\x01\\xff"),
+          ::testing::Pair("numbers", "int16[2] [-1, 2]"),
+          ::testing::Pair("texts", R"(string[3] ["a", "", "c"])"),
+          ::testing::Pair("flags", "bool[2] [true, false]"),
+          ::testing::Pair("nested", "array[3] [uint8[2] [1, 2], uint8[0] [], uint8[1] [3]]"),
+          ::testing::Pair("empty", "float32[0] []")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, EveryTypeTest, testing::Values(2U, 3U));
+INSTANTIATE_TEST_SUITE_P(Versions, EveryTypeTest, ::testing::Values(2U, 3U));
 
 TEST(ValueTest, LongArraysAreShortened) {
   TestWriter writer;

@@ -13,9 +13,9 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 using Texts = std::vector<std::string>;
 using Kinds = std::vector<std::int32_t>;  // 1 normal, 2 unknown, 3 control, 4 user-defined, 6 byte

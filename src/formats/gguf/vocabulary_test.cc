@@ -12,8 +12,8 @@
 namespace hangar::gguf {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // A byte-level vocabulary of 6 tokens; keys in `except` (without their prefix) are left out.
 TestWriter small_vocabulary(const std::vector<std::string>& except = {}) {
@@ -83,7 +83,7 @@ TEST(VocabularyTest, ReadsAByteLevelVocabularyWithoutTensors) {
   EXPECT_TRUE(begins_with_bos(spec));
   ASSERT_EQ(spec.single.size(), 3U);
   EXPECT_EQ(spec.single[2].token, 1);
-  EXPECT_THAT(spec.end_of_generation, testing::IsEmpty());
+  EXPECT_THAT(spec.end_of_generation, ::testing::IsEmpty());
 }
 
 TEST(VocabularyTest, WhatTheFileDoesNotSay) {
@@ -95,7 +95,7 @@ TEST(VocabularyTest, WhatTheFileDoesNotSay) {
   EXPECT_TRUE(vocabulary.tokenizer->kinds.empty());
   EXPECT_FALSE(vocabulary.tokenizer->bos.has_value());
   EXPECT_TRUE(vocabulary.tokenizer->single.empty());
-  EXPECT_THAT(vocabulary.tokenizer->end_of_generation, testing::IsEmpty());
+  EXPECT_THAT(vocabulary.tokenizer->end_of_generation, ::testing::IsEmpty());
 }
 
 TEST(VocabularyTest, Llama3BeginsWithBosUnlessTheFileSaysNo) {
@@ -131,8 +131,9 @@ TEST(VocabularyTest, TemplatesDefaultFirst) {
   const Vocabulary vocabulary = read(file);
   std::vector<std::pair<std::string, std::string>> templates;
   for (const ChatTemplateSource& t : vocabulary.templates) templates.emplace_back(t.name, t.text);
-  EXPECT_THAT(templates, ElementsAre(testing::Pair("default", "D"), testing::Pair("tool_use", "T"),
-                                     testing::Pair("rag", "R")));
+  EXPECT_THAT(templates,
+              ElementsAre(::testing::Pair("default", "D"), ::testing::Pair("tool_use", "T"),
+                          ::testing::Pair("rag", "R")));
   EXPECT_TRUE(read(small_vocabulary()).templates.empty());
 }
 
@@ -148,7 +149,7 @@ void PrintTo(const Wrong& wrong, std::ostream* out) {
   *out << wrong.name;
 }
 
-class WrongVocabularyTest : public testing::TestWithParam<Wrong> {};
+class WrongVocabularyTest : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongVocabularyTest, IsRefusedByField) {
   TestWriter file = small_vocabulary(GetParam().except);
@@ -226,7 +227,7 @@ const Wrong kWrong[] = {
      {"'tokenizer.ggml.add_bos_token'", "uint8 found, a bool expected"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Fields, WrongVocabularyTest, testing::ValuesIn(kWrong),
+INSTANTIATE_TEST_SUITE_P(Fields, WrongVocabularyTest, ::testing::ValuesIn(kWrong),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

@@ -66,7 +66,7 @@ std::vector<float> interleaved(const std::vector<float>& values, std::int32_t he
   return out;
 }
 
-class CommittedModelTest : public testing::TestWithParam<std::string> {};
+class CommittedModelTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(CommittedModelTest, IsWhatTheGgufOfItIs) {
   const auto folder = open(model_data(GetParam()));
@@ -129,9 +129,9 @@ TEST_P(CommittedModelTest, HasTheConfigOfTheGgufOfIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CommittedModelTest,
-                         testing::Values("llama2", "llama3", "llama_biases", "mistral", "mixtral",
-                                         "qwen2", "qwen3", "qwen3moe", "gemma", "gemma2", "gemma3",
-                                         "phi3", "phi3_longrope", "smollm3"),
+                         ::testing::Values("llama2", "llama3", "llama_biases", "mistral", "mixtral",
+                                           "qwen2", "qwen3", "qwen3moe", "gemma", "gemma2",
+                                           "gemma3", "phi3", "phi3_longrope", "smollm3"),
                          [](const auto& test) { return test.param; });
 
 // tools/make_sharded_golden.py wrote both the shards and what torch reads from them.

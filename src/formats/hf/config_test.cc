@@ -10,8 +10,8 @@
 namespace hangar::hf {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr std::string_view kSizes =
     R"("hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
@@ -282,7 +282,7 @@ void PrintTo(const Bad& bad, std::ostream* out) {
   *out << bad.name;
 }
 
-class BadConfigTest : public testing::TestWithParam<Bad> {};
+class BadConfigTest : public ::testing::TestWithParam<Bad> {};
 
 TEST_P(BadConfigTest, IsRefusedByTheKey) {
   const auto config = read(GetParam().config);
@@ -296,7 +296,7 @@ constexpr ErrorCode kNo = ErrorCode::kUnsupported;
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadConfigTest,
-    testing::Values(
+    ::testing::Values(
         Bad{"Empty", "", "not JSON"}, Bad{"Array", "[]", "not a JSON object"},
         Bad{"Duplicate", R"({"model_type": "llama", "model_type": "qwen2"})",
             "key 'model_type' is there twice"},

@@ -11,8 +11,8 @@ namespace hangar::hf {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr RandomWeights kNormal = {.kind = RandomWeights::Kind::kNormal, .seed = 7};
 
@@ -37,7 +37,7 @@ Shapes shapes_of(const Checkpoint& checkpoint) {
 }
 
 // The tiny models that transformers wrote, of every architecture.
-class DummyOfModelTest : public testing::TestWithParam<std::string> {};
+class DummyOfModelTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(DummyOfModelTest, ListsWhatTheModelHas) {
   const auto real = open_checkpoint(model_data(GetParam()));
@@ -64,10 +64,10 @@ TEST_P(DummyOfModelTest, ListsWhatTheModelHas) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, DummyOfModelTest,
-                         testing::Values("gemma", "gemma2", "gemma3", "llama2", "llama3",
-                                         "llama_biases", "mistral", "mixtral", "phi3",
-                                         "phi3_longrope", "qwen2", "qwen2_windows", "qwen3",
-                                         "qwen3moe", "qwen3moe_mixed", "smollm3"),
+                         ::testing::Values("gemma", "gemma2", "gemma3", "llama2", "llama3",
+                                           "llama_biases", "mistral", "mixtral", "phi3",
+                                           "phi3_longrope", "qwen2", "qwen2_windows", "qwen3",
+                                           "qwen3moe", "qwen3moe_mixed", "smollm3"),
                          [](const auto& test) { return test.param; });
 
 TEST(DummyTest, SaysThatItIsOne) {

@@ -10,8 +10,8 @@ namespace hangar::hf {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 Result<FolderFiles> open(const fs::path& path) {
   return FolderFiles::open(path);

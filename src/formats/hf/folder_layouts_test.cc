@@ -10,9 +10,9 @@
 namespace hangar::hf {
 namespace {
 
-using testing::Each;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 std::unique_ptr<Checkpoint> right(const TestFolder& folder) {
   auto opened = open_checkpoint(folder.path());

@@ -9,8 +9,8 @@ namespace hangar::hf {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 Error error_of(const fs::path& path) {
   const auto opened = open_checkpoint(path);

@@ -14,10 +14,10 @@ namespace hangar::hf {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 std::unique_ptr<Checkpoint> right(const fs::path& path) {
   auto opened = open_checkpoint(path);
@@ -258,7 +258,7 @@ TEST(FolderTest, ATokenizerAloneIsAVocabulary) {
   EXPECT_TRUE(checkpoint->tokenizer());
 }
 
-class TokenizerFitTest : public testing::Test {
+class TokenizerFitTest : public ::testing::Test {
  protected:
   // A model of so many tokens whose tokenizer has 4, the last of them added or not.
   Result<TokenizerSpec> tokenizer(std::int64_t vocabulary, bool added) {

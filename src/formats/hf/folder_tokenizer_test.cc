@@ -9,7 +9,7 @@
 namespace hangar::hf {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr std::string_view kVocabulary = R"({"a": 0, "b": 1, "ab": 2, "<|end|>": 3})";
 constexpr std::string_view kMerges = "#version: 0.2\r\na b\r\n";

@@ -12,7 +12,7 @@
 namespace hangar::hf {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // The scanner's own reading of any JSON, written out plainly.
 bool write_value(JsonScanner& scanner, std::string& out) {  // NOLINT(misc-no-recursion)
@@ -151,7 +151,7 @@ TEST(JsonScannerTest, DepthIsBounded) {
   const auto nested = [](std::size_t depth) {
     return std::string(depth, '[') + std::string(depth, ']');
   };
-  EXPECT_THAT(scanned(nested(JsonScanner::kMaxDepth)), testing::StartsWith("["));
+  EXPECT_THAT(scanned(nested(JsonScanner::kMaxDepth)), ::testing::StartsWith("["));
   EXPECT_THAT(scanned(nested(JsonScanner::kMaxDepth + 1)), HasSubstr("nested deeper than 32"));
   EXPECT_THAT(scanned(std::string(1'000'000, '[')), HasSubstr("nested deeper than 32"));
 }
@@ -226,8 +226,9 @@ TEST(JsonScannerTest, PairsOfStringsAreBothGood) {
     pairs.emplace_back(first, second);
   }
   ASSERT_TRUE(scanner.finish());
-  EXPECT_THAT(pairs, testing::ElementsAre(testing::Pair("a", "b"), testing::Pair("é\n", "\"x"),
-                                          testing::Pair("", "long enough to be on the heap")));
+  EXPECT_THAT(pairs,
+              ::testing::ElementsAre(::testing::Pair("a", "b"), ::testing::Pair("é\n", "\"x"),
+                                     ::testing::Pair("", "long enough to be on the heap")));
   for (const std::string_view text : {R"(["a"])", R"(["a", "b", "c"])", "[]", R"(["a", 1])"}) {
     JsonScanner broken(text, "t.json");
     std::string_view first;

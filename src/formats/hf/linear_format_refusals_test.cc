@@ -8,8 +8,8 @@
 namespace hangar::hf {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 Error config_error(std::string_view json) {
   const auto format = make_linear_format(parse_json(json, "config").value().as_object());
@@ -151,7 +151,7 @@ TEST(LinearFormatRefusalsTest, Fp8Settings) {
   expect_corrupt(R"({"quant_method": "fp8", "weight_block_size": [0, 128]})", "weight_block_size");
 }
 
-class DamagedModuleTest : public testing::Test {
+class DamagedModuleTest : public ::testing::Test {
  protected:
   // Both describe and read refuse what `damage` has done, naming the tensor.
   template <typename Damage>

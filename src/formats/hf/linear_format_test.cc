@@ -10,7 +10,7 @@
 namespace hangar::hf {
 namespace {
 
-std::vector<float> values_of(const TensorView& view) {
+std::vector<float> floats_of(const TensorView& view) {
   std::vector<float> values(static_cast<std::size_t>(view.elements()));
   for (std::int64_t r = 0; r < view.rows(); ++r) {
     dequantize_view_row(view, r, values.data() + r * view.columns());
@@ -42,7 +42,7 @@ TEST(LinearFormatTest, EveryFormEqualsWhatItsOwnReaderDequantizes) {
     EXPECT_EQ(view->group_columns, described->group_columns);
     EXPECT_EQ(view->data.size(),
               row_bytes(view->dtype, view->columns()) * static_cast<std::size_t>(view->rows()));
-    const std::vector<float> got = values_of(*view);
+    const std::vector<float> got = floats_of(*view);
     ASSERT_EQ(got.size(), test.expected.size());
     std::size_t differences = 0;
     for (std::size_t i = 0; i < got.size(); ++i) differences += got[i] != test.expected[i];
@@ -50,9 +50,9 @@ TEST(LinearFormatTest, EveryFormEqualsWhatItsOwnReaderDequantizes) {
     methods.insert(std::string(test.config.at("quant_method").as_string()));
     dtypes.insert(test.dtype);
   }
-  EXPECT_THAT(methods, testing::UnorderedElementsAre("awq", "gptq", "compressed-tensors", "fp8",
-                                                     "fbgemm_fp8"));
-  EXPECT_THAT(dtypes, testing::UnorderedElementsAre("INT4_G32", "INT8_G32", "F32", "F8_E4M3"));
+  EXPECT_THAT(methods, ::testing::UnorderedElementsAre("awq", "gptq", "compressed-tensors", "fp8",
+                                                       "fbgemm_fp8"));
+  EXPECT_THAT(dtypes, ::testing::UnorderedElementsAre("INT4_G32", "INT8_G32", "F32", "F8_E4M3"));
 }
 
 TEST(LinearFormatTest, ViewsSayHowManyColumnsShareAScale) {
@@ -99,8 +99,8 @@ TEST(LinearFormatTest, GroupsOfDifferentSizesHaveNoSizeInCommon) {
   EXPECT_EQ(dtype_name(view.dtype), "INT4_G32");
   EXPECT_EQ(view.input_order, nullptr);
   EXPECT_EQ(view.group_columns, 0);
-  EXPECT_EQ(values_of(view)[65], -70.0F);
-  EXPECT_EQ(values_of(view)[97], -700.0F);
+  EXPECT_EQ(floats_of(view)[65], -70.0F);
+  EXPECT_EQ(floats_of(view)[97], -700.0F);
 }
 
 TEST(LinearFormatTest, WhatIsMadeLivesAsLongAsTheView) {
@@ -111,7 +111,7 @@ TEST(LinearFormatTest, WhatIsMadeLivesAsLongAsTheView) {
     test.tensors = {};
   }
   ASSERT_NE(view.owner, nullptr);
-  EXPECT_EQ(values_of(view), linear_case("awq g32").expected);
+  EXPECT_EQ(floats_of(view), linear_case("awq g32").expected);
 }
 
 TEST(LinearFormatTest, Fp8IsReadInPlace) {
@@ -184,8 +184,8 @@ TEST(LinearFormatTest, CompressedModulesAreToldByTargetsAndIgnore) {
   EXPECT_FALSE(format->holds(tensors, "lm_head"));
   EXPECT_FALSE(format->holds(tensors, "model.layers.0.mlp.gate"));
   EXPECT_FALSE(format->read(tensors, "lm_head").has_value());
-  EXPECT_THAT(values_of(format->read(tensors, "model.layers.0.mlp.up_proj").value()),
-              testing::ElementsAre(0.5F, 1, 1.5F, 2, 10, 12, 14, 16));
+  EXPECT_THAT(floats_of(format->read(tensors, "model.layers.0.mlp.up_proj").value()),
+              ::testing::ElementsAre(0.5F, 1, 1.5F, 2, 10, 12, 14, 16));
 }
 
 // compressed-tensors no longer reads its own act-order; g_idx means what GPTQ's does.
@@ -209,7 +209,7 @@ TEST(LinearFormatTest, CompressedGroupsMayBeShuffled) {
   const TensorView view = format->read(tensors, "m").value();
   EXPECT_EQ(dtype_name(view.dtype), "INT4_G32");
   ASSERT_NE(view.input_order, nullptr);
-  const std::vector<float> got = values_of(view);
+  const std::vector<float> got = floats_of(view);
   for (std::size_t i = 0; i < 64; ++i) {
     ASSERT_EQ(got[i], (static_cast<float>(i % 8) - 8) * (i % 2 == 0 ? 1.0F : 10.0F)) << i;
   }
@@ -219,8 +219,8 @@ TEST(LinearFormatTest, CompressedGroupsMayBeShuffled) {
                                     std::vector<std::int32_t>(64, -1));
   const TensorView plain = format->read(tensors, "m").value();
   EXPECT_EQ(plain.input_order, nullptr);
-  EXPECT_EQ(values_of(plain)[1], -7.0F);
-  EXPECT_EQ(values_of(plain)[33], -70.0F);
+  EXPECT_EQ(floats_of(plain)[1], -7.0F);
+  EXPECT_EQ(floats_of(plain)[33], -70.0F);
 }
 
 }  // namespace

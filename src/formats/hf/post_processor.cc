@@ -12,13 +12,13 @@ namespace hangar::hf {
 namespace {
 
 using boost::json::value;
-using Kind = TemplatePiece::Kind;
+using PieceKind = TemplatePiece::Kind;
 
 constexpr TemplatePiece token_piece(TokenId token, std::int32_t type_id) {
-  return {.kind = Kind::kToken, .token = token, .type_id = type_id};
+  return {.kind = PieceKind::kToken, .token = token, .type_id = type_id};
 }
-constexpr TemplatePiece kTextA = {.kind = Kind::kSequenceA};
-constexpr TemplatePiece kTextB = {.kind = Kind::kSequenceB, .type_id = 1};
+constexpr TemplatePiece kTextA = {.kind = PieceKind::kSequenceA};
+constexpr TemplatePiece kTextB = {.kind = PieceKind::kSequenceB, .type_id = 1};
 
 std::optional<TokenId> as_id(const value& number) {
   const std::int64_t* id = number.if_int64();
@@ -90,7 +90,8 @@ bool append_piece(const value& piece, const SpecialIds& special, std::vector<Tem
     return true;
   }
   if (kind != "Sequence" || (name != "A" && name != "B")) return false;
-  out.push_back({.kind = name == "A" ? Kind::kSequenceA : Kind::kSequenceB, .type_id = *type_id});
+  out.push_back(
+      {.kind = name == "A" ? PieceKind::kSequenceA : PieceKind::kSequenceB, .type_id = *type_id});
   return true;
 }
 
@@ -126,7 +127,7 @@ Status read_one(StageFields& fields, PostProcessor& out) {
                 kTextA,
                 token_piece(sep, 0),
                 token_piece(sep, 0),
-                {.kind = Kind::kSequenceB, .type_id = 0},
+                {.kind = PieceKind::kSequenceB, .type_id = 0},
                 token_piece(sep, 0)};
   } else if (fields.type() == "ByteLevel") {  // mends offsets, adds nothing
     fields.ignore("add_prefix_space");

@@ -10,9 +10,9 @@
 namespace hangar::hf {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 Result<SafetensorsFile> parse(const std::string& file) {
   return parse_safetensors(std::as_bytes(std::span(file)), "w.safetensors");
@@ -80,7 +80,7 @@ void PrintTo(const Bad& bad, std::ostream* out) {
   *out << bad.name;
 }
 
-class BadSafetensorsTest : public testing::TestWithParam<Bad> {};
+class BadSafetensorsTest : public ::testing::TestWithParam<Bad> {};
 
 TEST_P(BadSafetensorsTest, IsRefusedWithWhatWasFound) {
   const auto parsed = parse(GetParam().file);
@@ -96,7 +96,7 @@ std::string one(std::string_view entry, std::string_view data = "12345678") {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadSafetensorsTest,
-    testing::Values(
+    ::testing::Values(
         Bad{"Empty", "", "0 bytes found"}, Bad{"Cut", "\x01\x02", "2 bytes found"},
         Bad{"HugeLength", length_bytes(4'000'000'000) + "{}", "header length 4000000000"},
         Bad{"LengthOfAllOnes", length_bytes(UINT64_MAX) + "{}",

@@ -11,10 +11,10 @@
 namespace hangar::hf {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using testing::FieldsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 Result<GenerationDefaults> read(const std::string& text) {
   const auto object = parse_object(text, "generation_config.json");

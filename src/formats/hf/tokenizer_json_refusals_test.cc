@@ -11,7 +11,7 @@ namespace {
 
 using test::json;
 using test::small_tokenizer;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr ErrorCode kCorrupt = ErrorCode::kCorrupt;
 constexpr ErrorCode kUnsupported = ErrorCode::kUnsupported;
@@ -27,7 +27,7 @@ void PrintTo(const Wrong& wrong, std::ostream* out) {
   *out << wrong.name;
 }
 
-class WrongTokenizerTest : public testing::TestWithParam<Wrong> {};
+class WrongTokenizerTest : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongTokenizerTest, IsRefused) {
   const Result<TokenizerSpec> spec = GetParam().read();
@@ -224,7 +224,7 @@ const Wrong kWrong[] = {
      {"'<tool>' has id 7", "says 5"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(Fields, WrongTokenizerTest, testing::ValuesIn(kWrong),
+INSTANTIATE_TEST_SUITE_P(Fields, WrongTokenizerTest, ::testing::ValuesIn(kWrong),
                          [](const auto& test) { return test.param.name; });
 
 // The text of small_tokenizer(), where the tree cannot hold what is wrong.

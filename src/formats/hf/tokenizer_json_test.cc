@@ -13,8 +13,8 @@ using test::read;
 using test::read_with;
 using test::read_with_model;
 using test::small_tokenizer;
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using Piece = TemplatePiece;
 
 #define ASSERT_READ(spec) ASSERT_TRUE(spec) << (spec).error().message
@@ -47,7 +47,7 @@ TEST(TokenizerJsonTest, ReadsABytePairModel) {
   EXPECT_THAT(spec->kinds,
               ElementsAre(TokenKind::kControl, TokenKind::kNormal, TokenKind::kNormal,
                           TokenKind::kNormal, TokenKind::kNormal, TokenKind::kUserDefined));
-  EXPECT_THAT(written(spec->merges), ElementsAre(testing::Pair("ab", 1U)));
+  EXPECT_THAT(written(spec->merges), ElementsAre(::testing::Pair("ab", 1U)));
   ASSERT_EQ(spec->added.size(), 2U);
   EXPECT_TRUE(spec->added[0].special && !spec->added[0].normalized && !spec->added[0].lstrip);
   const AddedToken& tool = spec->added[1];
@@ -63,7 +63,7 @@ TEST(TokenizerJsonTest, MergesAsPairsMayHoldSpaces) {
   const auto spec = read_with_model("merges", R"([["a", "b"], ["\u00e9 ", "b c"]])");
   ASSERT_READ(spec);
   EXPECT_THAT(written(spec->merges),
-              ElementsAre(testing::Pair("ab", 1U), testing::Pair("é b c", 3U)));
+              ElementsAre(::testing::Pair("ab", 1U), ::testing::Pair("é b c", 3U)));
 }
 
 TEST(TokenizerJsonTest, SettingsOfABytePairModel) {

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/descriptor.h"
+
 namespace hangar {
 namespace {
 
@@ -25,13 +27,6 @@ constexpr std::uint64_t kPieces = 64;
 // Files beside the weights that say what they mean.
 constexpr std::array<std::string_view, 3> kCompanions = {"config.json", "quantize_config.json",
                                                          "quant_config.json"};
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 tl::unexpected<Error> failed(const fs::path& path, const char* doing) {
   const int number = errno;

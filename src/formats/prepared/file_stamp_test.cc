@@ -13,9 +13,9 @@ namespace hangar {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class FileStampTest : public testing::Test {
+class FileStampTest : public ::testing::Test {
  protected:
   FileStampTest() { fs::create_directories(folder_); }
   ~FileStampTest() override { fs::remove_all(folder_); }

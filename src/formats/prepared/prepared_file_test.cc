@@ -18,8 +18,8 @@ namespace hangar {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::vector<std::byte> bytes_of(std::size_t count, int seed) {
   std::vector<std::byte> bytes(count);
@@ -29,7 +29,7 @@ std::vector<std::byte> bytes_of(std::size_t count, int seed) {
   return bytes;
 }
 
-class PreparedFileTest : public testing::Test {
+class PreparedFileTest : public ::testing::Test {
  protected:
   PreparedFileTest() {
     fs::create_directories(folder_);
@@ -71,7 +71,7 @@ class PreparedFileTest : public testing::Test {
 
 TEST_F(PreparedFileTest, GivesBackWhatWasAdded) {
   write_two();
-  EXPECT_THAT(names(), testing::ElementsAre("m.cpu"));
+  EXPECT_THAT(names(), ::testing::ElementsAre("m.cpu"));
   const auto prepared = open_prepared(path_, wanted_);
   ASSERT_TRUE(prepared.has_value()) << prepared.error().message;
   const auto first = (*prepared)->find({"blk.0.a", 0, 16, 32});
@@ -165,7 +165,7 @@ TEST_F(PreparedFileTest, WithoutFinishNothingStays) {
   {
     auto out = writer().value();
     ASSERT_TRUE(out->add({"a", 0, 1, 1}, "f", bytes_of(10, 0)));
-    EXPECT_THAT(names(), testing::ElementsAre(".m.cpu.draft"));
+    EXPECT_THAT(names(), ::testing::ElementsAre(".m.cpu.draft"));
   }
   EXPECT_THAT(names(), IsEmpty());
   write_two();
@@ -201,7 +201,7 @@ TEST_F(PreparedFileTest, OfTwoWritersOneIsRefused) {
   std::ofstream(PreparedFileWriter::draft_of(path_)) << "rubbish of a killed one";
   write_two();
   EXPECT_TRUE(open_prepared(path_, wanted_).has_value());
-  EXPECT_THAT(names(), testing::ElementsAre("m.cpu"));
+  EXPECT_THAT(names(), ::testing::ElementsAre("m.cpu"));
 }
 
 TEST_F(PreparedFileTest, AFinishedWriterTakesNothingFromTheNext) {
@@ -242,7 +242,7 @@ TEST_F(PreparedFileTest, AFullDiskLeavesNothing) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   EXPECT_EQ(read(), old);
-  EXPECT_THAT(names(), testing::ElementsAre("m.cpu"));
+  EXPECT_THAT(names(), ::testing::ElementsAre("m.cpu"));
 }
 
 TEST_F(PreparedFileTest, AFolderThatCannotBeMadeIsSaid) {

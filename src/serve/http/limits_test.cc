@@ -97,7 +97,7 @@ TEST(LimitsTest, AnAnswerHasItsTime) {
   EXPECT_THAT(whole.received, HasSubstr("\r\nConnection: close\r\n"));
   EXPECT_TRUE(streamed.read_to_end());
   EXPECT_THAT(streamed.received, StartsWith("HTTP/1.1 200 "));
-  EXPECT_THAT(streamed.received, testing::Not(EndsWith("\r\n0\r\n\r\n")));
+  EXPECT_THAT(streamed.received, ::testing::Not(EndsWith("\r\n0\r\n\r\n")));
   EXPECT_TRUE(eventually([&] {
     const auto seen = server.engine->seen();
     return seen.size() == 2 && seen[0].finished && seen[1].finished;

@@ -60,10 +60,10 @@ TEST(HttpServerTest, OldClientsGetAStreamWithoutChunks) {
   EXPECT_TRUE(client.read_to_end());
   EXPECT_THAT(client.received, StartsWith("HTTP/1.0 200 OK\r\n"));
   EXPECT_THAT(client.received, Not(HasSubstr("chunked")));
-  EXPECT_THAT(client.received, testing::EndsWith("data: [DONE]\n\n"));
+  EXPECT_THAT(client.received, ::testing::EndsWith("data: [DONE]\n\n"));
 }
 
-class ClientGoneTest : public testing::TestWithParam<const char*> {};
+class ClientGoneTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(ClientGoneTest, StopsTheGeneration) {
   TestServer server(MockEngine::Options{.step_us = 20'000, .context_tokens = 100'000});
@@ -82,8 +82,8 @@ TEST_P(ClientGoneTest, StopsTheGeneration) {
 }
 
 INSTANTIATE_TEST_SUITE_P(StreamedAndNot, ClientGoneTest,
-                         testing::Values(R"(,"stream":true,"max_tokens":50000)",
-                                         R"(,"max_tokens":50000)"));
+                         ::testing::Values(R"(,"stream":true,"max_tokens":50000)",
+                                           R"(,"max_tokens":50000)"));
 
 TEST(HttpServerTest, SaysContinueToThoseWhoWait) {
   TestServer server(mock_says("hello"));
@@ -139,7 +139,7 @@ TEST(HttpServerTest, KnowsMethodsAndAddresses) {
   client.send("HEAD /v1/models HTTP/1.1\r\nHost: x\r\n\r\n");
   ASSERT_TRUE(client.read_until("\r\n\r\n"));
   EXPECT_THAT(client.received, Not(HasSubstr("Content-Length: 0")));
-  EXPECT_THAT(client.received, testing::EndsWith("\r\n\r\n"));
+  EXPECT_THAT(client.received, ::testing::EndsWith("\r\n\r\n"));
   client.received.clear();
   EXPECT_THAT(ask("GET /v1/models?x=1"), HasSubstr(R"("id":"mock")"));
   EXPECT_THAT(ask("GET http://x/v1/models/mock"), HasSubstr(R"("object":"model")"));
@@ -224,7 +224,7 @@ TEST(HttpServerTest, FailuresAreErrorsBeforeAndAfterTheFirstToken) {
   EXPECT_THAT(client.received, HasSubstr(R"(data: {"error":{"message":)"));
   EXPECT_THAT(client.received, Not(HasSubstr("[DONE]")));
   // Not the last chunk: whoever looks at the framing alone sees that it is not whole.
-  EXPECT_THAT(client.received, Not(testing::EndsWith("0\r\n\r\n")));
+  EXPECT_THAT(client.received, Not(::testing::EndsWith("0\r\n\r\n")));
 }
 
 TEST(HttpServerTest, ListenSaysWhatIsWrong) {

@@ -20,9 +20,9 @@ TEST(ChatAnswerTest, WholeAnswerHasOpenAisShape) {
   const Answer answer = door.chat("");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(at(answer.body, "/object"), "\"chat.completion\"");
-  EXPECT_THAT(at(answer.body, "/id"), testing::StartsWith("\"chatcmpl-"));
+  EXPECT_THAT(at(answer.body, "/id"), ::testing::StartsWith("\"chatcmpl-"));
   EXPECT_EQ(at(answer.body, "/model"), "\"mock\"");
-  EXPECT_THAT(at(answer.body, "/system_fingerprint"), testing::StartsWith("\"fp_"));
+  EXPECT_THAT(at(answer.body, "/system_fingerprint"), ::testing::StartsWith("\"fp_"));
   EXPECT_GT(answer.body.at("created").as_int64(), 0);
   EXPECT_EQ(at(answer.body, "/choices"),
             R"([{"index":0,"message":{"role":"assistant","content":"hello","refusal":null},)"
@@ -71,7 +71,7 @@ TEST(ChatAnswerTest, StreamHasRoleTextFinishUsageAndDone) {
 TEST(ChatAnswerTest, WithoutIncludeUsageNoEventSpeaksOfIt) {
   Door door(says("hey"));
   const Answer answer = door.chat(R"(,"stream":true)");
-  EXPECT_THAT(answer.text, testing::Not(HasSubstr("usage")));
+  EXPECT_THAT(answer.text, ::testing::Not(HasSubstr("usage")));
   EXPECT_TRUE(answer.done);
 }
 
@@ -243,7 +243,7 @@ TEST(CompletionAnswerTest, StreamedOffsetsGoOn) {
     }
   }
   EXPECT_EQ(text, "abc");
-  EXPECT_THAT(offsets, testing::ElementsAre(0, 1, 2));
+  EXPECT_THAT(offsets, ::testing::ElementsAre(0, 1, 2));
   EXPECT_EQ(at(answer.events.back(), "/choices/0/finish_reason"), "\"stop\"");
 }
 

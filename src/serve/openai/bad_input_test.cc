@@ -17,7 +17,7 @@ namespace json = boost::json;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-class BadInputTest : public testing::Test {
+class BadInputTest : public ::testing::Test {
  protected:
   BadInputTest() {
     auto engine = std::make_unique<MockEngine>(MockEngine::Options{.context_tokens = 1000});

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <boost/json/parser.hpp>
 #include <boost/json/value.hpp>
-#include <cctype>
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "serve/openai/field_reader.h"
 
 namespace hangar {
@@ -18,10 +18,8 @@ namespace json = boost::json;
 namespace {
 
 bool is_json_type(std::string_view content_type) {
-  std::string type(content_type.substr(0, content_type.find(';')));
+  std::string type = ascii_lower(content_type.substr(0, content_type.find(';')));
   while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.pop_back();
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return type.empty() || type == "application/json" || type.ends_with("+json");
 }
 

@@ -97,7 +97,7 @@ TEST(RequestLimitsTest, AStreamNobodyReadsIsCutOffAndEndsWithAnError) {
   }
   EXPECT_LT(text.size(), std::size_t{64} << 10U);
   EXPECT_THAT(text, HasSubstr("too slow"));
-  EXPECT_THAT(text, testing::Not(HasSubstr("[DONE]")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("[DONE]")));
 }
 
 TEST(RequestLimitsTest, AnAnswerThatCouldFillTheMemoryIsRefused) {

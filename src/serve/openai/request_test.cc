@@ -213,7 +213,7 @@ TEST(ChatRequestTest, EveryFieldArrives) {
   EXPECT_TRUE(fields.stream);
   EXPECT_TRUE(fields.include_usage);
   EXPECT_THAT(fields.sampling.logit_bias,
-              ElementsAre(testing::Pair(5, -100.0F), testing::Pair(6, 0.5F)));
+              ElementsAre(::testing::Pair(5, -100.0F), ::testing::Pair(6, 0.5F)));
   EXPECT_TRUE(fields.ignore_eos);
   EXPECT_EQ(fields.min_tokens, 2);
   EXPECT_EQ(request->max_tokens, 7);

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 using ::testing::HasSubstr;
 
-class TokenizeTest : public testing::Test {
+class TokenizeTest : public ::testing::Test {
  protected:
   TokenizeTest() {
     gateway_.add(

@@ -124,57 +124,57 @@ bool names_test(Heap& /*heap*/, const Value& value, const Args& args) {
   return value.is_string() && find_test(value.as_text()) != nullptr;
 }
 
-struct Entry {
+struct TestEntry {
   std::string_view name;
   TestFunction function;
 };
 
 constexpr std::array kTests = {
-    Entry{"defined", &plain<&is_defined>},
-    Entry{"undefined", &plain<&is_undefined>},
-    Entry{"none", &plain<&is_none>},
-    Entry{"boolean", &plain<&is_boolean>},
-    Entry{"true", &plain<&is_just_true>},
-    Entry{"false", &plain<&is_just_false>},
-    Entry{"integer", &plain<&is_integer>},
-    Entry{"float", &plain<&is_float>},
-    Entry{"number", &plain<&is_number>},
-    Entry{"string", &plain<&is_string>},
-    Entry{"mapping", &plain<&is_mapping>},
-    Entry{"iterable", &plain<&is_iterable>},
-    Entry{"sequence", &plain<&is_sequence>},
-    Entry{"callable", &plain<&is_callable>},
-    Entry{"escaped", &plain<&is_escaped>},
-    Entry{"odd", &is_odd},
-    Entry{"even", &is_even},
-    Entry{"divisibleby", &is_divisible},
-    Entry{"upper", &is_upper},
-    Entry{"lower", &is_lower},
-    Entry{"sameas", &is_same_as},
-    Entry{"filter", &names_filter},
-    Entry{"test", &names_test},
-    Entry{"in", &compares<CompareOp::kIn>},
-    Entry{"eq", &compares<CompareOp::kEqual>},
-    Entry{"==", &compares<CompareOp::kEqual>},
-    Entry{"equalto", &compares<CompareOp::kEqual>},
-    Entry{"ne", &compares<CompareOp::kNotEqual>},
-    Entry{"!=", &compares<CompareOp::kNotEqual>},
-    Entry{"gt", &compares<CompareOp::kGreater>},
-    Entry{">", &compares<CompareOp::kGreater>},
-    Entry{"greaterthan", &compares<CompareOp::kGreater>},
-    Entry{"ge", &compares<CompareOp::kGreaterEqual>},
-    Entry{">=", &compares<CompareOp::kGreaterEqual>},
-    Entry{"lt", &compares<CompareOp::kLess>},
-    Entry{"<", &compares<CompareOp::kLess>},
-    Entry{"lessthan", &compares<CompareOp::kLess>},
-    Entry{"le", &compares<CompareOp::kLessEqual>},
-    Entry{"<=", &compares<CompareOp::kLessEqual>},
+    TestEntry{"defined", &plain<&is_defined>},
+    TestEntry{"undefined", &plain<&is_undefined>},
+    TestEntry{"none", &plain<&is_none>},
+    TestEntry{"boolean", &plain<&is_boolean>},
+    TestEntry{"true", &plain<&is_just_true>},
+    TestEntry{"false", &plain<&is_just_false>},
+    TestEntry{"integer", &plain<&is_integer>},
+    TestEntry{"float", &plain<&is_float>},
+    TestEntry{"number", &plain<&is_number>},
+    TestEntry{"string", &plain<&is_string>},
+    TestEntry{"mapping", &plain<&is_mapping>},
+    TestEntry{"iterable", &plain<&is_iterable>},
+    TestEntry{"sequence", &plain<&is_sequence>},
+    TestEntry{"callable", &plain<&is_callable>},
+    TestEntry{"escaped", &plain<&is_escaped>},
+    TestEntry{"odd", &is_odd},
+    TestEntry{"even", &is_even},
+    TestEntry{"divisibleby", &is_divisible},
+    TestEntry{"upper", &is_upper},
+    TestEntry{"lower", &is_lower},
+    TestEntry{"sameas", &is_same_as},
+    TestEntry{"filter", &names_filter},
+    TestEntry{"test", &names_test},
+    TestEntry{"in", &compares<CompareOp::kIn>},
+    TestEntry{"eq", &compares<CompareOp::kEqual>},
+    TestEntry{"==", &compares<CompareOp::kEqual>},
+    TestEntry{"equalto", &compares<CompareOp::kEqual>},
+    TestEntry{"ne", &compares<CompareOp::kNotEqual>},
+    TestEntry{"!=", &compares<CompareOp::kNotEqual>},
+    TestEntry{"gt", &compares<CompareOp::kGreater>},
+    TestEntry{">", &compares<CompareOp::kGreater>},
+    TestEntry{"greaterthan", &compares<CompareOp::kGreater>},
+    TestEntry{"ge", &compares<CompareOp::kGreaterEqual>},
+    TestEntry{">=", &compares<CompareOp::kGreaterEqual>},
+    TestEntry{"lt", &compares<CompareOp::kLess>},
+    TestEntry{"<", &compares<CompareOp::kLess>},
+    TestEntry{"lessthan", &compares<CompareOp::kLess>},
+    TestEntry{"le", &compares<CompareOp::kLessEqual>},
+    TestEntry{"<=", &compares<CompareOp::kLessEqual>},
 };
 
 }  // namespace
 
 TestFunction find_test(std::string_view name) {
-  for (const Entry& entry : kTests) {
+  for (const TestEntry& entry : kTests) {
     if (entry.name == name) return entry.function;
   }
   return nullptr;

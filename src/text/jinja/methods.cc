@@ -83,18 +83,18 @@ Value float_is_integer(Heap& /*heap*/, const Value& self, const Args& args) {
   return Value::boolean(std::isfinite(number) && number == std::floor(number));
 }
 
-struct Entry {
+struct MethodEntry {
   std::string_view name;
   Method method;
 };
 
-constexpr std::array<Entry, 5> kDictMethods = {{{"keys", &dict_keys},
-                                                {"values", &dict_values},
-                                                {"items", &dict_items},
-                                                {"get", &dict_get},
-                                                {"copy", &dict_copy}}};
+constexpr std::array<MethodEntry, 5> kDictMethods = {{{"keys", &dict_keys},
+                                                      {"values", &dict_values},
+                                                      {"items", &dict_items},
+                                                      {"get", &dict_get},
+                                                      {"copy", &dict_copy}}};
 
-constexpr std::array<Entry, 3> kListMethods = {
+constexpr std::array<MethodEntry, 3> kListMethods = {
     {{"index", &list_index}, {"count", &list_count}, {"copy", &list_copy}}};
 
 constexpr std::array<std::string_view, 8> kListMutators = {"append", "clear",  "extend",  "insert",
@@ -103,8 +103,8 @@ constexpr std::array<std::string_view, 5> kDictMutators = {"clear", "pop", "popi
                                                            "update"};
 
 template <std::size_t N>
-Method look_up(const std::array<Entry, N>& table, std::string_view name) {
-  for (const Entry& entry : table) {
+Method look_up(const std::array<MethodEntry, N>& table, std::string_view name) {
+  for (const MethodEntry& entry : table) {
     if (entry.name == name) return entry.method;
   }
   return nullptr;

@@ -312,60 +312,60 @@ Value format_map(Heap& heap, const Value& self, const Args& args) {
   return alike(heap, self, brace_format(heap, self.as_text(), named));
 }
 
-struct Entry {
+struct StringMethodEntry {
   std::string_view name;
   Method method;
 };
 
 constexpr std::array kStringMethods = {
-    Entry{"strip", &strip<Side::kBoth>},
-    Entry{"lstrip", &strip<Side::kLeft>},
-    Entry{"rstrip", &strip<Side::kRight>},
-    Entry{"split", &split<false>},
-    Entry{"rsplit", &split<true>},
-    Entry{"splitlines", &split_into_lines},
-    Entry{"partition", &partition<false>},
-    Entry{"rpartition", &partition<true>},
-    Entry{"startswith", &starts_or_ends<true>},
-    Entry{"endswith", &starts_or_ends<false>},
-    Entry{"replace", &replace},
-    Entry{"upper", &changed<&to_upper>},
-    Entry{"lower", &changed<&to_lower>},
-    Entry{"casefold", &changed<&to_lower>},
-    Entry{"title", &changed<&to_title_words>},
-    Entry{"capitalize", &changed<&to_title_first>},
-    Entry{"swapcase", &changed<&swap_case>},
-    Entry{"join", &join},
-    Entry{"format", &format},
-    Entry{"format_map", &format_map},
-    Entry{"find", &find<false>},
-    Entry{"rfind", &find<true>},
-    Entry{"index", &index<false>},
-    Entry{"rindex", &index<true>},
-    Entry{"count", &count},
-    Entry{"removeprefix", &remove_affix<true>},
-    Entry{"removesuffix", &remove_affix<false>},
-    Entry{"ljust", &justify<Side::kLeft>},
-    Entry{"rjust", &justify<Side::kRight>},
-    Entry{"center", &justify<Side::kBoth>},
-    Entry{"zfill", &fill_zeros},
-    Entry{"expandtabs", &expand_tabs},
-    Entry{"isalpha", &all_are<&is_letter>},
-    Entry{"isdigit", &all_are<&is_digit>},
-    Entry{"isdecimal", &all_are<&is_digit>},
-    Entry{"isnumeric", &all_are<&is_digit>},
-    Entry{"isalnum", &all_are<&is_alphanumeric>},
-    Entry{"isspace", &all_are<&is_space>},
-    Entry{"isascii", &all_ascii},
-    Entry{"isupper", &has_case<&is_upper_text>},
-    Entry{"islower", &has_case<&is_lower_text>},
-    Entry{"istitle", &is_title},
+    StringMethodEntry{"strip", &strip<Side::kBoth>},
+    StringMethodEntry{"lstrip", &strip<Side::kLeft>},
+    StringMethodEntry{"rstrip", &strip<Side::kRight>},
+    StringMethodEntry{"split", &split<false>},
+    StringMethodEntry{"rsplit", &split<true>},
+    StringMethodEntry{"splitlines", &split_into_lines},
+    StringMethodEntry{"partition", &partition<false>},
+    StringMethodEntry{"rpartition", &partition<true>},
+    StringMethodEntry{"startswith", &starts_or_ends<true>},
+    StringMethodEntry{"endswith", &starts_or_ends<false>},
+    StringMethodEntry{"replace", &replace},
+    StringMethodEntry{"upper", &changed<&to_upper>},
+    StringMethodEntry{"lower", &changed<&to_lower>},
+    StringMethodEntry{"casefold", &changed<&to_lower>},
+    StringMethodEntry{"title", &changed<&to_title_words>},
+    StringMethodEntry{"capitalize", &changed<&to_title_first>},
+    StringMethodEntry{"swapcase", &changed<&swap_case>},
+    StringMethodEntry{"join", &join},
+    StringMethodEntry{"format", &format},
+    StringMethodEntry{"format_map", &format_map},
+    StringMethodEntry{"find", &find<false>},
+    StringMethodEntry{"rfind", &find<true>},
+    StringMethodEntry{"index", &index<false>},
+    StringMethodEntry{"rindex", &index<true>},
+    StringMethodEntry{"count", &count},
+    StringMethodEntry{"removeprefix", &remove_affix<true>},
+    StringMethodEntry{"removesuffix", &remove_affix<false>},
+    StringMethodEntry{"ljust", &justify<Side::kLeft>},
+    StringMethodEntry{"rjust", &justify<Side::kRight>},
+    StringMethodEntry{"center", &justify<Side::kBoth>},
+    StringMethodEntry{"zfill", &fill_zeros},
+    StringMethodEntry{"expandtabs", &expand_tabs},
+    StringMethodEntry{"isalpha", &all_are<&is_letter>},
+    StringMethodEntry{"isdigit", &all_are<&is_digit>},
+    StringMethodEntry{"isdecimal", &all_are<&is_digit>},
+    StringMethodEntry{"isnumeric", &all_are<&is_digit>},
+    StringMethodEntry{"isalnum", &all_are<&is_alphanumeric>},
+    StringMethodEntry{"isspace", &all_are<&is_space>},
+    StringMethodEntry{"isascii", &all_ascii},
+    StringMethodEntry{"isupper", &has_case<&is_upper_text>},
+    StringMethodEntry{"islower", &has_case<&is_lower_text>},
+    StringMethodEntry{"istitle", &is_title},
 };
 
 }  // namespace
 
 Method find_string_method(std::string_view name) {
-  for (const Entry& entry : kStringMethods) {
+  for (const StringMethodEntry& entry : kStringMethods) {
     if (entry.name == name) return entry.method;
   }
   return nullptr;
