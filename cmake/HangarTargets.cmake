@@ -3,6 +3,37 @@
 # *_test.cc the program NAME_tests, each of whose tests ctest knows.
 include(GoogleTest)
 
+# hangar_unity(TARGET): with HANGAR_UNITY some six of its files are compiled as one, which takes a third of the time
+# where all must be. Which ones hangs on their names alone: a new file meets its own group and moves no other. Names in
+# unnamed namespaces must differ within a group. Files that Highway includes anew for each processor stay alone, and
+# commands, each of which has its kExamples.
+option(HANGAR_UNITY "Compile several files as one" OFF)
+function(hangar_unity target)
+  if(NOT HANGAR_UNITY)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  list(LENGTH sources count)
+  set(groups 1)
+  while(count GREATER 6)
+    math(EXPR count "(${count} + 1) / 2")
+    math(EXPR groups "${groups} * 2")
+  endwhile()
+  foreach(source IN LISTS sources)
+    file(STRINGS ${source} alone REGEX "foreach_target" LIMIT_COUNT 1)
+    if(NOT alone AND NOT source MATCHES "/cli/commands/")
+      get_filename_component(file ${source} NAME)
+      string(SHA1 hash ${file})
+      string(SUBSTRING ${hash} 0 6 hash)
+      math(EXPR group "0x${hash} % ${groups}")
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
+    endif()
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # A class with a member of an unnamed namespace's: gcc takes its file for a header.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endfunction()
+
 function(hangar_library name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/(cuda|nccl)/")  # libraries of their own
@@ -14,9 +45,11 @@ function(hangar_library name)
   add_library(hangar_${name} STATIC ${sources})
   target_include_directories(hangar_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(hangar_${name} PUBLIC ${ARGN})
+  hangar_unity(hangar_${name})
   if(HANGAR_TESTS AND fakes)
     add_library(hangar_${name}_testing STATIC ${fakes})
     target_link_libraries(hangar_${name}_testing PUBLIC hangar_${name})
+    hangar_unity(hangar_${name}_testing)
     set_property(GLOBAL APPEND PROPERTY HANGAR_TESTING_LIBRARIES hangar_${name}_testing)
   endif()
   if(HANGAR_TESTS AND tests)
@@ -32,6 +65,7 @@ function(hangar_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE HANGAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  hangar_unity(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
 endfunction()
 
