@@ -311,6 +311,7 @@ class DeterministicCudaAttentionTest : public CudaAttentionTest {
   void expect_rows_alone_are_the_same(KvType type) {
     // One context alone is cut for many blocks; many are done whole; a row may be one of a chunk.
     const std::vector<SequencePlan> plans = {{3000, 1}, {1400, 7}, {511, 1}, {0, 200}, {600, 40}};
+    int turn = 0;
     for (const Heads heads :
          {Heads{8, 2, 128}, Heads{3, 1, 64}, Heads{2, 1, 256}, Heads{2, 1, 24}}) {
       for (const std::int32_t many : {0, 200}) {
@@ -326,6 +327,7 @@ class DeterministicCudaAttentionTest : public CudaAttentionTest {
           for (std::size_t s = 0; s < plans.size(); ++s) {
             const RaggedBatch::Sequence& sequence = c.batch.sequences[s];
             for (std::int32_t i = 0; i < sequence.rows; i += 13) {
+              if (left_out(turn++, 5)) continue;
               const auto at = static_cast<std::size_t>((sequence.first_row + i) * c.q_columns());
               expect_same_bits(
                   attend(*cuda_, *cache, row_alone(c, s, i), extras),

@@ -116,8 +116,9 @@ TEST_P(Fp8DirectTest, EqualsSumsInDoubleByEveryWay) {
       for (const bool gate : {false, true}) {
         if (gate && outputs % 8 != 0) continue;
         for (const bool with_norm : {false, true}) {
-          start_over();
           const auto output = static_cast<ProductOutput>(turn++ % 3);
+          if (left_out(turn, 5)) continue;
+          start_over();
           SCOPED_TRACE(fmt::format("{} rows, {} x {}{}{}, output {}", rows, outputs, columns,
                                    gate ? ", gated" : "", with_norm ? ", normed" : "",
                                    static_cast<int>(output)));

@@ -104,10 +104,12 @@ class Int4MatmulTest : public Int4ProductTest {
 };
 
 TEST_P(Int4MatmulTest, EqualsSumsInDoubleByEveryWay) {
+  int turn = 0;
   for (const Int4Form form : kInt4Forms) {
     for (const std::int64_t rows : {1, 2, 3, 5, 8, 9, 16, 27, 64, 65, 128, 200}) {
       for (const auto& [outputs, columns] :
            {std::pair<std::int64_t, std::int64_t>{16, 32}, {48, 576}, {208, 1024}}) {
+        if (left_out(turn++, 5)) continue;
         SCOPED_TRACE(fmt::format("form {}, {} rows, {} x {}", static_cast<int>(form), rows, outputs,
                                  columns));
         const auto output = static_cast<ProductOutput>((rows + outputs / 16) % 3);

@@ -18,14 +18,6 @@
 namespace hangar::cuda {
 namespace {
 
-// Under racecheck, which this build is for, a launch takes seconds: fewer of them, the same
-// kernels.
-#ifdef HANGAR_CUDA_FOR_RACECHECK
-constexpr bool kFewLaunches = true;
-#else
-constexpr bool kFewLaunches = false;
-#endif
-
 struct Shape {
   std::int32_t layers = 2;
   std::int32_t hidden = 4096;

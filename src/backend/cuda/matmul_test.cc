@@ -206,10 +206,12 @@ TEST_P(MatmulTest, GatesBeforeTheProduct) {
 
 // In one product where that can be, else gate and up one after the other.
 TEST_P(MatmulTest, AGatedMlpIsItsParts) {
+  int turn = 0;
   for (const GateFunction f : {GateFunction::kSilu, GateFunction::kGelu, GateFunction::kGeluTanh}) {
     for (const auto& [hidden, inner] :
          {std::pair<std::int64_t, std::int64_t>{128, 40}, {576, 1536}, {96, 64}, {1024, 2056}}) {
       for (const std::int64_t rows : {1, 3, 8, 9, 33, 64, 100, 128, 129}) {
+        if (left_out(turn++, 5)) continue;
         SCOPED_TRACE(
             fmt::format("gate {}, {} -> {}, {} rows", static_cast<int>(f), hidden, inner, rows));
         start_over();
@@ -265,6 +267,7 @@ TEST_P(MatmulTest, NoRowsAreNoWork) {
 TEST_P(MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
   launch_.deterministic = true;
   int made = 0;
+  int turn = 0;
   for (const bool tuned : {false, true}) {
     for (const std::int64_t columns : {64, 1001, 4096}) {
       start_over();
@@ -324,6 +327,7 @@ TEST_P(MatmulTest, DeterministicRowsDoNotDependOnTheirNeighbours) {
                                         {100, 64},
                                         {130, 129},
                                         {1, 299}}) {
+        if (left_out(turn++, 4)) continue;
         const std::vector<Numbers> got = results(first, rows);
         for (std::int64_t r = 0; r < rows; ++r) {
           ASSERT_EQ(got[static_cast<std::size_t>(r)], want[static_cast<std::size_t>(first + r)])

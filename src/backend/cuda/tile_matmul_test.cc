@@ -183,6 +183,7 @@ TEST_P(TileMatmulTest, ARowDoesNotDependOnItsNeighbours) {
 TEST_P(TileMatmulTest, OverlappedChainsEqualThoseOneByOne) {
   constexpr std::int64_t kWidth = 1024;
   constexpr int kLayers = 12;
+  constexpr int kRepeats = kFewLaunches ? 2 : 20;
   std::vector<Numbers> weights;
   for (int i = 0; i < kLayers; ++i) {
     weights.push_back(random(kWidth * kWidth, type(), 0.03F));
@@ -209,7 +210,7 @@ TEST_P(TileMatmulTest, OverlappedChainsEqualThoseOneByOne) {
     chain(apart);
     const Numbers want = get(pair[kLayers % 2]);
     EXPECT_GT(std::abs(want[0]) + std::abs(want[1]), 0.0F);
-    for (int repeat = 0; repeat < 20; ++repeat) {
+    for (int repeat = 0; repeat < kRepeats; ++repeat) {
       chain(launch_);
       ASSERT_EQ(get(pair[kLayers % 2]), want) << rows << " rows, repeat " << repeat;
     }
@@ -219,7 +220,7 @@ TEST_P(TileMatmulTest, OverlappedChainsEqualThoseOneByOne) {
     chain(launch_);
     HANGAR_CUDA(cudaStreamEndCapture(launch_.stream, &graph));
     HANGAR_CUDA(cudaGraphInstantiate(&replay, graph, 0));
-    for (int repeat = 0; repeat < 20; ++repeat) {
+    for (int repeat = 0; repeat < kRepeats; ++repeat) {
       HANGAR_CUDA(cudaGraphLaunch(replay, launch_.stream));
       ASSERT_EQ(get(pair[kLayers % 2]), want) << rows << " rows, replay " << repeat;
     }
