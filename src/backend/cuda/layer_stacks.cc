@@ -95,8 +95,7 @@ Result<std::unique_ptr<const LayerStack>> LayerStacks::join(std::span<const Stac
                       device_.left_bytes(), device_.memory_bytes());
   }
   HANGAR_CUDA(cudaMemsetAsync(a.words, 0, bytes, device_.stream()));
-  spdlog::info("steps of one sequence of up to {} tokens: {} layers as one kernel", kMostTokens,
-               sizes.layers);
+  spdlog::info("steps of one sequence: {} layers as one kernel", sizes.layers);
   return std::unique_ptr<const LayerStack>(std::move(made));
 }
 
@@ -105,7 +104,7 @@ bool LayerStacks::run(const Launch& launch, Activation x, const LayerStack& stac
                       const DeviceBatch& there) {
   const KvLayer kv = cache.layer(0);
   if (batch.rows() != 1 || batch.block_tokens != 16 || launch.deterministic ||
-      !stack_takes(kv.type) || there.plan_max_tokens > kMostTokens) {
+      !stack_takes(kv.type)) {
     return false;
   }
   StackArguments a = static_cast<const CudaLayerStack&>(stack).arguments;

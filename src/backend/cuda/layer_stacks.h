@@ -3,8 +3,8 @@
 // Promise: join() gives a stack where there is a kernel for these layers on this card: nullptr
 //   where they are of other sizes or forms, differ, attend through a window or with a soft cap, or
 //   where stacks are not wanted. run() computes a step of one row, with keys and values of 16 bits,
-//   if it is not to be deterministic (a row among others goes another way), and of at most
-//   kMostTokens: false where it is another.
+//   if it is not to be deterministic (a row among others goes another way): false where it is
+//   another.
 // Errors: join: kResourceExhausted where `take` has no more; CudaError.
 // Threads: one (the step thread).
 #pragma once
@@ -26,10 +26,6 @@ namespace hangar::cuda {
 
 class LayerStacks {
  public:
-  // With 16,000 tokens before the row a step was 7% faster than operation by operation, with
-  // 32,000 12% slower (docs/performance_gpu.md).
-  static constexpr std::int32_t kMostTokens = 1 << 14;
-
   LayerStacks(Device& device, TakeMemory take, RopeTables& ropes, bool wanted)
       : device_(device), take_(std::move(take)), ropes_(ropes), wanted_(wanted) {}
 
