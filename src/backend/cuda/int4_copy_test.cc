@@ -233,9 +233,10 @@ TEST_P(Int4CopyTest, WaysAreOfferedFrom65RowsOn) {
 // An MLP of random weights, by strips and then by copies.
 class Int4CopyMlpTest : public Int4CopyTest {
  protected:
+  // Larger ones take racecheck more memory than machines have.
   static constexpr std::int64_t kRows = 200;
-  static constexpr std::int64_t kHidden = 1024;
-  static constexpr std::int64_t kInner = 1536;
+  static constexpr std::int64_t kHidden = kFewLaunches ? 512 : 1024;
+  static constexpr std::int64_t kInner = kFewLaunches ? 512 : 1536;
 
   // Strips of this form.
   void make(Int4Form form) {
@@ -306,7 +307,9 @@ TEST_P(Int4CopyMlpTest, IsTheSameByCopiesAsByStrips) {
 
 // Of every form; what FP8's own rounding costs is between them.
 TEST_P(Int4CopyMlpTest, IsAboutTheSameByRoundedCopies) {
+  int turn = 0;
   for (const Int4Form form : kInt4Forms) {
+    if (left_out(turn++, 3)) continue;
     make(form);
     const Numbers by_strips = run();
     auto* const numbers = static_cast<std::byte*>(take(2 * kInner * kHidden, 256));

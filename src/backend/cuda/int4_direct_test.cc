@@ -86,9 +86,9 @@ TEST_P(Int4DirectTest, EqualsSumsInDoubleByEveryWay) {
     for (const Shape& shape : kShapes) {
       for (const bool gate : {false, true}) {
         for (const bool with_norm : {false, true}) {
-          start_over();
           const auto output = static_cast<ProductOutput>(turn++ % 3);
-          if (left_out(turn, 7)) continue;
+          if (left_out(turn, 7) || (kFewLaunches && shape.columns > 1024)) continue;
+          start_over();
           SCOPED_TRACE(fmt::format("form {}, {} rows, {} x {}{}{}, output {}",
                                    static_cast<int>(form), shape.rows, shape.outputs, shape.columns,
                                    gate ? ", gated" : "", with_norm ? ", normed" : "",
