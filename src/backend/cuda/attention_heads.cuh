@@ -18,13 +18,6 @@
 
 namespace hangar::cuda::attend {
 
-// An 8 by 8 matrix of 16 bits across.
-__device__ __forceinline__ std::uint32_t transposed(std::uint32_t both) {
-  std::uint32_t other;
-  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(other) : "r"(both));
-  return other;
-}
-
 template <typename T, int kDim>
 struct ElementColumns {
   static constexpr bool kScaled = false;

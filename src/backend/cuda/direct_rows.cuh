@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "backend/cuda/direct_source.cuh"
+#include "backend/cuda/warp.cuh"
 
 namespace hangar::cuda::direct {
 
@@ -76,11 +77,8 @@ class InputRows {
     if constexpr (kNormed) {
 #pragma unroll
       for (int row = 0; row < kRows; ++row) {
-#pragma unroll
-        for (int offset = 16; offset > 0; offset /= 2) {
-          sums[row] += __shfl_xor_sync(~0U, sums[row], offset);
-        }
-        if (thread % 32 == 0) squares()[row * kMostDirectWarps + thread / 32] = sums[row];
+        const float sum = warp_sum(sums[row]);
+        if (thread % 32 == 0) squares()[row * kMostDirectWarps + thread / 32] = sum;
       }
     }
   }

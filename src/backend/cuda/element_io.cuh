@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "backend/cuda/launch.h"
+#include "backend/cuda/warp.cuh"
 #include "tensor/activation.h"
 
 namespace hangar::cuda {
@@ -191,19 +192,12 @@ struct RowGrid {
 template <typename Join>
 __device__ inline float join_over_block(float value, Join join, float neutral) {
   __shared__ float of_warps[32];
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) {
-    value = join(value, __shfl_xor_sync(~0U, value, offset));
-  }
+  value = over_warp(value, join);
   if (blockDim.x == 32) return value;
   if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
   __syncthreads();
   value = threadIdx.x % 32 < blockDim.x / 32 ? of_warps[threadIdx.x % 32] : neutral;
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) {
-    value = join(value, __shfl_xor_sync(~0U, value, offset));
-  }
-  return value;
+  return over_warp(value, join);
 }
 
 // The column where a thread of a RowGrid begins.

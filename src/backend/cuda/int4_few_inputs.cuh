@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "backend/cuda/int4_inputs.h"
+#include "backend/cuda/warp.cuh"
 
 namespace hangar::cuda {
 
@@ -47,10 +48,7 @@ __device__ __forceinline__ void put_few(const Int4FewTarget& to, int number, int
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const float of[4] = {values.x, values.y, values.z, values.w};
   float most = fmaxf(fmaxf(fabsf(of[0]), fabsf(of[1])), fmaxf(fabsf(of[2]), fabsf(of[3])));
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) {
-    most = fmaxf(most, __shfl_xor_sync(~0U, most, offset));
-  }
+  most = over_warp(most, [](float a, float b) { return fmaxf(a, b); });
   const float factor = few_factor(most);
   int codes[4];
   int sum = 0;

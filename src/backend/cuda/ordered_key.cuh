@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "backend/cuda/warp.cuh"
+
 namespace hangar::cuda {
 
 __device__ inline std::uint32_t key_of(float value) {
@@ -30,12 +32,7 @@ __device__ inline std::int32_t index_of_ranked(std::uint64_t both) {
 }
 
 __device__ inline std::uint64_t warp_maximum(std::uint64_t value) {
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) {
-    const std::uint64_t other = __shfl_xor_sync(~0U, value, offset);
-    value = other > value ? other : value;
-  }
-  return value;
+  return over_warp(value, [](std::uint64_t a, std::uint64_t b) { return b > a ? b : a; });
 }
 
 }  // namespace hangar::cuda

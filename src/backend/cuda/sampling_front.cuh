@@ -16,6 +16,7 @@
 #include "backend/cuda/ordered_key.cuh"
 #include "backend/cuda/sampling_arrays.h"
 #include "backend/cuda/sampling_chunk.cuh"
+#include "backend/cuda/warp.cuh"
 
 namespace hangar::cuda {
 
@@ -276,9 +277,7 @@ class Front {
     const std::uint32_t first = __shfl_sync(~0U, into, leader);
     const bool alike = mine && into == first;
     const Integer own = mine ? units_of(logit) : 0;
-    Integer sum = alike ? own : 0;
-#pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0U, sum, offset);
+    const Integer sum = warp_sum(alike ? own : Integer{0});
     const auto together = static_cast<std::uint32_t>(__popc(__ballot_sync(~0U, alike)));
     if (static_cast<int>(threadIdx.x) % 32 == leader) {
       atomicAdd(&shared_.counts[first], together);
@@ -366,8 +365,7 @@ class Front {
       walk(first, last, 1, [&](float logit, int id, bool is_one) {
         if (is_one) sum += amount(logit, id);
       });
-#pragma unroll
-      for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0U, sum, offset);
+      sum = warp_sum(sum);
       if (lane == 0) shared_.sums[warp] = sum;
       __syncthreads();
       if (relative) {

@@ -19,6 +19,7 @@
 #include "backend/cuda/rope_heads.cuh"
 #include "backend/cuda/stack_ring.cuh"
 #include "backend/cuda/stack_words.cuh"
+#include "backend/cuda/warp.cuh"
 
 namespace hangar::cuda::stack {
 
@@ -28,12 +29,6 @@ __device__ __forceinline__ void sync_multipliers() {
   asm volatile("bar.sync 1, %0;" ::"n"(kMultipliers) : "memory");
 }
 
-// 8 rows of 8 elements, a row in four lanes: its columns.
-__device__ __forceinline__ std::uint32_t transposed(std::uint32_t rows) {
-  std::uint32_t columns = 0;
-  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(columns) : "r"(rows));
-  return columns;
-}
 // Two floats as two of T, and what that leaves of them.
 template <typename T>
 __device__ __forceinline__ void split(float a, float b, std::uint32_t& first,
@@ -44,11 +39,6 @@ __device__ __forceinline__ void split(float a, float b, std::uint32_t& first,
 }
 __device__ __forceinline__ float warp_largest(float value) {
   return value_of_key(__reduce_max_sync(~0U, key_of(value)));
-}
-__device__ __forceinline__ float warp_sum(float value) {
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(~0U, value, offset);
-  return value;
 }
 
 template <typename T>

@@ -9,6 +9,7 @@
 
 #include "backend/cuda/gate.cuh"
 #include "backend/cuda/stack_attention.cuh"
+#include "backend/cuda/warp.cuh"
 
 namespace hangar::cuda::stack {
 
@@ -254,8 +255,7 @@ class Block {
     return sum;
   }
   __device__ __forceinline__ void add_squares() const {
-    float sum = squares_;
-    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0U, sum, offset);
+    const float sum = warp_sum(squares_);
     if (lane_ == 0) floats(at_.squares)[warp_] = sum;
   }
   __device__ __forceinline__ float norm_factor() const {
@@ -316,7 +316,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(128) std::byte memory[];
   const Ring ring{shared_address(memory + at.barriers), at.slots};
-  const Pace pace(reinterpret_cast<int*>(memory + at.barriers + 2 * kMostSlots * 8));
+  const Pace pace(reinterpret_cast<int*>(memory + at.pace));
   if (threadIdx.x == 0) {
     ring.init();
     pace.set(kBetween);

@@ -1,7 +1,7 @@
 // Where a stack's block has what in shared memory, and how many slots of W are left beside it.
 //
 // Promise: StackMemory: the places of the rows of x, of what warps have summed up, of a head's q, k
-//   and v, of attention's parts, of barriers, then of the ring's slots.
+//   and v, of attention's parts, of barriers, of the pace (Pace), then of the ring's slots.
 // Units: bytes from the start of dynamic shared memory.
 // Threads: values.
 #pragma once
@@ -43,7 +43,7 @@ struct StackMemory {
   int other_x = 0;  // of the others
   int sums = 0;  // of strips: by turns here and there, since some warps still read the last ones;
                  // between q, k, v and the gate, of attention by warps
-  int other_sums, heads, parts, squares, angles, barriers, ring;
+  int other_sums, heads, parts, squares, angles, barriers, pace, ring;
   int slots = 0;
 
   __host__ __device__ constexpr explicit StackMemory(const StackSizes& s) {
@@ -58,7 +58,8 @@ struct StackMemory {
     squares = parts + 16 * kPartStride * 4;
     angles = squares + kWarps * 4;
     barriers = angles + kStackHeadDim * 4;
-    ring = (barriers + 2 * kMostSlots * 8 + 16 + 127) / 128 * 128;
+    pace = barriers + 2 * kMostSlots * 8;
+    ring = (pace + 4 + 127) / 128 * 128;
     slots = (kMostBytes - ring) / kSlotBytes;
     if (slots > kMostSlots) slots = kMostSlots;
   }
