@@ -19,7 +19,7 @@ struct Entry {
   std::string_view name;
   Result<std::unique_ptr<Backend>> (*make)(const BackendOptions& options);
   std::string (*prepared_layout)();
-  bool quantizes = false;  // takes BackendOptions::quant
+  bool card = false;  // takes BackendOptions::quant and device_memory_*
 };
 
 constexpr const char* kCudaLibrary = "libhangar_cuda.so";
@@ -55,6 +55,17 @@ Status refuse_quant(std::string_view name, const QuantOptions& quant) {
                            : fmt::format("--quant-head {}", kHeadQuantNames.of(*quant.head)),
                   name),
       matrices ? "quant" : "quant_head"};
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Status refuse_card_options(std::string_view name, const BackendOptions& options) {
+  HANGAR_CHECK_OK(refuse_quant(name, options.quant));
+  if (options.device_memory_share == 0.0 && options.device_memory_bytes == 0) return {};
+  Error error{ErrorCode::kInvalidArgument,
+              fmt::format("--gpu-memory is for a card (--backend cuda); the backend \"{}\" has the "
+                          "machine's memory, of which keys and values take --kv-memory",
+                          name),
+              "gpu_memory"};
   return tl::unexpected<Error>(std::move(error));
 }
 
@@ -105,8 +116,10 @@ Result<std::unique_ptr<Backend>> make_backend(std::string_view name,
                                               const BackendOptions& options) {
   for (const Entry& entry : kBackends) {
     if (entry.name != name) continue;
-    if (!entry.quantizes) HANGAR_CHECK_OK(refuse_quant(name, options.quant));
-    return entry.make(options);
+    if (!entry.card) HANGAR_CHECK_OK(refuse_card_options(name, options));
+    Made made = entry.make(options);
+    if (!made && made.error().field.empty()) made.error().field = "backend";
+    return made;
   }
   std::string names;
   for (const std::string_view known : kNames) {

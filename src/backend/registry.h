@@ -3,8 +3,9 @@
 // Promise: make_backend("ref" | "cpu" | "cuda") gives a fresh backend. prepared_layout says how it
 //   lays out weights: BackendOptions::prepared are of its use only if they were made under the same
 //   text.
-// Errors: kInvalidArgument with the names there are, or where BackendOptions::quant is asked of a
-//   backend of the host; "cuda": as load_backend and make_cuda_backend.
+// Errors: kInvalidArgument with the names there are, or where BackendOptions::quant or a part of a
+//   card's memory is asked of a backend of the host; "cuda": as load_backend and make_cuda_backend.
+//   Error::field is the setting at fault, "backend" where it is none.
 // Threads: any.
 #pragma once
 

@@ -7,8 +7,9 @@ namespace {
 
 constexpr std::string_view kHintMark = "\nhint: ";
 
-std::string_view usual_hint(ErrorCode code) {
-  switch (code) {
+std::string_view usual_hint(const Error& error) {
+  if (error.field == "backend") return "`hangar devices` shows what is here to compute on";
+  switch (error.code) {
     case ErrorCode::kCorrupt:
       return "the file is damaged or was copied only in part: fetch it again and compare checksums";
     case ErrorCode::kUnsupported:
@@ -32,7 +33,7 @@ Error with_hint(Error error, std::string_view hint) {
 
 std::string error_report(const Error& error) {
   std::string text = "hangar: error: " + error.message + "\n";
-  const std::string_view usual = usual_hint(error.code);
+  const std::string_view usual = usual_hint(error);
   if (error.message.find(kHintMark) == std::string::npos && !usual.empty()) {
     text += fmt::format("hint: {}\n", usual);
   }

@@ -17,6 +17,8 @@ TEST(ErrorReport, KindsHaveTheirUsualHint) {
   EXPECT_THAT(error_report({ErrorCode::kCorrupt, "m.gguf: cut short"}),
               StartsWith("hangar: error: m.gguf: cut short\nhint: the file is damaged"));
   EXPECT_EQ(error_report({ErrorCode::kNotFound, "no such file"}), "hangar: error: no such file\n");
+  EXPECT_EQ(error_report({ErrorCode::kUnsupported, "no driver", "backend"}),
+            "hangar: error: no driver\nhint: `hangar devices` shows what is here to compute on\n");
 }
 
 }  // namespace

@@ -121,6 +121,8 @@ constexpr std::array<std::string_view, 3> kOtherVariables = {
     "HANGAR_NVML",          // base/cards.h
 };
 constexpr std::string_view kAutoSize = "auto";
+// Fewer bytes were meant as a share: 1.5, or 90 (per cent).
+constexpr std::uint64_t kLeastAmount = 1'000'000;
 
 std::size_t index_of(Setting setting) {
   return static_cast<std::size_t>(setting);
@@ -172,8 +174,9 @@ Status check(const SettingSpec& spec, const SettingValue& value) {
       }
       return {};
     case SettingKind::kShare:
-      if (value.text != kAutoSize && !parse_share(value.text) && !parse_bytes(value.text)) {
-        return fail("a share such as 0.9, a size such as 60GiB, or auto");
+      if (value.text != kAutoSize && !parse_share(value.text) &&
+          parse_bytes(value.text).value_or(0) < kLeastAmount) {
+        return fail("a share from 0 to 1 such as 0.9, a size such as 60GiB, or auto");
       }
       return {};
   }

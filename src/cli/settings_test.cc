@@ -129,12 +129,12 @@ TEST(ResolveSettings, GpuMemoryIsAShareOrASize) {
   inputs.flags = {{Setting::kGpuMemory, "1"}};
   EXPECT_EQ(resolve_settings(inputs)->share(Setting::kGpuMemory), 1.0);
   EXPECT_EQ(resolve_settings(inputs)->bytes(Setting::kGpuMemory), 0U);
-  for (const char* wrong : {"0", "-1", "90%", "much"}) {
+  for (const char* wrong : {"0", "-1", "90%", "much", "1.5", "90"}) {
     inputs.flags = {{Setting::kGpuMemory, wrong}};
     const auto settings = resolve_settings(inputs);
     ASSERT_FALSE(settings.has_value()) << wrong;
     EXPECT_EQ(settings.error().field, "--gpu-memory");
-    EXPECT_THAT(settings.error().message, HasSubstr("a share such as 0.9"));
+    EXPECT_THAT(settings.error().message, HasSubstr("a share from 0 to 1 such as 0.9"));
   }
 }
 

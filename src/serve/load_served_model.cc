@@ -47,8 +47,9 @@ Result<std::unique_ptr<ServedModel>> load_served_model(const std::filesystem::pa
                                                        const std::optional<RandomWeights>& random) {
   Result<std::unique_ptr<ServedModel>> model = build(path, std::move(id), options, random);
   if (model) return model;
-  // Most errors name the file already.
+  // Most errors name the file already, and those of a backend are not about it.
   if (model.error().message.find(path.filename().string()) != std::string::npos) return model;
+  if (model.error().field == "backend") return model;
   return with_context(std::move(model.error()), path.string());
 }
 

@@ -218,6 +218,8 @@ def test_fewer_bits_than_the_files_are_for_a_card(context):
     check(b"--quant-head 4 is for a card" in done.stderr, f"a head of 4 bits: {done.stderr}")
     done = context.expect(2, "generate", "x", "--backend", "cpu", "--int4-copies", "exact")
     check(b"--int4-copies exact is for a card" in done.stderr, f"copies: {done.stderr}")
+    done = context.expect(2, "generate", "x", "--backend", "cpu", "--gpu-memory", "0.5")
+    check(b"--gpu-memory is for a card" in done.stderr, f"a share of its memory: {done.stderr}")
     done = context.expect(2, "generate", "x", "--quant", "int5")
     check(b"auto|none|fp8|int4" in done.stderr, f"another word: {done.stderr}")
     context.expect(0, "generate", "Once", "--max-tokens", "1", "--backend", "cpu", "--quant", "none", "--quant-head", "16",

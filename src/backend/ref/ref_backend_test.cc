@@ -326,6 +326,18 @@ TEST_F(RefBackendTest, RefusesWhatItCannotHold) {
       ErrorCode::kUnsupported);
 }
 
+TEST(RegistryTest, ShareOfMemoryIsForACard) {
+  for (const char* name : {"cpu", "ref"}) {
+    const auto share = make_backend(name, {.threads = 1, .device_memory_share = 0.5});
+    ASSERT_FALSE(share.has_value()) << name;
+    EXPECT_EQ(share.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(share.error().field, "gpu_memory");
+    EXPECT_THAT(share.error().message, HasSubstr("--gpu-memory is for a card (--backend cuda)"));
+    const auto size = make_backend(name, {.threads = 1, .device_memory_bytes = 1 << 30});
+    ASSERT_FALSE(size.has_value()) << name;
+  }
+}
+
 TEST(RegistryTest, FewerBitsThanTheFilesAreForACard) {
   for (const char* name : {"cpu", "ref"}) {
     const auto fp8 = make_backend(name, {.threads = 1, .quant = {.matrices = WeightQuant::kFp8}});
