@@ -40,9 +40,10 @@ constexpr std::int32_t kBlocksASequence = 5;
 // "ref", "cpu", "cuda_f16", "cuda_bf16".
 Result<std::unique_ptr<Backend>> make_rig_backend(const std::string& name) {
   BackendOptions options{.threads = 1};
+  if (!name.starts_with("cuda")) return make_backend(name, options);
   options.device_memory_bytes = 1ULL << 30U;
   options.work_type = name == "cuda_f16" ? DType::kF16 : DType::kBF16;
-  return make_backend(name.starts_with("cuda") ? "cuda" : name, options);
+  return make_backend("cuda", options);
 }
 
 bool multiplies_bf16(const cpu::InstructionSet& set) {
