@@ -30,14 +30,19 @@ std::string no_layout() {
   return {};
 }
 
+// field: the setting at fault; flag: it, and what it says; host: what is so without a card.
+tl::unexpected<Error> for_a_card(std::string field, std::string_view flag, std::string_view name,
+                                 std::string_view host) {
+  return tl::unexpected<Error>(Error{
+      ErrorCode::kInvalidArgument,
+      fmt::format("{} is for a card (--backend cuda); the backend \"{}\" {}", flag, name, host),
+      std::move(field)});
+}
+
 Status refuse_copies(std::string_view name, WeightCopies copies) {
   if (!wanted(copies)) return {};
-  Error error{ErrorCode::kInvalidArgument,
-              fmt::format("--int4-copies {} is for a card (--backend cuda); the backend \"{}\" "
-                          "computes with the bits that the file has",
-                          kWeightCopiesNames.of(copies), name),
-              "int4_copies"};
-  return tl::unexpected<Error>(std::move(error));
+  return for_a_card("int4_copies", fmt::format("--int4-copies {}", kWeightCopiesNames.of(copies)),
+                    name, "computes with the bits that the file has");
 }
 
 // What computes on the host takes weights as the file has them, or as `hangar models prepare` laid
@@ -46,27 +51,19 @@ Status refuse_quant(std::string_view name, const QuantOptions& quant) {
   const bool matrices = quant.matrices.value_or(WeightQuant::kNone) != WeightQuant::kNone;
   const bool head = quant.head.value_or(WeightQuant::kNone) != WeightQuant::kNone;
   if (!matrices && !head) return refuse_copies(name, quant.copies);
-  Error error{
-      ErrorCode::kInvalidArgument,
-      fmt::format("{} is for a card (--backend cuda); the backend \"{}\" computes with the "
-                  "bits that the file has. For fewer, take a file of 4 or 8 bits, such as a "
-                  "GGUF of Q4_K or Q8_0",
-                  matrices ? fmt::format("--quant {}", kWeightQuantNames.of(*quant.matrices))
-                           : fmt::format("--quant-head {}", kHeadQuantNames.of(*quant.head)),
-                  name),
-      matrices ? "quant" : "quant_head"};
-  return tl::unexpected<Error>(std::move(error));
+  return for_a_card(matrices ? "quant" : "quant_head",
+                    matrices ? fmt::format("--quant {}", kWeightQuantNames.of(*quant.matrices))
+                             : fmt::format("--quant-head {}", kHeadQuantNames.of(*quant.head)),
+                    name,
+                    "computes with the bits that the file has. For fewer, take a file of 4 or 8 "
+                    "bits, such as a GGUF of Q4_K or Q8_0");
 }
 
 Status refuse_card_options(std::string_view name, const BackendOptions& options) {
   HANGAR_CHECK_OK(refuse_quant(name, options.quant));
   if (options.device_memory_share == 0.0 && options.device_memory_bytes == 0) return {};
-  Error error{ErrorCode::kInvalidArgument,
-              fmt::format("--gpu-memory is for a card (--backend cuda); the backend \"{}\" has the "
-                          "machine's memory, of which keys and values take --kv-memory",
-                          name),
-              "gpu_memory"};
-  return tl::unexpected<Error>(std::move(error));
+  return for_a_card("gpu_memory", "--gpu-memory", name,
+                    "has the machine's memory, of which keys and values take --kv-memory");
 }
 
 constexpr std::array<Entry, 3> kBackends = {{

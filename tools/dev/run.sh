@@ -133,6 +133,7 @@ run_server() {
     local code=0
     kill -0 "$server" 2>/dev/null && die "no answer from $url/health within a minute"
     wait "$server" || code=$?
+    [ $code = 0 ] && return 0  # it had only to say something: --help, --print-config
     die "the server ended with code $code; its message is above"
   fi
   id=$(first_model_id "$url")
