@@ -66,8 +66,8 @@ constexpr std::array<SettingSpec, kSettingCount> kSettings = {{
      "--deterministic always does"},
     {Setting::kOneKernel, "one_kernel", SettingKind::kChoice, "auto", 0, 0, "auto|off",
      "A card computes the layers of a step of one sequence in one kernel; auto: where there is "
-     "one, for 4 bits in groups of 128 and the sizes of Llama's and Qwen3's 8B, on a card of "
-     "compute capability 9.0"},
+     "one, for 4 bits in groups of 128, FP8 or 16 bits and the sizes of Llama's and Qwen3's 8B, "
+     "on a card of compute capability 9.0"},
     {Setting::kKvType, "kv_type", SettingKind::kChoice, "auto", 0, 0, "auto|f32|f16|bf16|int8|fp8",
      "How keys and values are kept; auto: 16 bits (the reference backend: f32); in 8 bits a CPU "
      "has "

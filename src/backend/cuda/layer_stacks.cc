@@ -3,7 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "backend/cuda/gate.cuh"
@@ -19,10 +22,22 @@ struct CudaLayerStack final : LayerStack {
   StackArguments arguments;
 };
 
-bool is_matrix(const Weight* weight, std::int64_t rows, std::int64_t columns) {
+std::optional<StackForm> form_of(const Weight* weight) {
   const CudaWeight& w = as_cuda(weight);
-  return w.layout == WeightForm::kInt4 && w.int4 == Int4Form::kZero128 && w.rows == rows &&
-         w.columns == columns;
+  switch (w.layout) {
+    case WeightForm::kInt4:
+      if (w.int4 == Int4Form::kZero128) return StackForm::kInt4;
+      return std::nullopt;
+    case WeightForm::kFp8:
+      return StackForm::kFp8;
+    case WeightForm::kDense:
+      if (w.dtype == DType::kBF16) return StackForm::kBF16;
+      if (w.dtype == DType::kF16) return StackForm::kF16;
+      return std::nullopt;
+    case WeightForm::kVector:
+      return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 bool alike(const AttentionShape& a, const AttentionShape& b) {
@@ -33,7 +48,8 @@ bool alike(const AttentionShape& a, const AttentionShape& b) {
 StackSizes sizes_of(std::span<const StackedLayer> layers) {
   const StackedLayer& first = layers.front();
   return {.layers = static_cast<std::int32_t>(layers.size()),
-          .inner = static_cast<std::int32_t>(first.mlp.gate->rows)};
+          .inner = static_cast<std::int32_t>(first.mlp.gate->rows),
+          .form = form_of(first.q).value_or(StackForm::kInt4)};
 }
 
 // Whether a kernel for these sizes takes this layer beside the first.
@@ -42,6 +58,11 @@ bool fits(const StackedLayer& layer, const StackedLayer& first, const StackSizes
   const std::int64_t inner = sizes.inner;
   const std::int64_t kv = kStackKvHeads * kStackHeadDim;
   const AttentionShape& attention = layer.attention;
+  const auto is_matrix = [&](const Weight* weight, std::int64_t rows, std::int64_t columns) {
+    const auto address = reinterpret_cast<std::uintptr_t>(as_cuda(weight).data);
+    return form_of(weight) == sizes.form && weight->rows == rows && weight->columns == columns &&
+           address % kBoxBytes == 0;
+  };
   return alike(attention, first.attention) && attention.kv_heads == kStackKvHeads &&
          attention.heads == kStackKvHeads * kStackGroup && attention.head_dim == kStackHeadDim &&
          attention.softcap == 0.0F && attention.window == 0 && attention.scale > 0.0F &&
@@ -54,15 +75,35 @@ bool fits(const StackedLayer& layer, const StackedLayer& first, const StackSizes
          is_matrix(layer.mlp.up, inner, hidden) && is_matrix(layer.mlp.down, hidden, inner);
 }
 
+// How the copy engine finds rows of all of the layers' matrices.
+void find_rows(std::span<const StackedLayer> layers, StackArguments& a) {
+  const auto matrices = [](const StackedLayer& l) {
+    return std::array{l.q, l.k, l.v, l.out, l.mlp.gate, l.mlp.up, l.mlp.down};
+  };
+  const CudaWeight& first = as_cuda(layers.front().q);
+  const auto* lowest = static_cast<const std::byte*>(first.data);
+  for (const StackedLayer& layer : layers) {
+    for (const Weight* weight : matrices(layer)) {
+      lowest = std::min(lowest, static_cast<const std::byte*>(as_cuda(weight).data));
+    }
+  }
+  const std::int64_t element_bytes = a.sizes.form == StackForm::kFp8 ? 1 : 2;
+  a.boxes_from = lowest;
+  a.boxes_of_hidden = row_boxes(lowest, kStackHidden * element_bytes, kStackBoxes);
+  a.boxes_of_inner = row_boxes(lowest, a.sizes.inner * element_bytes, kStackBoxes);
+}
+
 StackLayer there(const StackedLayer& layer) {
-  const auto data = [](const Weight* weight) -> const void* { return as_cuda(weight).data; };
-  return {.q = data(layer.q),
-          .k = data(layer.k),
-          .v = data(layer.v),
-          .out = data(layer.out),
-          .gate = data(layer.mlp.gate),
-          .up = data(layer.mlp.up),
-          .down = data(layer.mlp.down),
+  const auto matrix = [](const Weight* weight) -> StackMatrix {
+    return {as_cuda(weight).data, as_cuda(weight).scales};
+  };
+  return {.q = matrix(layer.q),
+          .k = matrix(layer.k),
+          .v = matrix(layer.v),
+          .out = matrix(layer.out),
+          .gate = matrix(layer.mlp.gate),
+          .up = matrix(layer.mlp.up),
+          .down = matrix(layer.mlp.down),
           .attention_norm = as_cuda(layer.attention_norm.weight).vector(),
           .mlp_norm = as_cuda(layer.mlp_norm.weight).vector(),
           .q_norm = layer.q_norm == nullptr ? nullptr : as_cuda(layer.q_norm).vector(),
@@ -83,6 +124,7 @@ Result<std::unique_ptr<const LayerStack>> LayerStacks::join(std::span<const Stac
   StackArguments& a = made->arguments;
   a.sizes = sizes;
   std::ranges::transform(layers, a.layers, there);
+  if (sizes.form != StackForm::kInt4) find_rows(layers, a);
   a.eps = layers.front().attention_norm.eps;
   a.scale = layers.front().attention.scale;
   a.gate = layers.front().gate;
@@ -104,7 +146,7 @@ bool LayerStacks::run(const Launch& launch, Activation x, const LayerStack& stac
                       const DeviceBatch& there) {
   const KvLayer kv = cache.layer(0);
   if (batch.rows() != 1 || batch.block_tokens != 16 || launch.deterministic ||
-      !stack_takes(kv.type)) {
+      !stack_takes(static_cast<const CudaLayerStack&>(stack).arguments.sizes.form, kv.type)) {
     return false;
   }
   StackArguments a = static_cast<const CudaLayerStack&>(stack).arguments;

@@ -133,9 +133,10 @@ class LayerStackTest : public CudaOpsTest {
                       "compiled for it";
     }
   }
+  virtual WeightQuant matrices() const { return WeightQuant::kInt4; }
   BackendOptions options() const override {
     BackendOptions options = CudaOpsTest::options();
-    options.quant.matrices = WeightQuant::kInt4;
+    options.quant.matrices = matrices();
     options.quant.copies = WeightCopies::kOff;
     options.stack_layers = true;
     return options;
@@ -295,6 +296,36 @@ TEST_P(LayerStackTest, OthersAreLeftToTheOperations) {
   kv.type = cuda_->default_kv_type();
   const KvCachePtr cache = cuda_->make_kv_cache(kv).value();
   EXPECT_FALSE(cuda_->run_layers(x, *stack, *cache, rows_of(3, 2)));
+}
+
+class LayerStackFp8Test : public LayerStackTest {
+ protected:
+  WeightQuant matrices() const override { return WeightQuant::kFp8; }
+};
+
+INSTANTIATE_TEST_SUITE_P(WorkTypes, LayerStackFp8Test, kWorkTypes, work_type_name);
+
+TEST_P(LayerStackFp8Test, EqualsTheLayersOneByOne) {
+  expect_the_same({}, {0, 1, 16, 100, 513, 2500});
+}
+
+TEST_P(LayerStackFp8Test, NormsHeads) {
+  expect_the_same({.inner = 2048, .head_norms = true}, {0, 300});
+}
+
+class LayerStackDenseTest : public LayerStackTest {
+ protected:
+  WeightQuant matrices() const override { return WeightQuant::kNone; }
+};
+
+INSTANTIATE_TEST_SUITE_P(WorkTypes, LayerStackDenseTest, kWorkTypes, work_type_name);
+
+TEST_P(LayerStackDenseTest, EqualsTheLayersOneByOne) {
+  expect_the_same({}, {0, 1, 16, 100, 513, 2500});
+}
+
+TEST_P(LayerStackDenseTest, NormsHeads) {
+  expect_the_same({.inner = 2048, .head_norms = true}, {0, 300});
 }
 
 }  // namespace

@@ -9,16 +9,32 @@ namespace {
 
 using stack::StackMemory;
 
-auto kernel_for(KvType type) {
-  return type == KvType::kF16 ? stack::stack_kernel<__half> : stack::stack_kernel<__nv_bfloat16>;
+using Kernel = void (*)(StackArguments, StackMemory);
+
+// Where there is one (stack_takes()).
+Kernel kernel_for(StackForm form, KvType type) {
+  using namespace stack;
+  const bool half = type == KvType::kF16;
+  switch (form) {
+    case StackForm::kInt4:
+      return half ? stack_kernel<Int4Weights, __half> : stack_kernel<Int4Weights, __nv_bfloat16>;
+    case StackForm::kFp8:
+      return half ? stack_kernel<RowWeights<__nv_fp8_e4m3>, __half>
+                  : stack_kernel<RowWeights<__nv_fp8_e4m3>, __nv_bfloat16>;
+    case StackForm::kBF16:
+      return stack_kernel<RowWeights<__nv_bfloat16>, __nv_bfloat16>;
+    case StackForm::kF16:
+      return stack_kernel<RowWeights<__half>, __half>;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
 bool stack_ways(const StackSizes& s) {
   // A warp for 16 rows of the gate.
-  return s.inner > 0 && s.inner % stack::kSlotColumns == 0 &&
-         s.inner / stack::kSlotColumns <= stack::kWarps && s.layers > 0 &&
+  return s.inner > 0 && s.inner % stack::kUnitColumns == 0 &&
+         s.inner / stack::kUnitColumns <= stack::kWarps && s.layers > 0 &&
          s.layers <= kStackMostLayers && StackMemory(s).slots >= stack::kLeastSlots;
 }
 
@@ -26,7 +42,8 @@ bool stack_fits(const Launch& launch, const StackSizes& sizes) {
   if (!launch.hopper || launch.processors < kStackBlocks) return false;
   const int bytes = StackMemory(sizes).bytes();
   for (const KvType type : {KvType::kBF16, KvType::kF16}) {
-    const auto kernel = kernel_for(type);
+    if (!stack_takes(sizes.form, type)) continue;
+    const auto kernel = kernel_for(sizes.form, type);
     HANGAR_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
     int blocks = 0;
     HANGAR_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, stack::kThreads,
@@ -41,8 +58,9 @@ std::size_t stack_words_of(const StackSizes& sizes) {
 }
 
 void run_stack(const Launch& launch, const StackArguments& a) {
-  if (!stack_ways(a.sizes) || !stack_takes(a.kv.type) || a.kv.block_tokens != stack::kTokens ||
-      a.kv.kv_heads != kStackKvHeads || a.kv.head_dim != kStackHeadDim) {
+  if (!stack_ways(a.sizes) || !stack_takes(a.sizes.form, a.kv.type) ||
+      a.kv.block_tokens != stack::kTokens || a.kv.kv_heads != kStackKvHeads ||
+      a.kv.head_dim != kStackHeadDim) {
     throw std::invalid_argument("a stack of layers that there is no kernel for");
   }
   const StackMemory memory(a.sizes);
@@ -57,7 +75,7 @@ void run_stack(const Launch& launch, const StackArguments& a) {
   attribute.val.cooperative = 1;
   config.attrs = &attribute;
   config.numAttrs = 1;
-  HANGAR_CUDA(cudaLaunchKernelEx(&config, kernel_for(a.kv.type), a, memory));
+  HANGAR_CUDA(cudaLaunchKernelEx(&config, kernel_for(a.sizes.form, a.kv.type), a, memory));
 }
 
 }  // namespace hangar::cuda

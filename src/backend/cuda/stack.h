@@ -1,15 +1,16 @@
-// All layers of a decode step of one row as one kernel: W of 4 bits comes without a stop from the
-// first layer to the last.
+// All layers of a decode step of one row as one kernel: W comes without a stop from the first layer
+// to the last.
 //
-// Promise: run_stack() takes x through layers whose matrices are of Int4Form::kZero128: each x +=
+// Promise: run_stack() takes x through layers whose matrices are all of one StackForm: each x +=
 //   out(attention(rotate(q, k), v)), x += down(f(gate) * up), with a norm before each half, and of
 //   q's and k's heads where there are weights for it, and writes the row's keys and values. Inputs
-//   of products are rounded to 15 bits and a sign below a power of two above the largest of their
-//   128 columns, what blocks tell each other to 24 bits of float32; sums are float32 and the same
-//   each time. stack_ways() says which sizes there is a kernel for, and stack_fits() whether all of
-//   its blocks are on the card at once, which they must be: they wait for each other. Words in
-//   memory carry what they say together with a number of the launch and layer (stack_words.cuh):
-//   there is no other barrier between blocks, and nothing to clear.
+//   of products are rounded below a power of two above the largest of their 128 columns: to 15 bits
+//   and a sign with W of 4 bits, else to W's 16 bits (e4m3: to F16); what blocks tell each other to
+//   24 bits of float32. Sums are float32 and the same each time. stack_ways() says which sizes
+//   there is a kernel for, and stack_fits() whether all of its blocks are on the card at once,
+//   which they must be: they wait for each other. Words in memory carry what they say together with
+//   a number of the launch and layer (stack_words.cuh): there is no other barrier between blocks,
+//   and nothing to clear.
 // Shapes: one row of 4,096; 32 heads of 128, 8 KV heads; inner: a multiple of 2,048. `words`:
 //   stack_words_of() of them, zeros before the first launch.
 // Threads: 128 blocks, of 16 warps that multiply and one that brings; the step thread launches.
@@ -25,6 +26,7 @@
 #include "backend/cuda/kv_layer.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/rope.h"
+#include "backend/cuda/tensor_map.h"
 #include "tensor/gate_function.h"
 #include "tensor/kv_type.h"
 
@@ -37,22 +39,28 @@ inline constexpr int kStackGroup = 4;  // query heads to a KV head
 inline constexpr int kStackHidden = kStackKvHeads * kStackGroup * kStackHeadDim;
 inline constexpr int kStackMostLayers = 128;
 
+// How W lies. kInt4: strips of Int4Form::kZero128; the others row after row.
+enum class StackForm : std::uint8_t { kInt4, kFp8, kBF16, kF16 };
+
 struct StackSizes {
   std::int32_t layers = 0;
   std::int32_t inner = 0;
+  StackForm form = StackForm::kInt4;
 
   bool operator==(const StackSizes&) const = default;
 };
 
-// Matrices as int4.h has them; norms float32.
+// Of a row after row, what a slot of the ring takes: so many boxes of kBoxBytes, of 16 rows.
+inline constexpr int kStackBoxes = 8;
+
+struct StackMatrix {
+  const void* data = nullptr;
+  const float* scales = nullptr;  // of its rows: kFp8's
+};
+
+// Norms float32.
 struct StackLayer {
-  const void* q = nullptr;
-  const void* k = nullptr;
-  const void* v = nullptr;
-  const void* out = nullptr;
-  const void* gate = nullptr;
-  const void* up = nullptr;
-  const void* down = nullptr;
+  StackMatrix q, k, v, out, gate, up, down;
   const float* attention_norm = nullptr;
   const float* mlp_norm = nullptr;
   const float* q_norm = nullptr;  // of heads; nullptr: they are not normed
@@ -60,6 +68,10 @@ struct StackLayer {
 };
 
 struct StackArguments {
+  // Of matrices row after row, of 4,096 and of `inner` columns: row_boxes() from boxes_from on.
+  CUtensorMap boxes_of_hidden{};
+  CUtensorMap boxes_of_inner{};
+  const std::byte* boxes_from = nullptr;
   StackSizes sizes;
   StackLayer layers[kStackMostLayers];
   float* x = nullptr;  // {1, hidden}
@@ -74,10 +86,11 @@ struct StackArguments {
   DeviceBatch batch;
 };
 
-// Whether there is a kernel for these sizes, with keys and values of this type.
+// Whether there is a kernel for these sizes; with keys and values of this type.
 bool stack_ways(const StackSizes& sizes);
-constexpr bool stack_takes(KvType type) {
-  return type == KvType::kBF16 || type == KvType::kF16;
+constexpr bool stack_takes(StackForm form, KvType type) {
+  if (type == KvType::kBF16) return form != StackForm::kF16;
+  return type == KvType::kF16 && form != StackForm::kBF16;
 }
 bool stack_fits(const Launch& launch, const StackSizes& sizes);
 std::size_t stack_words_of(const StackSizes& sizes);  // bytes

@@ -1,9 +1,9 @@
 // The kernel of stack.h: what a block's warps do in a layer.
 //
-// Promise: stack_kernel<T>() is run_stack() for a cache of T. Of each product a block has its own
-//   rows, whose columns its warps share: warp w has columns 128 w to 128 w + 127 of each slot. So
-//   it reads of the product's x only what it multiplies, by itself, as soon as it is told; the
-//   warps' sums meet at the end.
+// Promise: stack_kernel<W, T>() is run_stack() for matrices of W (Int4Weights, RowWeights) and a
+//   cache of T. Of each product a block has its own rows, whose columns its warps share: warp w has
+//   columns 128 w to 128 w + 127 of each unit of 2,048. So it reads of the product's x only what it
+//   multiplies, by itself, as soon as it is told; the warps' sums meet at the end.
 // Threads: kStackBlocks blocks of kThreads.
 #pragma once
 
@@ -15,9 +15,10 @@ namespace hangar::cuda::stack {
 
 #if __CUDA_ARCH__ >= 900
 
-template <typename T>
+template <typename W, typename T>
 class Block {
  public:
+  using Group = typename W::Group;
   static constexpr int kHeadRows = 16 * kHeadStrips;  // of q, k and v
   static constexpr int kRows = 16 * kOwnStrips;       // of x: a lane each, of the first warp
 
@@ -40,47 +41,52 @@ class Block {
     std::uint32_t flag = words[at.epoch].x + 1;
     const bool own = warp_ == 0;  // has the block's rows of x
     if (own) row_ = a_.x[block_ * kRows + lane_];
-    const int inner = a_.sizes.inner / kSlotColumns;
+    const int inner = a_.sizes.inner / kUnitColumns;
     const bool long_context = context.position > kLongContext;
     for (int layer = 0; layer < a_.sizes.layers; ++layer, ++flag) {
       const StackLayer& l = a_.layers[layer];
       if (layer == a_.sizes.layers - 1) cudaTriggerProgrammaticLaunchCompletion();
+      find_scales(l, inner);
       if (layer == 0) {
         take_x(l.attention_norm);
       } else {
         hear_normed(words + at.done, flag - 1, l.attention_norm);
       }
+      work(W::kAtShortWork);
       strips(kHeadStrips, at_.x, at_.sums);
+      work(W::kBetween);
       add_squares();
       sync_multipliers();
       tell_heads(words + at.heads, flag);
       attention_.hear(words + at.heads, flag, layer);
       sync_multipliers();
-      if (long_context) work(kAtWork);
+      if (long_context) work(W::kAtWork);
       attention_.run(ring_, words + at.parts, flag);
-      if (long_context) work(kBetween);
+      if (long_context) work(W::kBetween);
       if (warp_ == 0) {
         const float y = attention_.combine(words + at.parts, flag);
         say_rows(words + at.attended + block_ * 8, y, lane_, 8, flag);
       }
       hear(words + at.attended, flag);
+      work(W::kAtShortWork);
       strips(kOwnStrips, at_.other_x, at_.other_sums);
+      work(W::kBetween);
       sync_multipliers();
-      if (own) tell_rows(words + at.halfway, flag);
+      if (own) tell_rows(words + at.halfway, flag, scales_.out);
 
       hear_normed(words + at.halfway, flag, l.mlp_norm);
-      work(kAtWork);
+      work(W::kAtWork);
       strips(2 * inner, at_.x, at_.sums);
       add_squares();
       sync_multipliers();
-      work(kBetween);
+      work(W::kBetween);
       tell_acted(words + at.acted, inner, flag);
       hear_acted(words + at.acted, inner, flag);
-      work(kAtWork);
+      work(W::kAtWork);
       down(inner);
       sync_multipliers();
-      work(kBetween);
-      if (own) tell_rows(words + at.done, flag);
+      work(W::kBetween);
+      if (own) tell_rows(words + at.done, flag, scales_.down);
     }
     if (own) a_.x[block_ * kRows + lane_] = row_;
     // All blocks have read it: else this one had not got here.
@@ -94,15 +100,20 @@ class Block {
 
   // --- x
   __device__ __forceinline__ std::byte* group_of_warp(int at) const {
-    return memory_ + at + warp_ * kGroupBytes;
+    return memory_ + at + warp_ * W::kGroupBytes;
   }
-  static constexpr int kNextGroup = kWarps * kGroupBytes;  // of a warp
+  static constexpr int kNextGroup = kWarps * W::kGroupBytes;  // of a warp
+  // Where the lane's four of a unit's columns are among its 512 words: side by side in a slot.
+  __device__ __forceinline__ int place() const {
+    constexpr int kLanes = 32 / W::kSlots;
+    return lane_ / kLanes * (512 / W::kSlots) + warp_ * kLanes + lane_ % kLanes;
+  }
 
-  __device__ __forceinline__ void norm(float (&values)[kHiddenSlots][4],
-                                       const float4 (&by)[kHiddenSlots]) {
+  __device__ __forceinline__ void norm(float (&values)[kHiddenUnits][4],
+                                       const float4 (&by)[kHiddenUnits]) {
     squares_ = 0.0F;
 #pragma unroll
-    for (int i = 0; i < kHiddenSlots; ++i) {
+    for (int i = 0; i < kHiddenUnits; ++i) {
 #pragma unroll
       for (const float x : values[i]) squares_ += x * x;
       values[i][0] *= by[i].x;
@@ -110,21 +121,21 @@ class Block {
       values[i][2] *= by[i].z;
       values[i][3] *= by[i].w;
     }
-    spread<kHiddenSlots>(values, group_of_warp(at_.x), kNextGroup, lane_);
+    W::template spread<kHiddenUnits>(values, group_of_warp(at_.x), kNextGroup, lane_);
     __syncwarp();
   }
-  __device__ __forceinline__ int column(int i) const { return (16 * i + warp_) * 128 + 4 * lane_; }
-  __device__ __forceinline__ void norms_of(const float* weight, float4 (&by)[kHiddenSlots]) const {
+  __device__ __forceinline__ int column(int i) const { return kUnitColumns * i + 4 * place(); }
+  __device__ __forceinline__ void norms_of(const float* weight, float4 (&by)[kHiddenUnits]) const {
 #pragma unroll
-    for (int i = 0; i < kHiddenSlots; ++i)
+    for (int i = 0; i < kHiddenUnits; ++i)
       by[i] = *reinterpret_cast<const float4*>(weight + column(i));
   }
   __device__ __forceinline__ void take_x(const float* weight) {
-    float4 by[kHiddenSlots];
+    float4 by[kHiddenUnits];
     norms_of(weight, by);
-    float values[kHiddenSlots][4];
+    float values[kHiddenUnits][4];
 #pragma unroll
-    for (int i = 0; i < kHiddenSlots; ++i) {
+    for (int i = 0; i < kHiddenUnits; ++i) {
       const float4 x = *reinterpret_cast<const float4*>(a_.x + column(i));
       values[i][0] = x.x, values[i][1] = x.y, values[i][2] = x.z, values[i][3] = x.w;
     }
@@ -132,18 +143,18 @@ class Block {
   }
   __device__ __forceinline__ void hear_normed(const uint4* words, std::uint32_t flag,
                                               const float* weight) {
-    float4 by[kHiddenSlots];
+    float4 by[kHiddenUnits];
     norms_of(weight, by);  // comes while others are waited for
-    float values[kHiddenSlots][4];
+    float values[kHiddenUnits][4];
     hear_groups(words, flag, values);
     norm(values, by);
   }
-  // The warp's groups: of 32 words, 512 apart. A writer's words are eight or more in a row.
+  // The warp's groups: of 32 words each. A writer's words are eight or more in a row.
   __device__ __forceinline__ void hear_groups(const uint4* words, std::uint32_t flag,
-                                              float (&values)[kHiddenSlots][4]) const {
-    const uint4* const from = words + warp_ * 32 + lane_;
+                                              float (&values)[kHiddenUnits][4]) const {
+    const uint4* const from = words + place();
     until<8>(lane_, flag, from, from + 512);
-    get_groups<kHiddenSlots>(from, flag, values);
+    get_groups<kHiddenUnits>(from, flag, values);
   }
   template <int kCount>
   __device__ __forceinline__ void get_groups(const uint4* from, std::uint32_t flag,
@@ -158,15 +169,15 @@ class Block {
     }
   }
   __device__ __forceinline__ void hear(const uint4* words, std::uint32_t flag) const {
-    float values[kHiddenSlots][4];
+    float values[kHiddenUnits][4];
     hear_groups(words, flag, values);
-    spread<kHiddenSlots>(values, group_of_warp(at_.other_x), kNextGroup, lane_);
+    W::template spread<kHiddenUnits>(values, group_of_warp(at_.other_x), kNextGroup, lane_);
     __syncwarp();
   }
   __device__ __forceinline__ void hear_acted(const uint4* words, int inner,
                                              std::uint32_t flag) const {
     constexpr int kAtOnce = 4;
-    const uint4* const from = words + warp_ * 32 + lane_;
+    const uint4* const from = words + place();
     until<4>(lane_, flag, from);
     for (int i = 0; i < inner; i += kAtOnce) {
       if (inner - i >= kAtOnce) {
@@ -184,20 +195,44 @@ class Block {
   __device__ __forceinline__ void spread_some(const uint4* from, int i, std::uint32_t flag) const {
     float values[kCount][4];
     get_groups<kCount>(from + 512 * i, flag, values);
-    spread<kCount>(values, group_of_warp(at_.other_x) + i * kNextGroup, kNextGroup, lane_);
+    W::template spread<kCount>(values, group_of_warp(at_.other_x) + i * kNextGroup, kNextGroup,
+                               lane_);
   }
 
   // --- products
-  // Two slots: of one x each, to one sum each.
-  __device__ __forceinline__ void take_two(const GroupNumbers& x, const GroupNumbers& other_x,
-                                           float (&sums)[2], float (&others)[2]) {
+  // Two units: of one x each, to one sum each.
+  __device__ __forceinline__ void take_two(const Group& x, const Group& other_x, float (&sums)[2],
+                                           float (&others)[2]) {
+    if constexpr (W::kSlots > 1) {
+      take(x, sums);
+      return take(other_x, others);
+    } else {
+      take_both(x, other_x, sums, others);
+    }
+  }
+  __device__ __forceinline__ const std::byte* slot(const Ring& ring) const {
+    return memory_ + at_.ring + ring.at * kSlotBytes + W::place(warp_, lane_);
+  }
+  __device__ __forceinline__ void take(const Group& x, float (&sums)[2]) {
+    float of_unit[4] = {};
+#pragma unroll 1
+    for (int i = 0; i < W::kSlots; ++i) {
+      wait_for(ring_.full(), ring_.parity);
+      W::multiply(slot(ring_), x, i, of_unit);
+      __syncwarp();
+      arrive_warp(ring_.empty());
+      ring_.step();
+    }
+    W::add(of_unit, x, sums);
+  }
+  __device__ __forceinline__ void take_both(const Group& x, const Group& other_x, float (&sums)[2],
+                                            float (&others)[2]) {
     Ring next = ring_;
     next.step();
     wait_for(ring_.full(), ring_.parity);
     wait_for(next.full(), next.parity);
-    const std::byte* const ring = memory_ + at_.ring + warp_ * kBlockBytes;
-    multiply(ring + ring_.at * kSlotBytes, x, lane_, sums);
-    multiply(ring + next.at * kSlotBytes, other_x, lane_, others);
+    W::multiply(slot(ring_), x, lane_, sums);
+    W::multiply(slot(next), other_x, lane_, others);
     __syncwarp();
     arrive_warp(ring_.empty());
     arrive_warp(next.empty());
@@ -207,12 +242,12 @@ class Block {
   __device__ __forceinline__ void keep(int at, int strip, const float (&sums)[2]) const {
     if (lane_ % 4 >= 2) return;
     float* const to = floats(at) + strip * kStripSums + warp_ * 16;
-    to[lane_ / 4 + 8 * (lane_ % 4)] = lane_ % 4 == 0 ? sums[0] : sums[1];
+    to[W::row(lane_) + 8 * (lane_ % 4)] = lane_ % 4 == 0 ? sums[0] : sums[1];
   }
   // So many strips of x's columns, one after the other.
   __device__ __forceinline__ void strips(int count, int x, int to) {
-    GroupNumbers first;
-    GroupNumbers second;
+    Group first;
+    Group second;
     first.load(group_of_warp(x), lane_);
     second.load(group_of_warp(x) + kNextGroup, lane_);
 #pragma unroll 1
@@ -232,7 +267,7 @@ class Block {
     const std::byte* const groups = group_of_warp(at_.other_x);
 #pragma unroll 1
     for (int i = 0; i < inner; ++i) {
-      GroupNumbers x;
+      Group x;
       x.load(groups + i * kNextGroup, lane_);
       take_two(x, x, sums, others);
     }
@@ -266,24 +301,58 @@ class Block {
     return rsqrtf(sum / kStackHidden + a_.eps);
   }
 
+  // Of rows that the lane will tell of: asked for before the products, as they take a while.
+  struct Scales {
+    float heads = 1.0F;
+    float out = 1.0F;
+    float acted = 1.0F;
+    float down = 1.0F;
+  };
+  __device__ __forceinline__ void find_scales(const StackLayer& l, int inner) {
+    if constexpr (W::kScaled) {
+      if (warp_ == 0) {
+        scales_.out = l.out.scales[block_ * kRows + lane_];
+        scales_.down = l.down.scales[block_ * kRows + lane_];
+      }
+      if (warp_ < inner) {
+        scales_.acted =
+            (lane_ % 2 == 0 ? l.gate : l.up).scales[block_ * 16 * inner + 16 * warp_ + lane_ / 2];
+      }
+      const int row = 32 * warp_ + lane_;
+      if (row < kHeadRows) scales_.heads = head_scale(l, block_ % kSources * kHeadRows + row);
+    }
+  }
+  // Of a KV head's rows: of its query heads, then of its key and value.
+  __device__ __forceinline__ float head_scale(const StackLayer& l, int row) const {
+    constexpr int kQueryRows = kStackGroup * kStackHeadDim;
+    const int head = block_ / kSources;
+    if (row < kQueryRows) return l.q.scales[head * kQueryRows + row];
+    row -= kQueryRows;
+    const int own = head * kStackHeadDim + row % kStackHeadDim;
+    return (row < kStackHeadDim ? l.k : l.v).scales[own];
+  }
+
   // --- what others are told
   __device__ __forceinline__ void tell_heads(uint4* words, std::uint32_t flag) const {
     if (warp_ >= (kHeadRows + 31) / 32) return;
     const int row = 32 * warp_ + lane_;
-    const float y = row < kHeadRows ? total(at_.sums, row / 16, row % 16) * norm_factor() : 0.0F;
+    const float y = row < kHeadRows
+                        ? total(at_.sums, row / 16, row % 16) * norm_factor() * scales_.heads
+                        : 0.0F;
     say_rows(words + block_ * (kHeadRows / 4) + 8 * warp_, y, lane_,
              min(8, (kHeadRows - 32 * warp_) / 4), flag);
   }
   // x += what the warps have summed up of the block's rows.
-  __device__ __forceinline__ void tell_rows(uint4* words, std::uint32_t flag) {
-    row_ += total(at_.other_sums, lane_ / 16, lane_ % 16);
+  __device__ __forceinline__ void tell_rows(uint4* words, std::uint32_t flag, float scale) {
+    row_ += total(at_.other_sums, lane_ / 16, lane_ % 16) * scale;
     say_rows(words + block_ * (kRows / 4), row_, lane_, 8, flag);
   }
   // Even lanes have the gate's row, odd ones the other matrix's.
   __device__ __forceinline__ void tell_acted(uint4* words, int inner, std::uint32_t flag) const {
     if (warp_ >= inner) return;
     const int row = 16 * warp_ + lane_ / 2;
-    const float y = total(at_.sums, 2 * (row / 16) + lane_ % 2, row % 16) * norm_factor();
+    const float y =
+        total(at_.sums, 2 * (row / 16) + lane_ % 2, row % 16) * norm_factor() * scales_.acted;
     const float up = __shfl_xor_sync(~0U, y, 1);
     const float acted = Gate(a_.gate)(y, up);
     float four[4];
@@ -306,31 +375,32 @@ class Block {
   Attention<T> attention_;
   float squares_ = 0.0F;  // of the lane's numbers
   float row_ = 0.0F;      // of x, the lane's own
+  Scales scales_;
 };
 
 #endif
 
-template <typename T>
+template <typename W, typename T>
 __global__ void __launch_bounds__(kThreads, 1)
     stack_kernel(const __grid_constant__ StackArguments a, const __grid_constant__ StackMemory at) {
 #if __CUDA_ARCH__ >= 900
-  extern __shared__ __align__(128) std::byte memory[];
+  extern __shared__ __align__(1024) std::byte memory[];
   const Ring ring{shared_address(memory + at.barriers), at.slots};
   const Pace pace(reinterpret_cast<int*>(memory + at.pace));
   if (threadIdx.x == 0) {
     ring.init();
-    pace.set(kBetween);
+    pace.set(W::kBetween);
   }
   __syncthreads();
   const RaggedBatch::Sequence sequence = a.batch.sequences[0];
   const Context context{a.batch.block_tables + sequence.first_block, sequence.context_tokens};
   if (threadIdx.x >= kMultipliers) {
     if (threadIdx.x == kMultipliers) {
-      Bringer(a, ring, shared_address(memory + at.ring), pace).run(context);
+      Bringer<W>(a, ring, shared_address(memory + at.ring), pace).run(context);
     }
     return;
   }
-  Block<T>(a, at, memory, ring, pace, context).run(context);
+  Block<W, T>(a, at, memory, ring, pace, context).run(context);
 #endif
 }
 

@@ -6,21 +6,24 @@
 // Threads: values.
 #pragma once
 
-#include "backend/cuda/int4.h"
 #include "backend/cuda/stack.h"
-#include "backend/cuda/stack_inputs.cuh"
+#include "backend/cuda/stack_int4.cuh"
+#include "backend/cuda/stack_rows.cuh"
 
 namespace hangar::cuda::stack {
 
 inline constexpr int kWarps = 16;  // that multiply
 inline constexpr int kMultipliers = 32 * kWarps;
 inline constexpr int kThreads = kMultipliers + 32;
-// A slot is a block of W for each warp, or keys and values of two blocks of 16 tokens.
-inline constexpr int kBlockBytes = static_cast<int>(int4_block_bytes(Int4Form::kZero128));
-inline constexpr int kSlotBytes = kWarps * kBlockBytes;
-inline constexpr int kSlotColumns = kWarps * static_cast<int>(kInt4Columns);
-inline constexpr int kHiddenSlots = kStackHidden / kSlotColumns;  // of a strip of x's columns
-static_assert(kHiddenSlots == 2);
+// A slot is 16 rows of W, or keys and values of two blocks of 16 tokens.
+inline constexpr int kSlotBytes = Int4Weights::kSlotBytes;
+static_assert(kSlotBytes % 1024 == 0 && RowWeights<__half>::kSlotBytes <= kSlotBytes);
+inline constexpr int kGroupBytes = Int4Weights::kGroupBytes;  // of x
+static_assert(RowWeights<__half>::kGroupBytes == kGroupBytes);
+// Of W in 16 rows: 128 columns a warp, in one slot or more (kSlots of Int4Weights, RowWeights).
+inline constexpr int kUnitColumns = kWarps * 128;
+inline constexpr int kHiddenUnits = kStackHidden / kUnitColumns;  // of a strip of x's columns
+static_assert(kHiddenUnits == 2);
 inline constexpr int kTokens = 16;  // of a block of keys and values
 inline constexpr int kTokenBlockBytes = kTokens * kStackHeadDim * 2;
 static_assert(4 * kTokenBlockBytes <= kSlotBytes);
@@ -48,7 +51,7 @@ struct StackMemory {
 
   __host__ __device__ constexpr explicit StackMemory(const StackSizes& s) {
     const int widest = s.inner > kStackHidden ? s.inner : kStackHidden;
-    const int acted = 2 * s.inner / kSlotColumns;  // strips of gate and up
+    const int acted = 2 * s.inner / kUnitColumns;  // strips of gate and up
     other_x = x + kStackHidden / 128 * kGroupBytes;
     sums = other_x + widest / 128 * kGroupBytes;
     const int strips = (acted > kHeadStrips ? acted : kHeadStrips) * kStripSums * 4;
@@ -59,7 +62,7 @@ struct StackMemory {
     angles = squares + kWarps * 4;
     barriers = angles + kStackHeadDim * 4;
     pace = barriers + 2 * kMostSlots * 8;
-    ring = (pace + 4 + 127) / 128 * 128;
+    ring = (pace + 4 + 1023) / 1024 * 1024;  // swizzles want it so
     slots = (kMostBytes - ring) / kSlotBytes;
     if (slots > kMostSlots) slots = kMostSlots;
   }

@@ -3,10 +3,11 @@
 //
 // Promise: Ring is the place of whoever reads: full() is waited for, empty() arrived at by each
 //   warp. Bringer::run() brings all. Of what it has asked for only so much is under way at once as
-//   memory brings in the time that an access takes: kAtWork slots while the block works long,
-//   kBetween while blocks wait for each other (Pace). More would wait in the memory's queues, and
-//   the words of stack_words.cuh behind it: with all slots asked for a layer took 39 us instead
-//   of 34.
+//   memory brings in the time that an access takes: the weights' kAtWork slots while the block
+//   works long, kAtShortWork while it multiplies q, k, v and attention's output, kBetween while
+//   blocks wait for each other (Pace). More would wait in the memory's queues, and the words of
+//   stack_words.cuh behind it: in 4 bits with all slots asked for a layer took 39 us instead of
+//   34.
 // Threads: device functions; Bringer is one thread's.
 #pragma once
 
@@ -18,8 +19,6 @@
 
 namespace hangar::cuda::stack {
 
-inline constexpr int kAtWork = 3;
-inline constexpr int kBetween = 1;
 // Attention to more tokens than these is long work: with 8,000 a step is 13% faster for it, with
 // 1,000 0.6% slower.
 inline constexpr int kLongContext = 2048;
@@ -78,6 +77,8 @@ struct Context {
   __device__ __forceinline__ int blocks() const { return position / kTokens + 1; }
 };
 
+// W: Int4Weights, RowWeights.
+template <typename W>
 class Bringer {
  public:
   __device__ __forceinline__ Bringer(const StackArguments& a, const Ring& ring,
@@ -92,7 +93,7 @@ class Bringer {
     const int rank = block % 16;
     constexpr int kVectorStrips = kStackHeadDim / 16;
     constexpr int kQStrips = kVectorStrips * kStackGroup;  // of a KV head
-    const int inner = a_.sizes.inner / kSlotColumns;
+    const int inner = a_.sizes.inner / kUnitColumns;
     const Found first = find(context, rank);
     for (int layer = 0; layer < a_.sizes.layers; ++layer) {
       const StackLayer& l = a_.layers[layer];
@@ -114,7 +115,7 @@ class Bringer {
       }
       for (int i = 0; i < inner; ++i) {
         for (int strip = 0; strip < kOwnStrips; ++strip) {
-          bring(l.down, (std::int64_t{block} * kOwnStrips + strip) * inner + i);
+          bring_unit(l.down, a_.boxes_of_inner, block * kOwnStrips + strip, i, inner);
         }
       }
     }
@@ -122,14 +123,30 @@ class Bringer {
 
  private:
   // Of x's columns.
-  __device__ __forceinline__ void bring_strip(const void* weight, std::int64_t strip) {
-    for (int i = 0; i < kHiddenSlots; ++i) bring(weight, strip * kHiddenSlots + i);
+  __device__ __forceinline__ void bring_strip(const StackMatrix& w, int strip) {
+    for (int i = 0; i < kHiddenUnits; ++i) {
+      bring_unit(w, a_.boxes_of_hidden, strip, i, kHiddenUnits);
+    }
   }
-  __device__ __forceinline__ void bring(const void* weight, std::int64_t slot) {
-    next(kSlotBytes);
-    copy_bulk(slot_address(), static_cast<const std::byte*>(weight) + slot * kSlotBytes, kSlotBytes,
-              ring_.full(), CacheFor::kOnce);
-    ring_.step();
+  // Unit i of a strip of so many.
+  __device__ __forceinline__ void bring_unit(const StackMatrix& w, const CUtensorMap& boxes,
+                                             std::int64_t strip, int i, int units) {
+    const int slots = units * W::kSlots;
+#pragma unroll 1
+    for (int slot = i * W::kSlots; slot < (i + 1) * W::kSlots; ++slot) {
+      next(W::kSlotBytes);
+      const auto* const data = static_cast<const std::byte*>(w.data);
+      if constexpr (W::kBoxes) {
+        constexpr int kBoxes = kStackBoxes;  // of a slot, in a row
+        const std::int64_t first = (data - a_.boxes_from) / kBoxBytes;
+        copy_box(slot_address(), &boxes, ring_.full(), CacheFor::kOnce, 0, 0,
+                 static_cast<int>(first + (strip * 16 * slots + slot) * kBoxes));
+      } else {
+        copy_bulk(slot_address(), data + (strip * slots + slot) * W::kSlotBytes, W::kSlotBytes,
+                  ring_.full(), CacheFor::kOnce);
+      }
+      ring_.step();
+    }
   }
   // Where the block's next two lie: looked up a slot ahead, as that takes as long as a slot does.
   struct Found {
