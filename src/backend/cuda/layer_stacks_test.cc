@@ -7,7 +7,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
-#include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,6 +89,19 @@ class Layers {
     inner_ =
         backend_.allocate_together(rows, std::array<std::int64_t, 2>{shape_.inner, shape_.inner})
             .value();
+  }
+
+  // Keys and values of tokens before, which no product made: layer i's from value i on.
+  void fill(KvCache& cache, const RaggedBatch& batch, std::span<const float> values) {
+    const Activation k = qkv_[1].first_rows(batch.rows());
+    const Activation v = qkv_[2].first_rows(batch.rows());
+    const auto count = static_cast<std::size_t>(k.rows * k.columns);
+    for (std::int32_t i = 0; i < shape_.layers; ++i) {
+      const std::span of_layer = values.subspan(static_cast<std::size_t>(i));
+      backend_.write(k, of_layer.first(count));
+      backend_.write(v, of_layer.subspan(count, count));
+      backend_.write_kv(cache, i, k, v, batch);
+    }
   }
 
   // Operation by operation.
@@ -189,7 +202,6 @@ void LayerStackTest::expect_the_same(const Shape& shape,
   const std::int32_t most = std::ranges::max(contexts);
   layers.allocate(std::max(1, most));
   const std::int64_t hidden = shape.hidden;
-  const Activation many = cuda_->allocate(most + 1, hidden, ActivationPrecision::kFull).value();
   const Activation x = cuda_->allocate(1, hidden, ActivationPrecision::kFull).value();
   (void)cuda_->allocate(1, 64, ActivationPrecision::kLogits).value();
   const KvShape kv{shape.layers, kBlocks, 16, 8, 128, cuda_->default_kv_type()};
@@ -201,11 +213,9 @@ void LayerStackTest::expect_the_same(const Shape& shape,
     if (kFewLaunches && context != 0 && context != contexts[contexts.size() / 2]) continue;
     SCOPED_TRACE(std::to_string(context) + " tokens before");
     if (context > 0) {
-      const std::vector<float> rows = random_floats(context * hidden);
+      const std::vector<float> values = random_floats(2 * 1024 * context + shape.layers);
       for (KvCache* cache : {one.get(), other.get()}) {
-        const Activation before = many.first_rows(context);
-        cuda_->write(before, rows);
-        layers.run(before, *cache, rows_of(0, context));
+        layers.fill(*cache, rows_of(0, context), values);
       }
     }
     // The row, then the next, whose keys and values are partly the stack's own.
