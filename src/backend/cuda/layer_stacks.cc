@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -76,15 +75,11 @@ bool fits(const StackedLayer& layer, const StackedLayer& first, const StackSizes
 }
 
 // How the copy engine finds rows of all of the layers' matrices.
-void find_rows(std::span<const StackedLayer> layers, StackArguments& a) {
-  const auto matrices = [](const StackedLayer& l) {
-    return std::array{l.q, l.k, l.v, l.out, l.mlp.gate, l.mlp.up, l.mlp.down};
-  };
-  const CudaWeight& first = as_cuda(layers.front().q);
-  const auto* lowest = static_cast<const std::byte*>(first.data);
-  for (const StackedLayer& layer : layers) {
-    for (const Weight* weight : matrices(layer)) {
-      lowest = std::min(lowest, static_cast<const std::byte*>(as_cuda(weight).data));
+void find_rows(StackArguments& a) {
+  const auto* lowest = static_cast<const std::byte*>(a.layers[0].q.data);
+  for (const StackLayer& l : std::span(a.layers).first(static_cast<std::size_t>(a.sizes.layers))) {
+    for (const StackMatrix& matrix : {l.q, l.k, l.v, l.out, l.gate, l.up, l.down}) {
+      lowest = std::min(lowest, static_cast<const std::byte*>(matrix.data));
     }
   }
   const std::int64_t element_bytes = a.sizes.form == StackForm::kFp8 ? 1 : 2;
@@ -124,7 +119,7 @@ Result<std::unique_ptr<const LayerStack>> LayerStacks::join(std::span<const Stac
   StackArguments& a = made->arguments;
   a.sizes = sizes;
   std::ranges::transform(layers, a.layers, there);
-  if (sizes.form != StackForm::kInt4) find_rows(layers, a);
+  if (sizes.form != StackForm::kInt4) find_rows(a);
   a.eps = layers.front().attention_norm.eps;
   a.scale = layers.front().attention.scale;
   a.gate = layers.front().gate;
