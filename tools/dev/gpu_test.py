@@ -165,8 +165,9 @@ class Bundle(unittest.TestCase):
         path = self.root / "bin/cuda_tests"
         path.write_text(path.read_text().replace("exit 0\n", 'echo $$ >"$0.$GTEST_SHARD_INDEX"\nexec sleep 60\n'))
         environment = {**os.environ, "CUDA_HOME": str(self.root / "cuda")}
-        with subprocess.Popen(["bash", self.root / "dev", "test", "--gpu", "--jobs", "2"], stdout=subprocess.DEVNULL,
-                              env=environment) as running:
+        # Who ignores SIGINT (a shell's background job) leaves it ignored to what it starts, and bash cannot trap it then.
+        with subprocess.Popen(["env", "--default-signal=INT", "bash", self.root / "dev", "test", "--gpu", "--jobs", "2"],
+                              stdout=subprocess.DEVNULL, env=environment) as running:
             marks = [self.root / f"bin/cuda_tests.{part}" for part in range(2)]
             for _ in range(200):
                 if all(mark.exists() and mark.read_text() for mark in marks):
