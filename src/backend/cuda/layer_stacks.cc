@@ -74,7 +74,8 @@ bool fits(const StackedLayer& layer, const StackedLayer& first, const StackSizes
          is_matrix(layer.mlp.up, inner, hidden) && is_matrix(layer.mlp.down, hidden, inner);
 }
 
-// How the copy engine finds rows of all of the layers' matrices.
+// How the copy engine finds rows of all of the layers' matrices: 16 rows from any 128 bytes on, as
+// far as a coordinate goes. What no box names is not touched.
 void find_rows(StackArguments& a) {
   const auto* lowest = static_cast<const std::byte*>(a.layers[0].q.data);
   for (const StackLayer& l : std::span(a.layers).first(static_cast<std::size_t>(a.sizes.layers))) {
@@ -82,10 +83,15 @@ void find_rows(StackArguments& a) {
       lowest = std::min(lowest, static_cast<const std::byte*>(matrix.data));
     }
   }
-  const std::int64_t element_bytes = a.sizes.form == StackForm::kFp8 ? 1 : 2;
+  const auto boxes = [&](std::int64_t columns) {
+    constexpr std::int64_t kReach = (std::int64_t{1} << 31U) * kBoxBytes;
+    constexpr int kRows = 16;
+    const std::int64_t row_bytes = columns * (a.sizes.form == StackForm::kFp8 ? 1 : 2);
+    return matrix_boxes(lowest, kRows, kReach, row_bytes, kRows, kStackBoxes);
+  };
   a.boxes_from = lowest;
-  a.boxes_of_hidden = row_boxes(lowest, kStackHidden * element_bytes, kStackBoxes);
-  a.boxes_of_inner = row_boxes(lowest, a.sizes.inner * element_bytes, kStackBoxes);
+  a.boxes_of_hidden = boxes(kStackHidden);
+  a.boxes_of_inner = boxes(a.sizes.inner);
 }
 
 StackLayer there(const StackedLayer& layer) {
@@ -139,12 +145,13 @@ Result<std::unique_ptr<const LayerStack>> LayerStacks::join(std::span<const Stac
 bool LayerStacks::run(const Launch& launch, Activation x, const LayerStack& stack,
                       const CudaKvCache& cache, const RaggedBatch& batch,
                       const DeviceBatch& there) {
+  const StackArguments& joined = static_cast<const CudaLayerStack&>(stack).arguments;
   const KvLayer kv = cache.layer(0);
   if (batch.rows() != 1 || batch.block_tokens != 16 || launch.deterministic ||
-      !stack_takes(static_cast<const CudaLayerStack&>(stack).arguments.sizes.form, kv.type)) {
+      !stack_takes(joined.sizes.form, kv.type)) {
     return false;
   }
-  StackArguments a = static_cast<const CudaLayerStack&>(stack).arguments;
+  StackArguments a = joined;
   a.x = static_cast<float*>(x.data);
   a.kv = kv;
   if (cache.shape.layers > 1) {

@@ -50,7 +50,7 @@ struct StackSizes {
   bool operator==(const StackSizes&) const = default;
 };
 
-// Of a row after row, what a slot of the ring takes: so many boxes of kBoxBytes, of 16 rows.
+// A slot of the ring takes so many boxes of kBoxBytes, side by side, of 16 rows of such a matrix.
 inline constexpr int kStackBoxes = 8;
 
 struct StackMatrix {
@@ -68,7 +68,8 @@ struct StackLayer {
 };
 
 struct StackArguments {
-  // Of matrices row after row, of 4,096 and of `inner` columns: row_boxes() from boxes_from on.
+  // Of matrices row after row, of 4,096 and of `inner` columns: a place is so many kBoxBytes from
+  // boxes_from.
   CUtensorMap boxes_of_hidden{};
   CUtensorMap boxes_of_inner{};
   const std::byte* boxes_from = nullptr;
@@ -86,7 +87,7 @@ struct StackArguments {
   DeviceBatch batch;
 };
 
-// Whether there is a kernel for these sizes; with keys and values of this type.
+// Whether there is a kernel for these sizes, and for keys and values of this type beside W.
 bool stack_ways(const StackSizes& sizes);
 constexpr bool stack_takes(StackForm form, KvType type) {
   if (type == KvType::kBF16) return form != StackForm::kF16;

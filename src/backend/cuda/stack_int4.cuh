@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "backend/cuda/int4_math.cuh"
+#include "backend/cuda/stack_groups.cuh"
 
 namespace hangar::cuda::stack {
 
@@ -34,24 +35,15 @@ struct Int4Weights {
   template <int kGroups>
   __device__ __forceinline__ static void spread(const float (&values)[kGroups][4], std::byte* to,
                                                 int stride, int lane) {
-    constexpr std::uint32_t kLeast = 40;  // exponents below it are taken as it
     std::uint32_t exponent[kGroups];
     std::uint32_t high[kGroups] = {};
     std::uint32_t low[kGroups] = {};
     int sum[kGroups] = {};
-#pragma unroll
-    for (int g = 0; g < kGroups; ++g) {
-      std::uint32_t largest = 0;  // a NaN's bits are larger than all others'
-#pragma unroll
-      for (const float value : values[g]) {
-        largest = max(largest, __float_as_uint(value) & 0x7FFFFFFFU);
-      }
-      exponent[g] = largest;
-    }
+    largest_of(values, exponent);
 #pragma unroll
     for (int g = 0; g < kGroups; ++g) {
       // One more where 15 bits of the largest would be more than 32,639, the most of two int8.
-      exponent[g] = max((__reduce_max_sync(~0U, exponent[g]) + 0x20000U) >> 23U, kLeast);
+      exponent[g] = max((__reduce_max_sync(~0U, exponent[g]) + 0x20000U) >> 23U, kLeastExponent);
     }
 #pragma unroll
     for (int g = 0; g < kGroups; ++g) {
@@ -68,7 +60,6 @@ struct Int4Weights {
     for (int g = 0; g < kGroups; ++g) sum[g] = __reduce_add_sync(~0U, sum[g]);
 #pragma unroll
     for (int g = 0; g < kGroups; ++g) {
-      constexpr std::uint32_t kNotFinite = 255;
       std::byte* const group = to + g * stride;
       std::byte* const at = group + lane / 16 * 128 + lane % 4 * 16 + lane / 4 % 4 * 4;
       *reinterpret_cast<std::uint32_t*>(at) = high[g];

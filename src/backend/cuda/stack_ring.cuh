@@ -137,10 +137,9 @@ class Bringer {
       next(W::kSlotBytes);
       const auto* const data = static_cast<const std::byte*>(w.data);
       if constexpr (W::kBoxes) {
-        constexpr int kBoxes = kStackBoxes;  // of a slot, in a row
         const std::int64_t first = (data - a_.boxes_from) / kBoxBytes;
         copy_box(slot_address(), &boxes, ring_.full(), CacheFor::kOnce, 0, 0,
-                 static_cast<int>(first + (strip * 16 * slots + slot) * kBoxes));
+                 static_cast<int>(first + (strip * 16 * slots + slot) * kStackBoxes));
       } else {
         copy_bulk(slot_address(), data + (strip * slots + slot) * W::kSlotBytes, W::kSlotBytes,
                   ring_.full(), CacheFor::kOnce);

@@ -5,7 +5,7 @@
 //   add() those of a unit to the lane's two, of rows row(lane) and 8 on. A number is unit * v: a
 //   power of two and an F16, or a BF16 where W is: off by 2^-12 or 2^-9 of it at most, but for
 //   F16 more than 2^22 below the largest of its group.
-// Shapes: a slot is 16 rows of 1,024 bytes as row_boxes() brings them (tensor_map.h); a warp has 64
+// Shapes: a slot is 16 rows of 1,024 bytes as matrix_boxes() has them (tensor_map.h); a warp has 64
 //   bytes of each. A unit is 2,048 columns: kSlots of them, and in each a part of a warp's 128
 //   columns. A group is kGroupBytes: numbers, slot after slot, in the order in which a slot's
 //   columns lie (columns 16 t to 16 t + 15 of 8 bits, 8 t to 8 t + 7 of 16 bits are those of lanes
@@ -25,6 +25,7 @@
 #include "backend/cuda/e4m3.cuh"
 #include "backend/cuda/mma.cuh"
 #include "backend/cuda/stack.h"
+#include "backend/cuda/stack_groups.cuh"
 
 namespace hangar::cuda::stack {
 
@@ -50,25 +51,15 @@ struct RowWeights {
   template <int kGroups>
   __device__ __forceinline__ static void spread(const float (&values)[kGroups][4], std::byte* to,
                                                 int stride, int lane) {
-    constexpr std::uint32_t kLeast = 40;  // exponents below it are taken as it
-    constexpr std::uint32_t kAbove = 8;   // so many powers of two above 1 is the largest
+    constexpr std::uint32_t kAbove = 8;  // so many powers of two above 1 is the largest
     std::uint32_t exponent[kGroups];
+    largest_of(values, exponent);
 #pragma unroll
     for (int g = 0; g < kGroups; ++g) {
-      std::uint32_t largest = 0;  // a NaN's bits are larger than all others'
-#pragma unroll
-      for (const float value : values[g]) {
-        largest = max(largest, __float_as_uint(value) & 0x7FFFFFFFU);
-      }
-      exponent[g] = largest;
+      exponent[g] = max(__reduce_max_sync(~0U, exponent[g]) >> 23U, kLeastExponent);
     }
 #pragma unroll
     for (int g = 0; g < kGroups; ++g) {
-      exponent[g] = max(__reduce_max_sync(~0U, exponent[g]) >> 23U, kLeast);
-    }
-#pragma unroll
-    for (int g = 0; g < kGroups; ++g) {
-      constexpr std::uint32_t kNotFinite = 255;
       const float to_units = __uint_as_float((254 + kAbove - exponent[g]) << 23U);
       const auto pack = [&](int i) {
         return attend::pack<Number>(values[g][i] * to_units, values[g][i + 1] * to_units);

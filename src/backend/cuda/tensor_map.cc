@@ -56,17 +56,6 @@ CUtensorMap matrix_boxes(const void* data, std::int64_t rows, std::int64_t row_b
   return encode(data, sizes, strides, box);
 }
 
-CUtensorMap row_boxes(const void* data, std::int64_t row_bytes, int boxes) {
-  assert(row_bytes % kBoxBytes == 0);
-  // What no box names is not touched: as far as a coordinate goes.
-  constexpr cuuint64_t kMost = 1U << 31U;
-  constexpr cuuint32_t kRows = 16;
-  const cuuint64_t sizes[] = {kBoxBytes, kRows, kMost};
-  const cuuint64_t strides[] = {size(row_bytes), kBoxBytes};
-  const cuuint32_t box[] = {kBoxBytes, kRows, static_cast<cuuint32_t>(boxes)};
-  return encode(data, sizes, strides, box);
-}
-
 CUtensorMap gated_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes, int box_rows,
                         int boxes) {
   assert(row_bytes % kBoxBytes == 0 && rows % 8 == 0 && box_rows % 16 == 0);

@@ -6,8 +6,6 @@
 //   same of a gate over an up matrix, 8 rows of the one and 8 of the other in turn: its dimensions
 //   are 128 bytes, 8 rows, which of the two, which 8 rows, which 128 bytes. What lies outside comes
 //   as zeros.
-//   row_boxes() is of 16 rows of any matrices from `data` on: dimensions are 128 bytes of a row,
-//   rows, and which 128 bytes from `data`; swizzled as matrix_boxes().
 //   strip_boxes() is of 4-bit strips (int4.h), of one matrix or two: dimensions are eight bytes of
 //   a block, blocks of columns, strips, which matrix; a box is `blocks` blocks of `strips` strips
 //   of all matrices, as they lie. output_boxes() is of {rows, columns} as they are written: two
@@ -37,7 +35,6 @@ inline constexpr int kOutputBoxBytes = 64;
 // So many bytes of a row lie `stride_bytes` apart; `boxes`, `box_rows`: what one copy brings.
 CUtensorMap matrix_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes,
                          std::int64_t stride_bytes, int box_rows, int boxes);
-CUtensorMap row_boxes(const void* data, std::int64_t row_bytes, int boxes);
 // rows: of each of the two; box_rows: of both together, a multiple of 16.
 CUtensorMap gated_boxes(const void* data, std::int64_t rows, std::int64_t row_bytes, int box_rows,
                         int boxes);
