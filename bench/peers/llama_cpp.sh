@@ -9,7 +9,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=/dev/null
 source "$ROOT/tools/dev/common.sh"
 # shellcheck source=/dev/null
-source "$ROOT/tools/dev/model.sh"  # pip_command
+source "$ROOT/tools/dev/wheels.sh"  # pip_command
 PEER=$CACHE/peers/llama_cpp-$VERSION
 
 is_built() {

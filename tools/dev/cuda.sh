@@ -25,10 +25,9 @@ find_cuda() {
   return 1
 }
 
-# pip checks the hashes that its index gives; nothing of ours names an index.
 fetch_cuda() {
   usable_cuda "$OWN_CUDA" && return 0  # another ./dev fetched it while we waited
-  local scratch pip root
+  local scratch root
   [ "$(uname -m)" = x86_64 ] || die "no nvcc 13 here, and its packages are known for x86-64 only"
   say "no nvcc 13 here: fetching NVIDIA's packages (600 MB, once)"
   mkdir -p "$CACHE"
@@ -36,17 +35,7 @@ fetch_cuda() {
   scratch=$(mktemp -d "$OWN_CUDA.fetch.XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$scratch'" EXIT
-  read -r -a pip <<<"$(pip_command)"
-  "${pip[@]}" download --no-deps --only-binary :all: --disable-pip-version-check --quiet \
-    --dest "$scratch" "${CUDA_WHEELS[@]}" </dev/null >&2 ||
-    die "no nvcc 13 here, and pip could not download it (its message is above)"
-  python3 - "$scratch" <<'PYTHON'
-import pathlib, sys, zipfile
-folder = pathlib.Path(sys.argv[1])
-for wheel in folder.glob("*.whl"):
-    zipfile.ZipFile(wheel).extractall(folder / "unpacked")
-    wheel.unlink()
-PYTHON
+  unpack_wheels "$scratch" "${CUDA_WHEELS[@]}" || die "no nvcc 13 here, and pip could not download it (its message is above)"
   root=$scratch/unpacked/nvidia/cu13
   [ -d "$root" ] || die "NVIDIA's packages have another layout than expected: no nvidia/cu13"
   # What the packages leave out: the right to run, and the names that linkers look for.

