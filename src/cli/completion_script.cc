@@ -140,7 +140,7 @@ std::string zsh_body(const CommandView& command) {
                                                                     : std::string("value")),
             zsh_values(option.value));
       }
-      out += "'";
+      out += '\'';
     }
   }
   if (!command.positional.empty()) {

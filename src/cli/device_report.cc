@@ -197,7 +197,7 @@ std::string devices_text(const ProcessorReport& processors, const Result<CardLis
                       cards->driver.empty() ? "unknown" : printable(cards->driver));
   if (cards->driver_cuda > 0)
     text += fmt::format(" (CUDA {})", cuda_version_text(cards->driver_cuda));
-  text += "\n";
+  text += '\n';
   if (!cards->cards.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const CardInfo& card : cards->cards) rows.push_back(row_of(card));

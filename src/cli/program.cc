@@ -55,8 +55,11 @@ void build(Program& program) {
 }
 
 const CLI::App& innermost(const CLI::App& app) {
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  return chosen.empty() ? app : innermost(*chosen.front());
+  const CLI::App* inner = &app;
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = inner->get_subcommands()) {
+    inner = chosen.front();
+  }
+  return *inner;
 }
 
 // "hangar models inspect"

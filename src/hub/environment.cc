@@ -35,7 +35,7 @@ std::string trimmed(std::string text) {
 
 std::filesystem::path token_file(const Environment& environment,
                                  const std::filesystem::path& home) {
-  if (const std::string path = value_of(environment, "HF_TOKEN_PATH"); !path.empty()) return path;
+  if (std::string path = value_of(environment, "HF_TOKEN_PATH"); !path.empty()) return path;
   if (const std::string folder = value_of(environment, "HF_HOME"); !folder.empty()) {
     return std::filesystem::path(folder) / "token";
   }

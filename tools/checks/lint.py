@@ -17,7 +17,6 @@ import time
 
 import common
 
-TIDY = "clang-tidy-19"
 # The compilers' own warnings are the builds' matter.
 EXTRA = ["--extra-arg=-w", "--extra-arg=-Wno-unknown-warning-option", "--quiet"]
 
@@ -57,10 +56,10 @@ def files_of(root, builds):
                 yield path, build, entry["command"].replace(str(build.resolve()), "").replace(str(root), "")
 
 
-def lint(build, path):
+def lint(tidy, build, path):
     started = time.monotonic()
     done = subprocess.run(
-        [TIDY, "-p", str(build), *EXTRA, str(path)],
+        [tidy, "-p", str(build), *EXTRA, str(path)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )
     text = re.sub(r"^\d+ warnings? .*generated\.\n|^Suppressed .*\n|^Use -header.*\n", "",
@@ -70,13 +69,14 @@ def lint(build, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tidy", required=True, help="the clang-tidy to run")
     parser.add_argument("--build", type=pathlib.Path, action="append", help="may come twice: what the first has counts")
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--slowest", type=int, default=0, help="list the N slowest files")
     arguments = parser.parse_args()
     root = common.ROOT
-    version = subprocess.run([TIDY, "--version"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    version = subprocess.run([arguments.tidy, "--version"], stdout=subprocess.PIPE, check=True).stdout.decode()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     waiting, passed_before = [], 0
     for path, build, command in files_of(root, arguments.build or [root / "build/release"]):
@@ -88,7 +88,7 @@ def main():
             waiting.append((path, build, mark))
     marks, failed, times = {path: mark for path, _, mark in waiting}, 0, []
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        jobs = [pool.submit(lint, build, path) for path, build, _ in waiting]
+        jobs = [pool.submit(lint, arguments.tidy, build, path) for path, build, _ in waiting]
         for job in concurrent.futures.as_completed(jobs):
             path, code, text, seconds = job.result()
             times.append((seconds, path))

@@ -20,7 +20,7 @@ packages_for() {
   if [ "$1" = bundle ]; then echo patchelf binutils; fi
   if [ "$1" = cross ]; then echo g++-aarch64-linux-gnu qemu-user; fi
   if [ "$1" = all ]; then
-    echo clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev shellcheck
+    echo clang-19 clang-format-19 libclang-rt-19-dev shellcheck
   fi
 }
 

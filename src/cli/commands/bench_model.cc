@@ -146,7 +146,7 @@ class BenchModel : public Command {
     }
     std::string text;
     for (const StepAccount& account : accounts) {
-      if (!text.empty()) text += "\n";
+      if (!text.empty()) text += '\n';
       text += account_table(account);
     }
     return text;

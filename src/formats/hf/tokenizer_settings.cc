@@ -70,7 +70,7 @@ Status read_added(std::string_view json, std::vector<AddedToken>& added) {
     }
     scanner.enter_object();
     while (scanner.next_key(key)) {
-      if (!read_decoder_entry(scanner, std::string(key), added.emplace_back())) break;
+      if (!read_decoder_entry(scanner, key, added.emplace_back())) break;
     }
   }
   scanner.finish();
