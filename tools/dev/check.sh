@@ -24,8 +24,6 @@ check_verb() {
   done
   if [ "${1:-}" != --fast ]; then
     configure release
-    local tidy
-    tidy=$(clang_tidy)
     local builds=(--build build/release)
     # The CUDA part's C++; its kernels (.cu) are nvcc's to judge.
     if CUDA_HOME=$(find_cuda); then
@@ -35,7 +33,12 @@ check_verb() {
     else
       say "no nvcc 13 here: src/backend/cuda is not linted (./dev setup cuda brings it)"
     fi
-    step lint python3 tools/checks/lint.py --tidy "$tidy" "${builds[@]}" --jobs "$(jobs_here)" --cache "$CACHE/lint"
+    check_lint() {
+      local tidy
+      tidy=$(clang_tidy) &&
+        python3 tools/checks/lint.py --tidy "$tidy" "${builds[@]}" --jobs "$(jobs_here)" --cache "$CACHE/lint"
+    }
+    step lint check_lint
   fi
   if [ ${#failed[@]} -gt 0 ]; then
     die "check failed: ${failed[*]}"

@@ -35,7 +35,8 @@ fetch_cuda() {
   scratch=$(mktemp -d "$OWN_CUDA.fetch.XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$scratch'" EXIT
-  unpack_wheels "$scratch" "${CUDA_WHEELS[@]}" || die "no nvcc 13 here, and pip could not download it (its message is above)"
+  unpack_wheels "$scratch" "${CUDA_WHEELS[@]}" ||
+    die "no nvcc 13 here, and its packages could not be downloaded or unpacked (why is above)"
   root=$scratch/unpacked/nvidia/cu13
   [ -d "$root" ] || die "NVIDIA's packages have another layout than expected: no nvidia/cu13"
   # What the packages leave out: the right to run, and the names that linkers look for.

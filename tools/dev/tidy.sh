@@ -11,7 +11,7 @@ fetch_tidy() {
   scratch=$(mktemp -d "$OWN_TIDY.fetch.XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$scratch'" EXIT
-  unpack_wheels "$scratch" "$TIDY_WHEEL" || die "pip could not download $TIDY_WHEEL (its message is above);
+  unpack_wheels "$scratch" "$TIDY_WHEEL" || die "$TIDY_WHEEL could not be downloaded or unpacked (why is above);
 ./dev check --fast does without it"
   root=$scratch/unpacked/clang_tidy/data
   chmod +x "$root/bin/clang-tidy" || die "$TIDY_WHEEL has another layout than expected: no clang_tidy/data/bin"

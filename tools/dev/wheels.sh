@@ -16,8 +16,8 @@ pip_command() {
   fi
 }
 
-# unpack_wheels FOLDER NAME==VERSION...: their files, into FOLDER/unpacked. Fails where pip could not, whose message is
-# on standard error.
+# unpack_wheels FOLDER NAME==VERSION...: their files, into FOLDER/unpacked. Fails where pip could not or there was
+# no room, whose message is on standard error.
 unpack_wheels() {
   local folder=$1 pip
   shift
